@@ -1,0 +1,1 @@
+"""What the example adds to Bitcoin Core's interfaces."""

@@ -1,0 +1,79 @@
+"""Command lines in Bitcoin style: -name=value or -name value, with one dash or two."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import mpipc.ipc.log
+
+DEBUG_CATEGORIES = ("calls", "ipc")
+
+
+class Options(argparse.Namespace):
+    """What the node, the wallet and the demo can be told; each of them has a part of it."""
+
+    datadir: Path = Path.home() / ".mpipc-bitcoin"
+    debug: list[str]
+    ipcbind: list[str]
+    ipcfd: int | None = None
+    ipcconnect: str = "unix"
+    wait: float = 10.0
+    height: int = 0
+    mine: int = 3
+    follow: bool = False
+
+
+class _Help(argparse.HelpFormatter):
+    """Shows an option once, as -name=VALUE."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        name = action.option_strings[0]
+        return f"{name}={action.metavar}" if action.metavar else name
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser for the options that every program of the example has, to be extended by each."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(
+            prog,
+            "%(prog)s [options]",
+            description,
+            formatter_class=_Help,
+            add_help=False,
+            allow_abbrev=False,
+        )
+        self.option("datadir", "DIR", "data directory (default: ~/.mpipc-bitcoin)", type=_directory)
+        self.option(
+            "debug",
+            "CATEGORY",
+            "show more: calls (which thread serves which call) or ipc (every message); repeatable",
+            action="append",
+            choices=DEBUG_CATEGORIES,
+            default=[],
+        )
+        self.add_argument("-help", "--help", "-h", "-?", action="help", help="show this and exit")
+
+    def option(self, name: str, metavar: str | None, help: str, **more: object) -> None:
+        """Add an option with one or two dashes; with a metavar it takes a value."""
+        more |= {"metavar": metavar} if metavar else {}
+        # The stubs want every keyword spelled out; what is passed on is what they list.
+        self.add_argument(f"-{name}", f"--{name}", help=help, **more)  # type: ignore[arg-type]
+
+    def parse(self, arguments: Sequence[str] | None = None) -> Options:
+        """The options on the command line; exits with a message when they are wrong."""
+        return self.parse_args(arguments, Options())
+
+
+def log_ipc(options: Options) -> None:
+    """Show what goes over connections, when asked to."""
+    if "ipc" in options.debug:
+        logging.basicConfig(format="%(asctime)s %(threadName)s %(message)s")
+        mpipc.ipc.log.enable()
+
+
+def _directory(text: str) -> Path:
+    return Path(text).expanduser().absolute()
