@@ -1,0 +1,169 @@
+"""What a contestant is, and how its server gets a process of its own."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from benchmarks.interfaces.bench import Row
+from benchmarks.work import increment
+
+_START_SECONDS = 15.0
+_RETRY_SECONDS = 0.02
+
+
+class NotSupported(Exception):
+    """The contestant has nothing that does this work."""
+
+
+class Contestant(ABC):
+    """A client whose server runs in a child process and listens on the unix socket `path`.
+
+    Its module also has `serve(path)`, which the child runs until it is killed.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Connect to the server; any exception means that it is not up yet."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect."""
+
+    @abstractmethod
+    def time_calls(self, count: int) -> list[int]:
+        """Make calls one after the other; nanoseconds of each."""
+
+    @abstractmethod
+    def time_rows(self, count: int) -> int:
+        """Get a list of that many `Row` objects; nanoseconds."""
+
+    @abstractmethod
+    def time_callbacks(self, threads: int, count: int) -> int:
+        """Make `count` calls with a callback from each of the threads; nanoseconds in all."""
+
+    @abstractmethod
+    def get_rows(self, count: int) -> list[Row]:
+        """The rows, to see that they are right."""
+
+
+class Blocking(Contestant):
+    """A contestant whose calls block, as they do in one process."""
+
+    @abstractmethod
+    def get_block_hash(self, height: int) -> bytes: ...
+
+    @abstractmethod
+    def make_caller(self) -> Callable[[int], int]:
+        """A function for one thread that calls `Bench.call_back` with `increment`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._callers: list[Callable[[int], int]] = []
+
+    def time_calls(self, count: int) -> list[int]:
+        clock, call = time.perf_counter_ns, self.get_block_hash
+        times = []
+        for height in range(count):
+            start = clock()
+            call(height)
+            times.append(clock() - start)
+        return times
+
+    def time_rows(self, count: int) -> int:
+        start = time.perf_counter_ns()
+        self.get_rows(count)
+        return time.perf_counter_ns() - start
+
+    def time_callbacks(self, threads: int, count: int) -> int:
+        while len(self._callers) < threads:
+            self._callers.append(self.make_caller())
+        started, ended = threading.Barrier(threads + 1), threading.Barrier(threads + 1)
+
+        def work(call: Callable[[int], int]) -> None:
+            try:
+                call(0)  # whatever a thread needs for its first call is there now
+                started.wait()
+                for value in range(count):
+                    if call(value) != increment(value):
+                        raise AssertionError(f"{self.name} returned a wrong value")
+                ended.wait()
+            except BaseException:
+                started.abort()
+                ended.abort()
+                raise
+
+        workers = [threading.Thread(target=work, args=[call]) for call in self._callers[:threads]]
+        for worker in workers:
+            worker.start()
+        started.wait()
+        start = time.perf_counter_ns()
+        ended.wait()
+        elapsed = time.perf_counter_ns() - start
+        for worker in workers:
+            worker.join()
+        return elapsed
+
+
+class Running:
+    """A contestant with its server: usable in `with`, after which no process is left."""
+
+    def __init__(self, module: str, contestant: Contestant) -> None:
+        self.contestant = contestant
+        self._command = [sys.executable, "-m", "benchmarks.contestant", module, contestant.path]
+
+    def __enter__(self) -> Contestant:
+        root = Path(__file__).resolve().parents[1]
+        # The child ends when its standard input does, also when this process is killed.
+        self._server = subprocess.Popen(self._command, cwd=root, stdin=subprocess.PIPE)
+        try:
+            self._connect()
+        except BaseException:
+            self._stop()
+            raise
+        return self.contestant
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.contestant.close()
+        finally:
+            self._stop()
+
+    def _connect(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return self.contestant.connect()
+            except Exception:
+                if self._server.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+
+    def _stop(self) -> None:
+        self._server.kill()
+        self._server.wait()
+        assert self._server.stdin is not None
+        self._server.stdin.close()
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    importlib.import_module(f"benchmarks.contestants.{sys.argv[1]}").serve(sys.argv[2])

@@ -1,0 +1,36 @@
+"""mpipc: one connection, shared by all threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import mpipc
+from benchmarks.contestant import Blocking
+from benchmarks.interfaces.bench import Bench, Row
+from benchmarks.work import BenchWork, increment
+
+
+def serve(path: str) -> None:
+    with mpipc.serve(f"unix:{path}", BenchWork()) as server:
+        server.serve_forever()
+
+
+class Client(Blocking):
+    name = "mpipc"
+
+    def connect(self) -> None:
+        self._stack = ExitStack()
+        self._bench = self._stack.enter_context(mpipc.connect(f"unix:{self.path}", Bench))
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def get_block_hash(self, height: int) -> bytes:
+        return self._bench.get_block_hash(height)
+
+    def get_rows(self, count: int) -> list[Row]:
+        return self._bench.get_rows(count)
+
+    def make_caller(self) -> Callable[[int], int]:
+        return lambda value: self._bench.call_back(value, increment)

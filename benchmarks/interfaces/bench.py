@@ -1,0 +1,42 @@
+"""What every contestant has to do: a small call, a large result, a callback inside a call."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+
+import mpipc
+from mpipc import Int32
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One of many: a field of every basic type."""
+
+    number: int
+    text: str
+    value: float
+    data: bytes
+
+
+@mpipc.interface(root=True)
+class Bench(ABC):
+    """The work of the benchmarks."""
+
+    @abstractmethod
+    def get_block_hash(self, height: Int32) -> bytes:
+        """32 bytes."""
+
+    @abstractmethod
+    def get_rows(self, count: Int32) -> list[Row]:
+        """The first `count` rows."""
+
+    @abstractmethod
+    def call_back(
+        self,
+        value: Int32,
+        callback: Annotated[Callable[[Int32], Int32], mpipc.interface(name="BenchCallback")],
+    ) -> Int32:
+        """What the callback makes of a value."""

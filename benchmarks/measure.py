@@ -1,0 +1,102 @@
+"""Rounds: in each of them every contestant does every task once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks import work
+from benchmarks.contestant import Contestant, NotSupported, Running
+from benchmarks.contestants import MODULES
+
+ROWS = 10_000
+THREADS = 8
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    rounds: int
+    calls: int
+    callbacks: int
+
+
+FULL = Effort(rounds=7, calls=2000, callbacks=100)
+QUICK = Effort(rounds=3, calls=200, callbacks=20)
+
+
+@dataclass
+class Series:
+    """Nanoseconds per operation, one figure per round; or why there are none."""
+
+    rounds: list[float] = field(default_factory=list)
+    missing: str = ""
+
+
+TASKS = ("calls", "rows", "callbacks")
+Results = dict[str, dict[str, Series]]  # by task, by name of the contestant
+
+
+def measure(effort: Effort) -> Results:
+    """Let all contestants do all tasks, in turns."""
+    results: Results = {task: {} for task in TASKS}
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mpipc-bench-")))
+        contestants = []
+        for module in MODULES:
+            name, contestant = _start(module, directory, stack)
+            for task in TASKS:
+                results[task][name] = Series(missing="" if contestant else "not installed")
+            if contestant:
+                contestants.append(contestant)
+        # One round more than asked for: the first warms up and does not count.
+        for number in range(effort.rounds + 1):
+            for contestant in contestants:
+                _progress(f"round {number} of {effort.rounds}: {contestant.name}")
+                for task in TASKS:
+                    _measure(task, contestant, effort, results[task][contestant.name], number > 0)
+    return results
+
+
+def _start(module: str, directory: Path, stack: ExitStack) -> tuple[str, Contestant | None]:
+    """A contestant that is ready and gives right answers; None when it is not installed."""
+    try:
+        client = importlib.import_module(f"benchmarks.contestants.{module}").Client
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith(("benchmarks", "mpipc")):
+            raise
+        return str(error.name), None
+    contestant: Contestant = stack.enter_context(Running(module, client(str(directory / module))))
+    if contestant.get_rows(ROWS) != work.rows(ROWS):
+        sys.exit(f"{contestant.name} returned wrong rows")
+    return contestant.name, contestant
+
+
+def _measure(
+    task: str, contestant: Contestant, effort: Effort, series: Series, counts: bool
+) -> None:
+    if series.missing:
+        return
+    try:
+        if task == "calls":
+            figure = float(median(contestant.time_calls(effort.calls)))
+        elif task == "rows":
+            figure = float(contestant.time_rows(ROWS))
+        else:
+            elapsed = contestant.time_callbacks(THREADS, effort.callbacks)
+            figure = elapsed / (THREADS * effort.callbacks)
+    except NotSupported as reason:
+        series.missing = str(reason)
+        return
+    if counts:
+        series.rounds.append(figure)
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

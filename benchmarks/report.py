@@ -1,0 +1,74 @@
+"""The table for people, the JSON for programs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from statistics import median
+
+from benchmarks.measure import ROWS, THREADS, Effort, Results, Series
+
+_REFERENCE = "mpipc"
+
+
+def _microseconds(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e3:.1f}"
+
+
+def _milliseconds(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e6:.1f}"
+
+
+def _per_second(nanoseconds: float) -> str:
+    return f"{1e9 / nanoseconds:,.0f}"
+
+
+_HEADINGS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "calls": ("Call after call: get_block_hash(int) -> 32 bytes; µs per call", _microseconds),
+    "rows": (f"Large result: {ROWS:,} structs into objects; ms", _milliseconds),
+    "callbacks": (f"Callback inside a call, {THREADS} threads; calls per second", _per_second),
+}
+
+
+def table(results: Results) -> str:
+    """Median, fastest and slowest round, and the time in relation to mpipc's."""
+    lines = [f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} CPUs"]
+    for task, (heading, show) in _HEADINGS.items():
+        lines += ["", heading, ""]
+        lines += [f"    {name:<26}{text}" for name, text in _rows(results[task], show)]
+    return "\n".join(lines)
+
+
+def _rows(series: dict[str, Series], show: Callable[[float], str]) -> Iterator[tuple[str, str]]:
+    yield "", f"{'median':>9}   {'fastest - slowest':<19}{'time x mpipc':>13}"
+    reference = series[_REFERENCE].rounds
+    for name, one in series.items():
+        if one.missing:
+            yield name, f"{one.missing:>9}"
+            continue
+        spread = f"{show(min(one.rounds))} - {show(max(one.rounds))}"
+        ratio = median(one.rounds) / median(reference)
+        yield name, f"{show(median(one.rounds)):>9}   {spread:<19}{ratio:>13.2f}"
+
+
+def as_json(results: Results, effort: Effort) -> dict[str, object]:
+    """Every figure, in nanoseconds per operation, and what it was measured on."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "effort": asdict(effort),
+        "nanoseconds": {
+            task: {
+                name: {
+                    "median": median(one.rounds) if one.rounds else None,
+                    "rounds": one.rounds,
+                    "missing": one.missing,
+                }
+                for name, one in series.items()
+            }
+            for task, series in results.items()
+        },
+    }

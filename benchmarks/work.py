@@ -1,0 +1,35 @@
+"""The work, the same for all. It is prepared beforehand: only getting it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+
+from benchmarks.interfaces.bench import Bench, Row
+
+_HASHES = [sha256(bytes([number])).digest() for number in range(256)]
+
+
+@cache
+def rows(count: int) -> list[Row]:
+    """The first `count` rows."""
+    return [Row(n, f"row number {n}", n * 0.5, _HASHES[n & 255]) for n in range(count)]
+
+
+class BenchWork(Bench):
+    """The implementation behind every server."""
+
+    def get_block_hash(self, height: int) -> bytes:
+        return _HASHES[height & 255]
+
+    def get_rows(self, count: int) -> list[Row]:
+        return rows(count)
+
+    def call_back(self, value: int, callback: Callable[[int], int]) -> int:
+        return callback(value)
+
+
+def increment(value: int) -> int:
+    """What the clients pass as callback."""
+    return value + 1
