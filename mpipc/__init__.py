@@ -1,0 +1,63 @@
+"""Declare an interface once, as an annotated Python ABC, and call it across processes."""
+
+from __future__ import annotations
+
+from mpipc.declare import (
+    Field,
+    Float32,
+    Float64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Raises,
+    Results,
+    SchemaFile,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    interface,
+    method,
+    struct,
+)
+from mpipc.errors import (
+    AddressError,
+    ConversionError,
+    Disconnected,
+    IpcError,
+    ProtocolError,
+    RemoteError,
+    SchemaError,
+    Timeout,
+    Unimplemented,
+)
+
+__all__ = [
+    "AddressError",
+    "ConversionError",
+    "Disconnected",
+    "Field",
+    "Float32",
+    "Float64",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
+    "IpcError",
+    "ProtocolError",
+    "Raises",
+    "RemoteError",
+    "Results",
+    "SchemaError",
+    "SchemaFile",
+    "Timeout",
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
+    "Unimplemented",
+    "interface",
+    "method",
+    "struct",
+]

@@ -1,0 +1,141 @@
+"""What a type annotation says once names are resolved and wrappers are taken off."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import types
+from dataclasses import dataclass, field
+from typing import Annotated, ForwardRef, NewType, TypeVar, Union, get_args, get_origin
+
+from mpipc.derive.mistakes import Mistake, syntax_tree
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """An annotation without `Annotated`, `| None`, NewType and alias layers.
+
+    Annotated[Int32 | None, Field(name="x")]  ->  base=int, optional, metadata=(WireType, Field)
+    """
+
+    base: object
+    metadata: tuple[object, ...] = ()
+    optional: bool = False
+
+    @property
+    def origin(self) -> object:
+        """`list` for `list[int]`, None for a plain class."""
+        return get_origin(self.base)
+
+    @property
+    def args(self) -> tuple[object, ...]:
+        return get_args(self.base)
+
+    def find(self, kind: type[M]) -> M | None:
+        """The metadata of one kind; the outermost where there are several."""
+        found = [item for item in self.metadata if isinstance(item, kind)]
+        return found[-1] if found else None
+
+
+@dataclass
+class Scope:
+    """The names that annotations of one module may use."""
+
+    module: str
+    names: dict[str, object]
+    _type_checking: dict[str, object] | None = None
+    _evaluated: dict[str, object] = field(default_factory=dict)
+
+    def unwrap(self, annotation: object) -> Annotation:
+        """Resolve names and take the wrappers off. Raises Mistake."""
+        metadata: list[object] = []
+        optional = False
+        while True:
+            if isinstance(annotation, ForwardRef):
+                annotation = annotation.__forward_arg__
+            origin = get_origin(annotation)
+            if isinstance(annotation, str):
+                annotation = self.evaluate(annotation)
+            elif origin is Annotated:
+                annotation, *extra = get_args(annotation)
+                # Outer metadata goes last, where `find` looks first.
+                metadata[:0] = [item for each in extra for item in _flatten(each)]
+            elif origin is Union or origin is types.UnionType:
+                annotation = _single_alternative(annotation)
+                optional = True
+            elif isinstance(annotation, NewType):
+                annotation = annotation.__supertype__
+            elif type(annotation).__name__ == "TypeAliasType":
+                annotation = annotation.__value__  # type: ignore[attr-defined]
+            else:
+                return Annotation(annotation, tuple(metadata), optional)
+
+    def evaluate(self, text: str) -> object:
+        """The object that an annotation's text names. Raises Mistake."""
+        if text not in self._evaluated:
+            self._evaluated[text] = self._evaluate(text)
+        return self._evaluated[text]
+
+    def _evaluate(self, text: str) -> object:
+        try:
+            return eval(text, self.names)
+        except NameError:
+            pass  # perhaps imported for type checkers only
+        except Exception as error:
+            raise _unresolved(text, error) from None
+        if self._type_checking is None:
+            self._type_checking = type_checking_names(self.module)
+        try:
+            return eval(text, {**self._type_checking, **self.names})
+        except Exception as error:
+            raise _unresolved(text, error) from None
+
+
+def _flatten(metadata: object) -> tuple[object, ...]:
+    """`Annotated[Color, UInt8]` picks the wire type by an alias that is Annotated itself."""
+    return get_args(metadata)[1:] if get_origin(metadata) is Annotated else (metadata,)
+
+
+def _single_alternative(union: object) -> object:
+    alternatives = [arg for arg in get_args(union) if arg is not type(None)]
+    if len(alternatives) != 1:
+        raise Mistake(
+            f"{shown(union)} is a union of several types",
+            "a struct with one optional field for each of them",
+        )
+    return alternatives[0]
+
+
+def _unresolved(text: str, error: Exception) -> Mistake:
+    return Mistake(
+        f"the annotation {text!r} cannot be resolved: {type(error).__name__}: {error}",
+        "a name that the module defines or imports at its top level",
+    )
+
+
+def type_checking_names(module: str) -> dict[str, object]:
+    """What `if TYPE_CHECKING:` blocks at the top level of a module import, imported now. By then
+    all modules are loaded, so a cycle that the block avoids is harmless."""
+    names: dict[str, object] = {"__name__": module}
+    names["__package__"] = getattr(sys.modules.get(module), "__package__", None)
+    tree = syntax_tree(module)
+    for block in tree.body if tree else ():
+        if not isinstance(block, ast.If) or "TYPE_CHECKING" not in ast.unparse(block.test):
+            continue
+        for statement in block.body:
+            if not isinstance(statement, ast.Import | ast.ImportFrom):
+                continue
+            try:
+                exec(compile(ast.Module([statement], []), f"<{module}>", "exec"), names)
+            except ImportError:
+                continue  # the name stays unknown, which is reported where it is used
+    return names
+
+
+def shown(annotation: object) -> str:
+    """An annotation as somebody would write it."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return annotation.__qualname__
+    return str(annotation).replace("typing.", "")

@@ -1,0 +1,193 @@
+"""An annotated ABC, or a Callable, -> `model.Interface`."""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import TYPE_CHECKING, cast
+
+from mpipc import declare
+from mpipc.derive.annotations import Scope
+from mpipc.derive.docs import docstring
+from mpipc.derive.methods import Signature, construct, derive_method, destroy, signature_of
+from mpipc.derive.mistakes import Mistake, Place
+from mpipc.derive.names import camel, member_name, repeated, type_name
+from mpipc.derive.records import number
+from mpipc.derive.site import Site
+from mpipc.model import Interface, Method, TypeName
+
+if TYPE_CHECKING:
+    from mpipc.derive.session import Session
+
+
+def options_of(cls: type) -> declare.InterfaceOptions | None:
+    """How exactly this class is decorated, or None."""
+    return cast(declare.InterfaceOptions | None, declare.options_of(cls, declare.INTERFACE))
+
+
+def interface_bases(cls: type) -> list[type]:
+    """The interfaces that a class extends; plain classes in between are looked through."""
+    found: dict[type, None] = {}
+    for base in cls.__bases__:
+        for each in [base] if options_of(base) else interface_bases(base):
+            found[each] = None
+    return list(found)
+
+
+def ancestors(cls: type) -> Iterator[tuple[type, declare.InterfaceOptions]]:
+    """Every interface that a class extends, directly or not."""
+    for base in cls.__mro__[1:]:
+        options = options_of(base)
+        if options is not None:
+            yield base, options
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """An abstract method and what is said about it."""
+
+    name: str
+    schema_name: str
+    function: FunctionType
+    options: declare.MethodOptions
+
+
+def derive_interface_class(session: Session, cls: type) -> Interface:
+    """Describe an interface. Raises Mistake; mistakes in its methods become problems."""
+    options = options_of(cls)
+    assert options is not None
+    key = session.key_of(cls)
+    if not isinstance(cls, ABCMeta):
+        raise Mistake("decorated with @mpipc.interface, but no ABC", f"class {cls.__name__}(ABC)")
+    name = type_name(options.name or cls.__name__)
+    site = Site(session, key.module, session.scope(key.module), Place(key.module, key.name), name)
+    for base in cls.__mro__[1:]:
+        if options_of(base) is None and any(True for _ in _abstract(base)):
+            raise Mistake(
+                f"its base {base.__name__} has abstract methods, but is no interface",
+                f"@mpipc.interface above class {base.__name__}",
+            )
+    added = _added_methods(cls, name, options)
+    declared = _declared_methods(cls, site)
+    _check_names(cls, declared)
+    ordinals = number([*(m.ordinal for m in added), *(d.options.ordinal for d in declared)])
+    methods = list(added)
+    for each, ordinal in zip(declared, ordinals[len(added) :], strict=True):
+        at = site.member(each.name)
+        with session.reporting(at.place):
+            methods.append(
+                derive_method(
+                    each.name,
+                    each.schema_name,
+                    ordinal,
+                    signature_of(each.function, at),
+                    at,
+                    interface=name,
+                    options=each.options,
+                    doc=docstring(each.function),
+                )
+            )
+    bases = tuple(session.use_interface(base, site) for base in interface_bases(cls))
+    methods.sort(key=lambda method: method.ordinal)
+    return Interface(
+        key, name, tuple(methods), bases, options.wrap, options.root, doc=docstring(cls)
+    )
+
+
+def derive_callback(
+    key: TypeName,
+    options: declare.InterfaceOptions,
+    arguments: Sequence[object],
+    returns: object,
+    site: Site,
+) -> Interface:
+    """Describe the interface behind a Callable (WIRE.md, "Objects"). Raises Mistake; mistakes in
+    its arguments become problems."""
+    added = [destroy(key.name)] if options.destroy else []
+    named = [(_argument_name(site.scope, each, n), each) for n, each in enumerate(arguments)]
+    call = derive_method(
+        "__call__",
+        "call",
+        len(added),
+        Signature(named, returns),
+        replace(site, owner=key.name),
+        interface=key.name,
+        options=declare.MethodOptions(),
+    )
+    return Interface(key, key.name, (*added, call), wrap=options.wrap, callable=True)
+
+
+def _argument_name(scope: Scope, annotation: object, index: int) -> str:
+    """`arg0`, or what `Annotated[T, Field(name="value")]` says. Raises Mistake."""
+    options = scope.unwrap(annotation).find(declare.Field)
+    return (options and options.name) or f"arg{index}"
+
+
+def _added_methods(cls: type, name: str, options: declare.InterfaceOptions) -> list[Method]:
+    """What the protocol adds, unless an interface that is extended has it already."""
+    bases = [base for _, base in ancestors(cls)]
+    if options.root:
+        return [] if any(base.root for base in bases) else [construct(name)]
+    if options.destroy and not any(base.destroy and not base.root for base in bases):
+        return [destroy(name)]
+    return []
+
+
+def _abstract(cls: type) -> Iterator[tuple[str, object]]:
+    """What a class itself declares abstract."""
+    for name, value in vars(cls).items():
+        if getattr(value, "__isabstractmethod__", False):
+            yield name, value
+
+
+def _declared_methods(cls: type, site: Site) -> list[_Declared]:
+    """The methods of an interface in order of declaration; mistakes become problems."""
+    declared = []
+    for name, value in vars(cls).items():
+        with site.session.reporting(site.place.at_member(name)):
+            options = getattr(value, declare.METHOD, None)
+            if not getattr(value, "__isabstractmethod__", False):
+                if isinstance(value, FunctionType) and options is not None:
+                    raise Mistake(
+                        "decorated with @mpipc.method, but not abstract, so it is never remote",
+                        "@abstractmethod below @mpipc.method, or no @mpipc.method",
+                    )
+                continue
+            if not isinstance(value, FunctionType):
+                raise Mistake(
+                    f"an abstract {type(value).__name__}: only methods can be called remotely",
+                    f"an abstract method with self: def {name}(self) -> ...",
+                )
+            if name.startswith("_") and name != "__call__":
+                raise Mistake(
+                    "private, yet abstract: no proxy could have it",
+                    "a name without the underscore, or no @abstractmethod",
+                )
+            options = options or declare.MethodOptions()
+            schema_name = options.name or ("call" if name == "__call__" else camel(name))
+            member_name(schema_name)
+            declared.append(_Declared(name, schema_name, value, options))
+    return declared
+
+
+def _check_names(cls: type, declared: Sequence[_Declared]) -> None:
+    again = repeated(each.schema_name for each in declared)
+    if again:
+        raise Mistake(
+            f"two of its methods are called {again[0]!r} in the schema",
+            '@mpipc.method(name="...") for one of them',
+        )
+    for each in declared:
+        if each.schema_name in ("destroy", "construct"):
+            raise Mistake(
+                f"its method {each.name!r} clashes with the one that the protocol adds",
+                "another name: mpipc.close(proxy) calls `destroy`, and mpipc.connect `construct`",
+            )
+        for base, _ in ancestors(cls):
+            if each.name in vars(base):
+                raise Mistake(
+                    f"it declares {each.name!r} again, which it inherits from {base.__name__}",
+                    "another name, or no declaration: inherited methods are part of the interface",
+                )

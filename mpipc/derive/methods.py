@@ -1,0 +1,168 @@
+"""A function, or a Callable, -> `model.Method`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import Literal
+
+from mpipc import declare
+from mpipc.derive.mistakes import Mistake, Place
+from mpipc.derive.names import member_name
+from mpipc.derive.records import Member, member, record
+from mpipc.derive.site import Site
+from mpipc.derive.structs import field_members
+from mpipc.model import (
+    Context,
+    DeclaredException,
+    Method,
+    Record,
+    Slot,
+    TextType,
+    ThreadMap,
+    TypeName,
+)
+
+_CONTEXT = Member("context", Context(), 0)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A method's parameters, by name, and its return type, as annotated."""
+
+    parameters: Sequence[tuple[str, object]]
+    returns: object
+
+
+def signature_of(function: FunctionType, site: Site) -> Signature:
+    """What an abstract method is called with. Raises Mistake; mistakes in parameters become
+    problems."""
+    if inspect.iscoroutinefunction(function):
+        raise Mistake("an async method", "`def`: calls block, and threads run them")
+    found = inspect.signature(function)
+    parameters = list(found.parameters.values())
+    if not parameters or parameters[0].kind not in _POSITIONAL:
+        raise Mistake("a method without self", "self as its first parameter")
+    declared = []
+    for parameter in parameters[1:]:
+        with site.session.reporting(site.place.at_parameter(parameter.name)):
+            _check(parameter)
+            declared.append((parameter.name, parameter.annotation))
+    if found.return_annotation is found.empty:
+        raise Mistake("no return type", "`-> None` where nothing is returned")
+    return Signature(declared, found.return_annotation)
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _check(parameter: inspect.Parameter) -> None:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        raise Mistake(f"*{parameter.name}: a call has a fixed list of parameters", "list[T]")
+    if parameter.kind is parameter.VAR_KEYWORD:
+        raise Mistake(f"**{parameter.name}: a call has a fixed list of parameters", "dict[str, T]")
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        raise Mistake(
+            "keyword-only, but the server passes parameters by position",
+            "the parameter without `*` before it; callers may still name it",
+        )
+    if parameter.annotation is parameter.empty:
+        raise Mistake("no type", f"{parameter.name}: T")
+
+
+def derive_method(
+    name: str,
+    schema_name: str,
+    ordinal: int,
+    signature: Signature,
+    site: Site,
+    *,
+    interface: str,
+    options: declare.MethodOptions,
+    doc: str = "",
+) -> Method:
+    """Describe a method; `interface` is the schema name of its interface. Raises Mistake; mistakes
+    in its parameters and results become problems."""
+    reporting = site.session.reporting
+    inputs = [_CONTEXT] if options.context else []
+    for parameter, annotation in signature.parameters:
+        at = site.parameter(parameter)
+        with reporting(at.place):
+            inputs.append(member(parameter, annotation, at))
+    raised = [
+        Member(
+            member_name(each.name),
+            TextType(),
+            each.ordinal,
+            annotations=(("exception", each.cxx_name),),
+        )
+        for each in options.raises
+    ]
+    outputs: list[Member] = []
+    returns: TypeName | Literal["none", "value"] = "none"
+    at = site.parameter("result")
+    with reporting(at.place):
+        returns, outputs = _results(signature.returns, at)
+    path = f"{interface}.{schema_name}"
+    params, parameters, _ = record(f"{path}$Params", inputs)
+    results, result_fields, slots = record(f"{path}$Results", [*raised, *outputs])
+    return Method(
+        name,
+        schema_name,
+        ordinal,
+        params,
+        results,
+        tuple(parameters),
+        tuple(result_fields),
+        returns,
+        _exceptions(options.raises, slots),
+        options.context,
+        doc=doc,
+    )
+
+
+def _results(
+    annotation: object, site: Site
+) -> tuple[TypeName | Literal["none", "value"], list[Member]]:
+    returned = site.unwrap(annotation)
+    cls = returned.base
+    if (cls is None or cls is type(None)) and not returned.optional:
+        return "none", []
+    if isinstance(cls, type) and issubclass(cls, declare.Results) and not returned.optional:
+        key = site.session.key_of(cls)
+        at = replace(site, place=Place(key.module, key.name))
+        return key, field_members(cls, at)
+    return "value", [member("result", annotation, site)]
+
+
+def _exceptions(
+    declared: Sequence[declare.Raises], slots: Sequence[Slot]
+) -> tuple[DeclaredException, ...]:
+    return tuple(
+        DeclaredException(TypeName(each.exception.__module__, each.exception.__qualname__), slot)
+        for each, slot in zip(declared, slots, strict=False)
+    )
+
+
+def destroy(interface: str) -> Method:
+    """The method that deletes the remote object before it returns (WIRE.md, "Objects")."""
+    params, _, _ = record(f"{interface}.destroy$Params", [_CONTEXT])
+    return Method(
+        "destroy", "destroy", 0, params, Record(f"{interface}.destroy$Results", ()), kind="destroy"
+    )
+
+
+def construct(interface: str) -> Method:
+    """The method that a connection starts with (WIRE.md, "A connection")."""
+    thread_map = Slot("threadMap", 0, ThreadMap())
+    return Method(
+        "construct",
+        "construct",
+        0,
+        Record(f"{interface}.construct$Params", (thread_map,)),
+        Record(f"{interface}.construct$Results", (thread_map,)),
+        context=False,
+        kind="construct",
+    )

@@ -1,0 +1,154 @@
+"""Parameters, results and fields -> the slots of a Cap'n Proto struct."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+
+from mpipc import declare
+from mpipc.derive.annotations import Annotation
+from mpipc.derive.mistakes import Mistake
+from mpipc.derive.names import camel, capitalized, integer_range, member_name, repeated
+from mpipc.derive.site import Site
+from mpipc.derive.types import type_of
+from mpipc.model import (
+    Context,
+    EnumType,
+    Field,
+    Primitive,
+    Record,
+    Slot,
+    SlotType,
+    ThreadMap,
+    TimedeltaType,
+    Type,
+    is_pointer,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a record before it has an ordinal. `field`: its Python name, empty for slots
+    that only the protocol knows."""
+
+    slot: str
+    type: SlotType
+    ordinal: int | None = None
+    default: bool | int | float | None = None
+    annotations: tuple[tuple[str, str], ...] = ()
+    field: str = ""
+    optional: bool = False
+    flag: bool = False
+
+
+def member(name: str, annotation: object, site: Site, *, wrapped: bool = False) -> Member:
+    """One parameter, result or struct field as declared. `wrapped`: a field of a struct with
+    `wrap`, whose C++ members are called as in Python. Raises Mistake."""
+    found = site.unwrap(annotation)
+    type = type_of(found, site)
+    options = found.find(declare.Field) or declare.Field()
+    slot = member_name(options.name if options.name is not None else camel(name))
+    cxx_name = options.cxx_name
+    if cxx_name is None and wrapped and slot != name:
+        cxx_name = name
+    return Member(
+        slot=slot,
+        type=type,
+        ordinal=options.ordinal,
+        default=_default(options.wire_default, type),
+        annotations=(("name", cxx_name),) if cxx_name else (),
+        field=name,
+        optional=found.optional,
+        flag=_flag(options.has_flag, found, type),
+    )
+
+
+def _flag(asked: bool | EllipsisType, annotation: Annotation, type: Type) -> bool:
+    if not annotation.optional:
+        if asked is True:
+            raise Mistake("has_flag=True on a value that cannot be None", "`| None` after its type")
+        return False
+    if asked is False and not is_pointer(type):
+        raise Mistake(
+            "has_flag=False, but without a flag None could not be told from a value",
+            "a type without `| None`, or no has_flag",
+        )
+    return not is_pointer(type) if asked is ... else bool(asked)
+
+
+def _default(value: object, type: Type) -> bool | int | float | None:
+    """The wire default of a slot as its primitive type stores it. Raises Mistake."""
+    if value is ...:
+        return None
+    if isinstance(type, TimedeltaType):
+        if isinstance(value, datetime.timedelta):
+            value = value / datetime.timedelta(milliseconds=1)
+        type = Primitive("Float64")
+    elif isinstance(type, EnumType):
+        value = value.value if isinstance(value, enum.Enum) else value
+        type = type.wire
+    if not isinstance(type, Primitive):
+        raise Mistake("a wire default on a type that is no primitive", "no wire_default")
+    if type.name == "Bool" and isinstance(value, bool):
+        return value
+    if type.name.startswith("Float") and isinstance(value, int | float):
+        return float(value)
+    low, high = integer_range(type.name)
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return int(value)
+    raise Mistake(f"the wire default {value!r} is no {type.name}", f"a value of {type.name}")
+
+
+def number(requested: Sequence[int | None]) -> list[int]:
+    """Ordinals for members in order of declaration: the requested one, else the next free one.
+    Raises Mistake for equal ordinals and for gaps, which Cap'n Proto does not allow."""
+    taken = [ordinal for ordinal in requested if ordinal is not None]
+    again = repeated(map(str, taken))
+    if again:
+        raise Mistake(
+            f"the ordinal {', '.join(again)} is used twice", "an ordinal of its own for each"
+        )
+    free = (ordinal for ordinal in range(len(requested)) if ordinal not in set(taken))
+    numbers = [next(free, -1) if ordinal is None else ordinal for ordinal in requested]
+    missing = sorted(set(range(len(requested))) - set(numbers))
+    if missing:
+        raise Mistake(
+            f"the ordinals {sorted(taken)} leave a gap: {', '.join(map(str, missing))} is missing",
+            f"ordinals from 0 to {len(requested) - 1}, each once",
+        )
+    return numbers
+
+
+def record(path: str, members: Sequence[Member]) -> tuple[Record, list[Field], list[Slot]]:
+    """Number the members, flags right after their values. Returns the record, the declared fields
+    in order of declaration, and the slot of every member. Raises Mistake."""
+    requested: list[int | None] = []
+    for each in members:
+        requested.append(each.ordinal)
+        if each.flag:
+            requested.append(None if each.ordinal is None else each.ordinal + 1)
+    numbers = iter(number(requested))
+    fields: list[Field] = []
+    slots: list[Slot] = []
+    flags: list[Slot] = []
+    for each in members:
+        slot = Slot(each.slot, next(numbers), each.type, each.default, each.annotations)
+        slots.append(slot)
+        flag = None
+        if each.flag:
+            flag = Slot("has" + capitalized(each.slot), next(numbers), Primitive("Bool"))
+            flags.append(flag)
+        if each.field:
+            assert not isinstance(each.type, Context | ThreadMap)
+            fields.append(Field(each.field, each.type, slot, each.optional, flag))
+    every = sorted([*slots, *flags], key=lambda slot: slot.ordinal)
+    again = repeated(slot.name for slot in every)
+    if again:
+        raise Mistake(
+            f"two of its members are called {again[0]!r} in the schema",
+            'Annotated[..., Field(name="...")] for one of them',
+        )
+    return Record(path, tuple(every)), fields, slots

@@ -1,0 +1,303 @@
+"""One derivation: a worklist of classes, the modules they belong to, the problems found."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import importlib
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mpipc import declare
+from mpipc.derive.annotations import Scope
+from mpipc.derive.docs import docstring
+from mpipc.derive.interfaces import derive_callback, derive_interface_class, options_of
+from mpipc.derive.mistakes import Mistake, Place
+from mpipc.derive.names import repeated, type_name
+from mpipc.derive.records import Member, record
+from mpipc.derive.site import Site
+from mpipc.derive.structs import derive_struct
+from mpipc.errors import Problem, SchemaError
+from mpipc.model import (
+    Enumeration,
+    Interface,
+    MapType,
+    Model,
+    Module,
+    Struct,
+    StructType,
+    TypeName,
+)
+
+T = TypeVar("T", Struct, Interface)
+
+
+@dataclass
+class Draft:
+    """What is known of a module so far, by class or by made-up name."""
+
+    name: str
+    structs: dict[type, Struct | None] = field(default_factory=dict)
+    interfaces: dict[type, Interface | None] = field(default_factory=dict)
+    entries: dict[str, tuple[MapType, Struct]] = field(default_factory=dict)
+    callbacks: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
+    enums: dict[TypeName, Enumeration] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
+
+
+class Session:
+    """Derives modules and everything that they reach."""
+
+    def __init__(self) -> None:
+        self._drafts: dict[str, Draft] = {}
+        self._scopes: dict[str, Scope] = {}
+        self._work: deque[Callable[[], None]] = deque()
+        self._problems: dict[Problem, None] = {}
+
+    def run(self, modules: Iterable[str]) -> Model:
+        """Derive the modules. Raises SchemaError with every problem found."""
+        for name in modules:
+            with self.reporting(Place(name)):
+                _import(name)
+                self._draft(name)
+        while self._work:
+            self._work.popleft()()
+        finished = []
+        for name in sorted(self._drafts):
+            with self.reporting(Place(name)):
+                finished.append(self._finish(self._drafts[name]))
+        model = Model({module.name: module for module in finished})
+        if not self._problems:
+            self._check_model(model)
+        if self._problems:
+            raise SchemaError(list(self._problems))
+        return model
+
+    # ------------------------------------------------------------------ for the deriving functions
+
+    @contextmanager
+    def reporting(self, place: Place) -> Iterator[None]:
+        """A mistake inside becomes a problem of this place, and the derivation goes on."""
+        try:
+            yield
+        except Mistake as mistake:
+            self._problems[place.problem(mistake)] = None
+
+    def scope(self, module: str) -> Scope:
+        """The names that annotations in a module may use."""
+        if module not in self._scopes:
+            self._scopes[module] = Scope(module, vars(sys.modules[module]))
+        return self._scopes[module]
+
+    def key_of(self, cls: type) -> TypeName:
+        """The identity of a class. Raises Mistake for one that other code cannot import."""
+        module = sys.modules.get(cls.__module__)
+        if getattr(module, cls.__name__, None) is not cls:
+            raise Mistake(
+                f"{cls.__qualname__} is not at the top level of module {cls.__module__}",
+                f"class {cls.__name__} outside of functions and other classes",
+            )
+        return TypeName(cls.__module__, cls.__name__)
+
+    def use_struct(self, cls: type, site: Site) -> TypeName:
+        key = self._import_key(cls, site)
+        self._add_struct(cls)
+        return key
+
+    def use_interface(self, cls: type, site: Site) -> TypeName:
+        key = self._import_key(cls, site)
+        self._draft(cls.__module__)
+        return key
+
+    def use_enum(self, cls: type[enum.Enum], site: Site) -> TypeName:
+        """An Enum has no declaration in the schema; it is listed with the module that uses it."""
+        key = self.key_of(cls)
+        members = tuple((name, int(item.value)) for name, item in cls.__members__.items())
+        self._draft(site.module).enums[key] = Enumeration(key, members, docstring(cls))
+        return key
+
+    def use_map(self, type: MapType) -> None:
+        """Declare the struct of a dict's entries, once for each dict type and module."""
+        name = type.entry.name
+        entries = self._draft(type.entry.module).entries
+        if name not in entries:
+            slots = [
+                Member("key", type.key, field="key"),
+                Member("value", type.value, field="value"),
+            ]
+            found, fields, _ = record(name, slots)
+            entry = Struct(type.entry, name, "entry", found, tuple(fields))
+            entries[name] = (type, entry)
+        elif entries[name][0] != type:
+            raise Mistake(
+                f"two dict types have entries that would both be called {name}",
+                '@mpipc.struct(name="...") for one of the types in them',
+            )
+
+    def use_callback(
+        self,
+        options: declare.InterfaceOptions,
+        arguments: tuple[object, ...],
+        returns: object,
+        site: Site,
+    ) -> TypeName:
+        """Declare the interface of a Callable. Raises Mistake."""
+        name = type_name(options.name or site.owner.removesuffix("Callback") + "Callback")
+        key = TypeName(site.module, name)
+        callbacks = self._draft(site.module).callbacks
+        identity = (options, arguments, returns)
+        if name not in callbacks:
+            callbacks[name] = (identity, None)
+            made = derive_callback(key, options, arguments, returns, site)
+            callbacks[name] = (identity, made)
+        elif callbacks[name][0] != identity:
+            raise Mistake(
+                f"two different Callables are both called {name}",
+                "Annotated[Callable[...], mpipc.interface(name=...)] with another name",
+            )
+        return key
+
+    # ------------------------------------------------------------------------------------ modules
+
+    def _draft(self, name: str) -> Draft:
+        """The draft of a module; the first time, its declarations are put on the worklist."""
+        if name in self._drafts:
+            return self._drafts[name]
+        draft = self._drafts[name] = Draft(name)
+        for each, value in list(vars(sys.modules[name]).items()):
+            if not isinstance(value, type) or value.__module__ != name or value.__name__ != each:
+                continue
+            if options_of(value) is not None:
+                draft.interfaces[value] = None
+                self._work.append(lambda cls=value: self._derive_interface(cls))  # type: ignore[misc]
+            elif declare.options_of(value, declare.STRUCT) is not None:
+                self._add_struct(value)
+        return draft
+
+    def _derive_interface(self, cls: type) -> None:
+        with self.reporting(Place(cls.__module__, cls.__name__)):
+            self._drafts[cls.__module__].interfaces[cls] = derive_interface_class(self, cls)
+
+    def _add_struct(self, cls: type) -> None:
+        structs = self._draft(cls.__module__).structs
+        if cls not in structs:
+            structs[cls] = None
+            self._work.append(lambda: self._derive_struct(cls))
+
+    def _derive_struct(self, cls: type) -> None:
+        with self.reporting(Place(cls.__module__, cls.__name__)):
+            self._drafts[cls.__module__].structs[cls] = derive_struct(self, cls)
+
+    def _import_key(self, cls: type, site: Site) -> TypeName:
+        key = self.key_of(cls)
+        if key.module != site.module:
+            self._draft(site.module).imports.add(key.module)
+        return key
+
+    def _finish(self, draft: Draft) -> Module:
+        module = sys.modules[draft.name]
+        order = {value: index for index, value in enumerate(_classes(draft.name))}
+        structs = _declared(draft.structs, order)
+        structs += [entry for _, (_, entry) in sorted(draft.entries.items())]
+        interfaces = _declared(draft.interfaces, order)
+        interfaces += [made for _, (_, made) in sorted(draft.callbacks.items()) if made is not None]
+        again = repeated([*(each.name for each in structs), *(each.name for each in interfaces)])
+        if again:
+            raise Mistake(
+                f"two of its types are called {again[0]!r} in the schema",
+                'name="..." in the decorator of one of them',
+            )
+        file = getattr(module, declare.SCHEMA_FILE, declare.SchemaFile())
+        return Module(
+            name=draft.name,
+            stem=draft.name.rpartition(".")[2],
+            id=_file_id(draft.name, file),
+            structs=tuple(structs),
+            interfaces=tuple(interfaces),
+            enums=tuple(each for _, each in sorted(draft.enums.items(), key=lambda e: str(e[0]))),
+            imports=tuple(sorted(draft.imports)),
+            cxx_namespace=file.cxx_namespace,
+            include=tuple(file.include),
+            include_types=tuple(file.include_types),
+            doc=docstring(module),
+        )
+
+    def _check_model(self, model: Model) -> None:
+        """What only shows when all modules are known."""
+        for module in model.modules.values():
+            for other in model.modules.values():
+                if module.id == other.id and module.name < other.name:
+                    with self.reporting(Place(other.name, declare.SCHEMA_FILE)):
+                        raise Mistake(
+                            f"its file id {module.id:#x} is also that of {module.name}",
+                            "another id, or none",
+                        )
+            for struct in module.structs:
+                self._check_recursion(model, struct)
+
+    def _check_recursion(self, model: Model, struct: Struct) -> None:
+        """A struct that needs another of its own kind inside could never be made."""
+        seen: set[TypeName] = set()
+        for first in struct.fields:
+            needed = [first]
+            while needed:
+                field = needed.pop()
+                if not isinstance(field.type, StructType) or field.optional:
+                    continue
+                if field.type.key == struct.key:
+                    with self.reporting(Place(struct.key.module, struct.key.name, first.name)):
+                        raise Mistake(
+                            f"every {struct.name} would contain another {struct.name}",
+                            "`| None` after its type, or a list",
+                        )
+                    break
+                if field.type.key not in seen:
+                    seen.add(field.type.key)
+                    needed.extend(model.struct(field.type.key).fields)
+
+
+def _import(name: str) -> None:
+    if name in sys.modules:
+        return
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name + ".").startswith(error.name + "."):
+            raise
+        raise Mistake(
+            f"there is no module {error.name}", "the name of a module as in `import`"
+        ) from None
+
+
+def _classes(module: str) -> list[type]:
+    return [value for value in vars(sys.modules[module]).values() if isinstance(value, type)]
+
+
+def _declared(found: dict[type, T | None], order: dict[type, int]) -> list[T]:
+    """In order of definition; what could not be derived is left out."""
+    return [
+        made
+        for _, made in sorted(found.items(), key=lambda item: order[item[0]])
+        if made is not None
+    ]
+
+
+def _file_id(module: str, file: object) -> int:
+    """The declared file id, else one that follows from the module's name. Raises Mistake."""
+    if not isinstance(file, declare.SchemaFile):
+        raise Mistake(
+            f"__schema__ is a {type(file).__name__}", "__schema__ = mpipc.SchemaFile(...)"
+        )
+    if file.id is None:
+        digest = hashlib.sha256(module.encode()).digest()
+        return int.from_bytes(digest[:8], "big") | 1 << 63
+    if not 1 << 63 <= file.id < 1 << 64:
+        raise Mistake(
+            f"the file id {file.id:#x} is no 64-bit number whose top bit is set",
+            f"SchemaFile(id={file.id % (1 << 64) | 1 << 63:#x}), or no id",
+        )
+    return file.id

@@ -1,0 +1,30 @@
+"""Type rules: one small module each, so that a new type touches one new file."""
+
+from __future__ import annotations
+
+from mpipc.derive.types import (
+    callbacks,
+    enums,
+    interfaces,
+    lists,
+    maps,
+    primitives,
+    structs,
+    texts,
+    timedeltas,
+)
+from mpipc.derive.types.registry import RULES, Rule, element_of, type_of
+
+__all__ = ["RULES", "Rule", "element_of", "type_of"]
+
+RULES += [
+    primitives.rule,
+    texts.rule,
+    timedeltas.rule,
+    lists.rule,
+    maps.rule,
+    enums.rule,
+    structs.rule,
+    interfaces.rule,
+    callbacks.rule,
+]

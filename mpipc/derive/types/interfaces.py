@@ -1,0 +1,24 @@
+"""A class decorated with @mpipc.interface -> a capability."""
+
+from __future__ import annotations
+
+from mpipc import declare
+from mpipc.derive.annotations import Annotation
+from mpipc.derive.mistakes import Mistake
+from mpipc.derive.site import Site
+from mpipc.model import InterfaceType
+
+
+def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
+    cls = annotation.base
+    if not isinstance(cls, type):
+        return None
+    if declare.options_of(cls, declare.INTERFACE) is not None:
+        return InterfaceType(site.session.use_interface(cls, site))
+    for base in cls.__mro__[1:]:
+        if declare.options_of(base, declare.INTERFACE) is not None:
+            raise Mistake(
+                f"{cls.__name__} is not decorated: only its base {base.__name__} is an interface",
+                f"{base.__name__}, or @mpipc.interface above class {cls.__name__}",
+            )
+    return None

@@ -1,0 +1,59 @@
+"""The registry of type rules, and the two questions that are asked of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from mpipc import declare
+from mpipc.derive.annotations import Annotation, shown
+from mpipc.derive.mistakes import Mistake
+from mpipc.derive.site import Site
+from mpipc.model import Type
+
+Rule = Callable[[Annotation, Site], Type | None]
+"""Returns None for an annotation that is not its business, and raises Mistake for one that is
+but cannot travel."""
+
+RULES: list[Rule] = []
+"""Tried in order. A rule put in front of the others overrides them."""
+
+
+def type_of(annotation: Annotation, site: Site) -> Type:
+    """The type of a parameter, a result or a field. Raises Mistake."""
+    for rule in RULES:
+        found = rule(annotation, site)
+        if found is not None:
+            return found
+    raise _unsupported(annotation.base)
+
+
+def element_of(annotation: object, site: Site) -> Type:
+    """The type of what is inside a list, a set or a dict. Raises Mistake."""
+    found = site.unwrap(annotation)
+    if found.optional:
+        raise Mistake(
+            f"None cannot be inside a list, a set or a dict: {shown(annotation)}",
+            "a struct with an optional field as the element",
+        )
+    if found.find(declare.Field) is not None:
+        raise Mistake(
+            "Field(...) inside a list, a set or a dict: an element has no attributes",
+            "Annotated[..., Field(...)] around the whole type",
+        )
+    return type_of(found, site)
+
+
+def _unsupported(base: object) -> Mistake:
+    if base is None or base is type(None):
+        return Mistake("None is no type of a value", "the type of the value, or `X | None`")
+    if inspect.isclass(base) and inspect.isabstract(base):
+        return Mistake(
+            f"{base.__name__} is an abstract class that is not decorated, or is used before it is",
+            f"@mpipc.interface above class {base.__name__}",
+        )
+    return Mistake(
+        f"the type {shown(base)} cannot travel",
+        "bool, int, float, str, bytes, timedelta, an Enum, a list, tuple[T, ...], set, frozenset "
+        "or dict of these, a msgspec.Struct, dataclass or NamedTuple, a Callable, or an interface",
+    )

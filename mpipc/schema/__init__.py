@@ -1,0 +1,9 @@
+"""The model -> `.capnp` text -> layouts, read back from the official compiler."""
+
+from __future__ import annotations
+
+from mpipc.schema.compile import compile_layouts
+from mpipc.schema.paths import INCLUDE, schema_path
+from mpipc.schema.text import HEADER, module_text
+
+__all__ = ["HEADER", "INCLUDE", "compile_layouts", "module_text", "schema_path"]
