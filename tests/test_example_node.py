@@ -40,6 +40,12 @@ def node(state: ChainState) -> Node:
     return Node(state)
 
 
+def new_template(node: Node) -> BlockTemplate:
+    template = node.make_mining().create_new_block(BlockCreateOptions())
+    assert template is not None
+    return template
+
+
 def submit(template: BlockTemplate) -> bool:
     header = Header.unpack(grind(template.get_block_header()))
     return template.submit_solution(
@@ -73,7 +79,7 @@ def test_a_height_without_a_block_is_an_error_that_names_it(node: Node, height: 
 
 
 def test_a_template_is_a_block_that_lacks_only_proof_of_work(node: Node) -> None:
-    template = node.make_mining().create_new_block(BlockCreateOptions())
+    template = new_template(node)
     block = template.get_block()
     header = Header.unpack(block[:80])
     assert block == template.get_block_header() + b"\x01" + template.get_coinbase_tx()
@@ -86,15 +92,14 @@ def test_a_template_is_a_block_that_lacks_only_proof_of_work(node: Node) -> None
 
 
 def test_only_one_block_is_accepted_on_a_tip(node: Node) -> None:
-    mining = node.make_mining()
-    first, second = (mining.create_new_block(BlockCreateOptions()) for _ in range(2))
+    first, second = new_template(node), new_template(node)
     assert submit(first)
     assert not submit(second)
     assert node.make_chain().get_height() == 1
 
 
 def test_a_solution_without_work_or_with_a_foreign_coinbase_is_refused(node: Node) -> None:
-    template = node.make_mining().create_new_block(BlockCreateOptions())
+    template = new_template(node)
     start = Header.unpack(template.get_block_header())
     good = Header.unpack(grind(start.pack()))
     coinbase = template.get_coinbase_tx()
@@ -104,7 +109,7 @@ def test_a_solution_without_work_or_with_a_foreign_coinbase_is_refused(node: Nod
 
 
 def test_the_version_of_a_solution_may_use_all_32_bits(node: Node) -> None:
-    template = node.make_mining().create_new_block(BlockCreateOptions())
+    template = new_template(node)
     start = Header.unpack(template.get_block_header())
     header = Header(-1, *(getattr(start, name) for name in start.__struct_fields__[1:]))
     good = Header.unpack(grind(header.pack()))
@@ -114,7 +119,7 @@ def test_the_version_of_a_solution_may_use_all_32_bits(node: Node) -> None:
 
 def test_check_block_says_what_is_wrong(node: Node) -> None:
     mining = node.make_mining()
-    block = full_block(mining.create_new_block(BlockCreateOptions()))
+    block = full_block(new_template(node))
     strict, lax = BlockCheckOptions(), BlockCheckOptions(check_merkle_root=False, check_pow=False)
     assert mining.check_block(block, strict).result
     assert mining.check_block(b"", strict).reason == "bad-blk-length"
@@ -148,10 +153,9 @@ def test_waiting_for_a_tip_ends_when_the_node_stops(tmp_path: Path) -> None:
 
 
 def test_wait_next_makes_a_template_on_a_new_tip(node: Node) -> None:
-    mining = node.make_mining()
-    template = mining.create_new_block(BlockCreateOptions())
+    template = new_template(node)
     assert template.wait_next(BlockWaitOptions(timeout=SOON)) is None
-    hash = mine(mining)
+    hash = mine(node.make_mining())
     following = template.wait_next(BlockWaitOptions(timeout=LATE))
     assert following is not None
     assert Header.unpack(following.get_block_header()).prev_hash == hash

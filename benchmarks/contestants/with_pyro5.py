@@ -15,7 +15,7 @@ Pyro5.api.config.SERIALIZER = "marshal"
 _OBJECT = "bench"
 
 
-@Pyro5.api.expose  # type: ignore[untyped-decorator]  # Pyro5 has no types
+@Pyro5.api.expose
 class Service:
     def __init__(self) -> None:
         self._work = BenchWork()
@@ -31,7 +31,7 @@ class Service:
             return self._work.call_back(value, callback.call)
 
 
-@Pyro5.api.expose  # type: ignore[untyped-decorator]
+@Pyro5.api.expose
 class Callback:
     def call(self, value: int) -> int:
         return increment(value)

@@ -22,7 +22,7 @@ from interfaces.mining import (
     BlockCreateOptions,
     BlockTemplate,
     BlockWaitOptions,
-    CheckBlockResults,
+    CheckedBlock,
     Mining,
 )
 
@@ -53,9 +53,9 @@ class NodeMining(Mining):
         trace(f"create_new_block() -> a template for height {template.height}")
         return template
 
-    def check_block(self, block: bytes, options: BlockCheckOptions) -> CheckBlockResults:
+    def check_block(self, block: bytes, options: BlockCheckOptions) -> CheckedBlock:
         reason = self._objection(block, options)
-        return CheckBlockResults(reason, reason and f"rejected: {reason}", not reason)
+        return CheckedBlock(reason, reason and f"rejected: {reason}", not reason)
 
     def _objection(self, block: bytes, options: BlockCheckOptions) -> str:
         """Why a block does not extend the tip; empty when it does."""

@@ -44,6 +44,8 @@ def mine(mining: Mining) -> bytes:
     """Mine one block, return its hash: the node makes the template, this process does the work."""
     while True:
         template = mining.create_new_block(BlockCreateOptions())
+        if template is None:
+            raise mpipc.Disconnected("the node is shutting down")
         header = Header.unpack(grind(template.get_block_header()))
         coinbase = template.get_coinbase_tx()
         if template.submit_solution(header.version, header.time, header.nonce, coinbase):
