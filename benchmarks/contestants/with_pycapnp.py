@@ -14,11 +14,12 @@ import capnp
 from benchmarks.contestant import Contestant
 from benchmarks.interfaces.bench import Row
 from benchmarks.work import BenchWork, increment
+from mpipc.schema import INCLUDE
 
 T = TypeVar("T")
 
 _SCHEMA = Path(__file__).resolve().parents[1] / "interfaces/generated/bench.capnp"
-_schema: Any = capnp.load(str(_SCHEMA))
+_schema: Any = capnp.load(str(_SCHEMA), imports=[str(INCLUDE)])
 
 
 class _Server(_schema.Bench.Server):  # type: ignore[misc]  # made from the schema when it is loaded
@@ -37,14 +38,14 @@ class _Server(_schema.Bench.Server):  # type: ignore[misc]  # made from the sche
             result.data = row.data
 
     async def callBack(self, value: int, callback: Any, **_: object) -> int:
-        answer = await callback.call(arg=value)
+        answer = await callback.call(arg0=value)
         result: int = answer.result
         return result
 
 
 class _Callback(_schema.BenchCallback.Server):  # type: ignore[misc]
-    async def call(self, arg: int, **_: object) -> int:
-        return increment(arg)
+    async def call(self, arg0: int, **_: object) -> int:
+        return increment(arg0)
 
 
 def serve(path: str) -> None:

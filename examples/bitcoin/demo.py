@@ -10,6 +10,7 @@ import inspect
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -31,19 +32,18 @@ def derive_schemas() -> None:
         say(f"mpipc build {package}")
         if mpipc.cli.main(["build", package]) != 0:
             sys.exit(f"demo: cannot derive the schemas of {package}")
-    show_excerpt("declared in examples/bitcoin/interfaces/chain.py",
-                 inspect.getsource(Chain.get_block_hash))  # fmt: skip
+    declared = inspect.getsource(Chain.get_block_hash)
+    show_excerpt("declared in examples/bitcoin/interfaces/chain.py", declared)
     schema = _SCHEMA.read_text().splitlines()
     start = next(i for i, line in enumerate(schema) if line.startswith("interface Chain "))
-    derived = [schema[start], *(line for line in schema[start:] if "getBlockHash" in line)]
+    method = next(i for i in range(start, len(schema)) if "getBlockHash" in schema[i])
+    derived = [schema[start], "    ...", *schema[method : method + 2]]
     show_excerpt(f"derived in {_SCHEMA.relative_to(_ROOT)}", "\n".join(derived))
 
 
 def show_excerpt(title: str, text: str) -> None:
     print(f"\n    {title}:\n")
-    for line in text.rstrip().splitlines():
-        print(f"        {line}")
-    print(flush=True)
+    print(textwrap.indent(textwrap.dedent(text).rstrip(), " " * 8), end="\n\n", flush=True)
 
 
 def step(title: str) -> None:
