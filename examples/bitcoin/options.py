@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,7 +70,6 @@ class Parser(argparse.ArgumentParser):
 def log_ipc(options: Options) -> None:
     """Show what goes over connections, when asked to."""
     if "ipc" in options.debug:
-        logging.basicConfig(format="%(asctime)s %(threadName)s %(message)s")
         mpipc.ipc.log.enable()
 
 

@@ -38,7 +38,7 @@ class Store:
         path = datadir / "chain.sqlite"
         self._lock = threading.Lock()
         try:
-            datadir.mkdir(parents=True, exist_ok=True)
+            datadir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the socket is in it, too
             # The lock serialises threads, so SQLite need not bind the connection to this one.
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
