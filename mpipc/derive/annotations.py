@@ -46,10 +46,17 @@ class Scope:
     module: str
     names: dict[str, object]
     _type_checking: dict[str, object] | None = None
-    _evaluated: dict[str, object] = field(default_factory=dict)
+    _known: dict[str, Annotation] = field(default_factory=dict)
 
     def unwrap(self, annotation: object) -> Annotation:
         """Resolve names and take the wrappers off. Raises Mistake."""
+        if not isinstance(annotation, str):
+            return self._unwrap(annotation)
+        if annotation not in self._known:
+            self._known[annotation] = self._unwrap(annotation)
+        return self._known[annotation]
+
+    def _unwrap(self, annotation: object) -> Annotation:
         metadata: list[object] = []
         optional = False
         while True:
@@ -57,7 +64,7 @@ class Scope:
                 annotation = annotation.__forward_arg__
             origin = get_origin(annotation)
             if isinstance(annotation, str):
-                annotation = self.evaluate(annotation)
+                annotation = self._evaluate(annotation)
             elif origin is Annotated:
                 annotation, *extra = get_args(annotation)
                 # Outer metadata goes last, where `find` looks first.
@@ -71,12 +78,6 @@ class Scope:
                 annotation = annotation.__value__  # type: ignore[attr-defined]
             else:
                 return Annotation(annotation, tuple(metadata), optional)
-
-    def evaluate(self, text: str) -> object:
-        """The object that an annotation's text names. Raises Mistake."""
-        if text not in self._evaluated:
-            self._evaluated[text] = self._evaluate(text)
-        return self._evaluated[text]
 
     def _evaluate(self, text: str) -> object:
         try:

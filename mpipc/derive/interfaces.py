@@ -62,7 +62,9 @@ def derive_interface_class(session: Session, cls: type) -> Interface:
     if not isinstance(cls, ABCMeta):
         raise Mistake("decorated with @mpipc.interface, but no ABC", f"class {cls.__name__}(ABC)")
     name = type_name(options.name or cls.__name__)
-    site = Site(session, key.module, session.scope(key.module), Place(key.module, key.name), name)
+    site = Site(
+        session, key.module, session.scope(key.module), Place(key.module, key.name), (name,)
+    )
     for base in cls.__mro__[1:]:
         if options_of(base) is None and any(True for _ in _abstract(base)):
             raise Mistake(
@@ -112,7 +114,7 @@ def derive_callback(
         "call",
         len(added),
         Signature(named, returns),
-        replace(site, owner=key.name),
+        replace(site, owner=(key.name,)),
         interface=key.name,
         options=declare.MethodOptions(),
     )

@@ -6,7 +6,7 @@ import ast
 import inspect
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mpipc.errors import Problem
 
@@ -30,11 +30,11 @@ class Place:
     parameter: str = ""
 
     def at_member(self, name: str) -> Place:
-        return replace(self, member=name)
+        return Place(self.module, self.cls, name)
 
     def at_parameter(self, name: str) -> Place:
         nested = f"{self.parameter}.{name}" if self.parameter else name
-        return replace(self, parameter=nested)
+        return Place(self.module, self.cls, self.member, nested)
 
     def __str__(self) -> str:
         dotted = ".".join(filter(None, (self.module, self.cls, self.member)))

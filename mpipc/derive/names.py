@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from mpipc.derive.mistakes import Mistake
 
@@ -19,6 +20,7 @@ _MEMBER = re.compile(r"[a-z][A-Za-z0-9]*\Z")
 _TYPE = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
 
 
+@cache
 def camel(name: str) -> str:
     """`get_block_hash` -> `getBlockHash`; a name that has no underscores keeps its capitals."""
     first, *rest = [word for word in name.split("_") if word] or [""]

@@ -146,7 +146,7 @@ class Session:
         site: Site,
     ) -> TypeName:
         """Declare the interface of a Callable. Raises Mistake."""
-        name = type_name(options.name or site.owner.removesuffix("Callback") + "Callback")
+        name = type_name(options.name or site.callback_name())
         key = TypeName(site.module, name)
         callbacks = self._draft(site.module).callbacks
         identity = (options, arguments, returns)

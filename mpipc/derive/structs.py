@@ -83,7 +83,7 @@ def derive_struct(session: Session, cls: type) -> Struct:
     assert isinstance(options, declare.StructOptions)
     name = type_name(struct_name(cls))
     module = cls.__module__
-    site = Site(session, module, session.scope(module), Place(module, cls.__name__), name)
+    site = Site(session, module, session.scope(module), Place(module, cls.__name__), (name,))
     members = field_members(cls, site, wrapped=options.wrap is not None)
     found, fields, _ = record(name, members)
     key = TypeName(module, cls.__name__)

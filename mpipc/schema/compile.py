@@ -17,7 +17,7 @@ def compile_layouts(model: Model) -> dict[str, ModuleLayout]:
     pycapnp ends the whole process when a schema does not compile, so everything that could go
     wrong is a SchemaError in `derive` already.
     """
-    import capnp  # type: ignore[import-untyped] # here: only a program that compiles pays for it
+    import capnp  # here: only a program that compiles pays for it
 
     parser = capnp.SchemaParser()
     with tempfile.TemporaryDirectory(prefix="mpipc-") as directory:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from mpipc.derive.names import RESERVED_TYPES, capitalized
 from mpipc.model import (
@@ -87,29 +88,28 @@ class _Writer:
     def _interface(self, interface: Interface) -> Iterator[str]:
         bases = ", ".join(self._names[base] for base in interface.bases)
         yield self._head("interface", interface, f" extends({bases})" if bases else "")
-        members = [self._method(method, interface) for method in interface.methods]
-        yield from _body(interface.doc, members)
+        members = [self._method(method) for method in interface.methods]
+        yield from _body(interface.doc, _aligned(members))
         yield "}"
 
-    def _method(self, method: Method, interface: Interface) -> list[str]:
-        width = max(len(each.schema_name) for each in interface.methods)
-        digits = max(len(str(each.ordinal)) for each in interface.methods)
-        aligned = f"{INDENT}{method.schema_name:{width}} @{method.ordinal:<{digits}}"
-        plain = f"{INDENT}{method.schema_name} @{method.ordinal}"
+    def _method(self, method: Method) -> list[str]:
+        """On as few lines as WIDTH allows, and its doc comment."""
         name = method.name_annotation
-        end = _annotations([("name", name)] if name else []) + ";"
-        params = self._parameters(method.params.slots)
-        results = self._parameters(method.results.slots)
-        takes, returns = f"({', '.join(params)})", f"-> ({', '.join(results)}){end}"
-        tries = (
-            [f"{aligned} {takes} {returns}"],
-            [f"{plain} {takes} {returns}"],
-            [f"{plain} {takes}", f"{INDENT * 2}{returns}"],
+        head = f"{INDENT}{method.schema_name} @{method.ordinal} ("
+        middle = ") -> ("
+        end = f"){_annotations([('name', name)] if name else [])};"
+        takes = self._parameters(method.params.slots)
+        returns = self._parameters(method.results.slots)
+        params, results = ", ".join(takes), ", ".join(returns)
+        params_each, results_each = _one_per_line(takes), _one_per_line(returns)
+        forms = (
+            [f"{head}{params}{middle}{results}{end}"],
+            [f"{head}{params})", f"{INDENT * 2}-> ({results}{end}"],
+            [head, *params_each, f"{INDENT}{middle}{results}{end}"],
+            [f"{head}{params}{middle}", *results_each, f"{INDENT}{end}"],
+            [head, *params_each, f"{INDENT}{middle}", *results_each, f"{INDENT}{end}"],
         )
-        one_per_line = [
-            *_list(f"{plain} ", params), *_list(f"{INDENT}) -> ", results), f"{INDENT}){end}"
-        ]  # fmt: skip
-        lines = next((t for t in tries if max(map(len, t)) <= WIDTH), one_per_line)
+        lines = next((form for form in forms if max(map(len, form)) <= WIDTH), forms[-1])
         return [*lines, *_doc(method.doc, INDENT)]
 
     def _parameters(self, slots: Sequence[Slot]) -> list[str]:
@@ -173,14 +173,16 @@ def _aliases(module: Module) -> Mapping[str, str]:
 
 
 def _body(doc: str, members: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A doc comment and members, set apart by empty lines where there are comments."""
-    comment = [*_doc(doc, INDENT)]
-    yield from comment
-    for index, member in enumerate(members):
-        above = comment if index == 0 else members[index - 1]
-        if above and (len(above) > 1 or above is comment):
+    """A doc comment and members; those of several lines stand between empty lines."""
+    above: Sequence[str] = []
+    if doc:
+        above = [*_doc(doc, INDENT), ""]
+        yield from above
+    for member in members:
+        if above and above[-1] and max(len(above), len(member)) > 1:
             yield ""
         yield from member
+        above = member
 
 
 def _doc(doc: str, indent: str = "") -> Iterator[str]:
@@ -189,11 +191,22 @@ def _doc(doc: str, indent: str = "") -> Iterator[str]:
         yield f"{indent}# {line}".rstrip()
 
 
-def _list(head: str, items: Sequence[str]) -> Iterator[str]:
-    """`head (` and the items on lines of their own."""
-    yield f"{head}("
-    for index, item in enumerate(items):
-        yield f"{INDENT}{INDENT}{item}{',' if index + 1 < len(items) else ''}"
+def _one_per_line(items: Sequence[str]) -> list[str]:
+    return [INDENT * 2 + line for line in ",\n".join(items).splitlines()]
+
+
+def _aligned(members: Sequence[list[str]]) -> list[list[str]]:
+    """Methods of one line each, where they follow each other, get their ordinals in a column."""
+    aligned: list[list[str]] = []
+    for single, group in groupby(members, key=lambda lines: len(lines) == 1):
+        run = list(group)
+        if single:
+            cells = [line.removeprefix(INDENT).split(" ", 2) for (line,) in run]
+            padded = [INDENT + line for line in _columns(cells)]
+            if max(map(len, padded)) <= WIDTH:
+                run = [[line] for line in padded]
+        aligned += run
+    return aligned
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

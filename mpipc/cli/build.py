@@ -1,0 +1,160 @@
+"""`mpipc build PACKAGE`: interface modules -> `PACKAGE/generated/`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import pkgutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpipc.derive import derive
+from mpipc.errors import Problem, SchemaError
+from mpipc.model import Model, Module
+from mpipc.schema import HEADER, compile_layouts, module_text
+
+GENERATED = "generated"
+_MARK = HEADER.partition(" from ")[0]
+"""How every generated file begins; a file that does not is left alone."""
+
+_INIT = f"{_MARK}.\n"
+
+
+def build(package: str, *, check: bool = False) -> int:
+    """Write the schema and the client and server classes of every interface module of a package.
+
+    `check` writes nothing, and prints how the files differ from what would be written. Returns
+    the exit status: 1 when they differ. Raises SchemaError for declarations that have none.
+    """
+    started = time.perf_counter()
+    directory, names = interface_modules(package)
+    model = derive(names)
+    modules = [model.modules[name] for name in names]
+    modules = [module for module in modules if module.structs or module.interfaces]
+    if not modules:
+        raise SchemaError(
+            [Problem(package, "no interface in it", "a package with a decorated ABC in a module")]
+        )
+    target = directory / GENERATED
+    wanted = generated_files(model, modules)
+    stale = [path for path in _generated(target) if path.name not in wanted]
+    changed = [name for name, text in wanted.items() if _read(target / name) != text]
+    if check:
+        for name in changed:
+            _print_difference(target / name, wanted[name])
+        for path in stale:
+            _print_difference(path, "")
+    else:
+        target.mkdir(exist_ok=True)
+        for name in changed:
+            _write(target / name, wanted[name])
+        for path in stale:
+            path.unlink()
+    summary = _Summary(modules, len(wanted), len(changed), len(stale), check)
+    print(f"{package}: {summary} ({time.perf_counter() - started:.2f} s)")
+    return 1 if check and (changed or stale) else 0
+
+
+@dataclass(frozen=True)
+class _Summary:
+    modules: list[Module]
+    files: int
+    changed: int
+    stale: int
+    check: bool
+
+    def __str__(self) -> str:
+        interfaces = [each for module in self.modules for each in module.interfaces]
+        structs = [each for module in self.modules for each in module.structs]
+        methods = sum(len(each.methods) for each in interfaces)
+        counted = ", ".join(
+            _count(number, word)
+            for number, word in (
+                (len(interfaces), "interface"),
+                (methods, "method"),
+                (len(structs), "struct"),
+            )
+        )
+        if self.check and (self.changed or self.stale):
+            files = f"{_count(self.changed + self.stale, 'file')} out of date: run mpipc build"
+        else:
+            files = f"{_count(self.changed, 'file')} written, {self.files - self.changed} unchanged"
+            if self.stale:
+                files += f", {self.stale} removed"
+        return f"{counted}; {files}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def interface_modules(package: str) -> tuple[Path, list[str]]:
+    """The directory of a package, and its modules, imported, without the generated ones."""
+    try:
+        found = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (package + ".").startswith(error.name + "."):
+            raise
+        raise SchemaError(
+            [Problem(package, "no such package", "its name as in `import`")]
+        ) from None
+    search = getattr(found, "__path__", None)
+    if search is None:
+        raise SchemaError([Problem(package, "a module, not a package", "the package it is in")])
+    names = []
+    for module in pkgutil.iter_modules(search):
+        if module.name != GENERATED and not module.ispkg:
+            names.append(f"{package}.{module.name}")
+            importlib.import_module(names[-1])
+    return Path(next(iter(search))), sorted(names)
+
+
+def generated_files(model: Model, modules: list[Module]) -> Mapping[str, str]:
+    """What belongs into `generated/`, by file name."""
+    from mpipc.generate import module_source  # here: `--help` and errors need none of it
+
+    layouts = compile_layouts(model)
+    files = {"__init__.py": _INIT}
+    for module in modules:
+        files[f"{module.stem}.capnp"] = module_text(model, module.name)
+        files[f"{module.stem}.py"] = module_source(model, layouts, module.name)
+    return files
+
+
+def _generated(directory: Path) -> Iterator[Path]:
+    """The files in a directory that mpipc wrote."""
+    for path in sorted(directory.glob("*")):
+        if path.suffix in (".py", ".capnp") and (_read(path) or "").startswith(_MARK):
+            yield path
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file in one step, so that nobody ever reads half of it."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _print_difference(path: Path, text: str) -> None:
+    shown = os.path.relpath(path)
+    old = (_read(path) or "").splitlines(keepends=True)
+    new = text.splitlines(keepends=True)
+    sys.stdout.writelines(difflib.unified_diff(old, new, shown, f"{shown} (declared)"))
