@@ -149,6 +149,6 @@ def record(path: str, members: Sequence[Member]) -> tuple[Record, list[Field], l
     if again:
         raise Mistake(
             f"two of its members are called {again[0]!r} in the schema",
-            'Annotated[..., Field(name="...")] for one of them',
+            'Annotated[..., Field(name="...")], or Raises(..., name="..."), for one of them',
         )
     return Record(path, tuple(every)), fields, slots

@@ -137,6 +137,13 @@ class Parameters(ABC):
     def not_abstract(self) -> None: ...
     @abstractmethod
     def context(self, context: int) -> None: ...
+    @mpipc.method(raises=[ValueError, KeyError])
+    @abstractmethod
+    def same_exception(self) -> None: ...
+    @abstractmethod
+    def no_annotation(self, a: 3) -> None: ...  # type: ignore[valid-type]
+    @abstractmethod
+    def no_expression(self, a: "list[") -> None: ...  # type: ignore[valid-type] # noqa: F722
     @abstractmethod
     def same_name(self, a_b: int, aB: int) -> None: ...
     @abstractmethod
