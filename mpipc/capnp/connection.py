@@ -1,0 +1,488 @@
+"""One connection in the Cap'n Proto protocol, with libmultiprocess's rules on top (WIRE.md).
+
+It sits between the session (protocol state, no I/O) and a `Driver` (sockets and threads, no
+protocol): it decides what a call's context is and which thread runs an incoming call.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+import weakref
+from collections.abc import Callable, Iterable
+from functools import partial
+from struct import error as StructError
+from typing import Any, Protocol
+
+from mpipc.capnp import threads
+from mpipc.capnp.frame import FrameReader
+from mpipc.capnp.message import Limits, Message
+from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local, ServerMethod
+from mpipc.capnp.session import (
+    Broken,
+    Capability,
+    Delivery,
+    Import,
+    LocalCapability,
+    Overloaded,
+    Question,
+    Session,
+)
+from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
+from mpipc.capnp.writer import Writer
+from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
+
+_log = logging.getLogger("mpipc")
+
+
+class DriverThread(threads.Thread, Protocol):
+    """A thread as the driver knows it."""
+
+    contexts: dict[Any, Import]
+    capability: ThreadCapability | None
+
+    def wake(self) -> None:
+        """Make the thread look whether its answer has come."""
+
+
+class Logger(Protocol):
+    """Wraps clients and objects so that their calls are logged."""
+
+    def client(self, client: type[Client]) -> type[Client]:
+        """A client class that logs."""
+
+    def object(self, impl: Any, interface: str, where: str) -> Any:
+        """A stand-in for a local object that logs."""
+
+
+class Driver(Protocol):
+    """What a connection needs of the layer below it."""
+
+    lock: Any
+
+    def current(self) -> DriverThread:
+        """The calling thread."""
+
+    def start_worker(self, name: str) -> tuple[DriverThread, Callable[[], None]]:
+        """Start a thread that runs what is posted to it, and a function that ends it."""
+
+    def post_pool(self, task: Callable[[], None]) -> None:
+        """Run a task on some worker thread."""
+
+    def post_io(self, task: Callable[[], None]) -> None:
+        """Run a task on the connection's I/O thread."""
+
+    def post_cleanup(self, task: Callable[[], None]) -> None:
+        """Run a task that may block and that nobody waits for."""
+
+    def pump(self) -> None:
+        """Write what can be written without blocking. Called with the lock held."""
+
+    def drain(self) -> None:
+        """Wait until most of what is to be written is written. Called without the lock."""
+
+    def wait(self, question: Question, thread: DriverThread) -> None:
+        """Wait until the question is done, running what is posted to the thread meanwhile."""
+
+    def kick(self) -> None:
+        """Have somebody call `pump` soon. Called in any thread, lock held or not."""
+
+    def stop(self) -> None:
+        """Close the transport. Called without the lock."""
+
+    def describe(self) -> str:
+        """The other end, for people."""
+
+
+class Connection:
+    """See the module. `tracebacks`: send the tracebacks of undeclared exceptions to the peer.
+    `logger`: wraps what is to be logged, None for no logging.
+
+    `root` is the peer's root object, once `start` has asked for it.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        bootstrap: Local | None,
+        limits: Limits,
+        *,
+        tracebacks: bool,
+        logger: Logger | None,
+    ) -> None:
+        self.driver = driver
+        self.root: Import | None = None
+        self.limits = limits
+        self._lock = driver.lock
+        self._tracebacks = tracebacks
+        self._logger = logger
+        self._session = Session(bootstrap, limits, driver.kick)
+        self._frames = FrameReader(limits)
+        self._thread_map: Import | None = None
+        self._own_thread_map = ThreadMapCapability()
+        # References that the runtime holds for itself, apart from those of the user's proxies.
+        self._internal: weakref.WeakSet[Import] = weakref.WeakSet()
+        self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._made_threads = 0
+        self._dispatching = False
+        self._dispatch_lock = threading.RLock()
+
+    # ----------------------------------------------------------------------------- for users
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._session.closed is not None
+
+    def describe(self) -> str:
+        """The other end, for people."""
+        return f"on {self.driver.describe()}"
+
+    def close(self) -> None:
+        """Drop the connection: every waiting call raises Disconnected."""
+        self.lost(Disconnected("the connection was closed on this side"))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no proxy of the user's is left."""
+        return self._session.imports <= len(self._internal)
+
+    # ------------------------------------------------------------------------------- calling
+
+    def start(self, generated: Generated) -> Client:
+        """Ask the peer for its root object and exchange thread maps with it."""
+        thread = self.driver.current()
+        with self._lock:
+            question = self._session.bootstrap(thread)
+            self.driver.pump()
+        payload = self._wait(question, thread)
+        root = payload.message.cap(payload.lo, payload.hi)
+        if not isinstance(root, Import):
+            raise Unimplemented("the other end serves no root object")
+        self.root = root
+        construct = generated.client._mpipc_construct
+        if construct is not None:
+            w = threads.write_capability(self._own_thread_map)
+            try:
+                result = self.call(root, construct, w)
+            except Unimplemented:
+                pass  # a peer without thread maps picks threads as it likes
+            else:
+                thread_map = threads.read_capability(*result)
+                if isinstance(thread_map, Import):
+                    self._thread_map = thread_map
+                    self._internal.add(thread_map)
+        return self._client(generated.client, root)
+
+    def call(
+        self, target: Import, method: ClientMethod, w: Writer
+    ) -> tuple[Message, int, int, int]:
+        """Call a method and wait: (message, content, data words, pointers) of its results.
+
+        Raises RemoteError, Disconnected, Timeout.
+        """
+        driver = self.driver
+        thread = driver.current()
+        if method.context:
+            remote = thread.contexts.get(self)
+            if remote is None and self._thread_map is not None:
+                remote = self._make_thread(thread)
+            w.caps[0] = remote
+            w.caps[1] = thread.capability
+        if len(w.caps) > 2 or w.caps and not method.context:
+            w.caps = [self._outgoing(cap) for cap in w.caps]
+        with self._lock:
+            question = self._session.call(
+                target, method.interface, method.number, w, method.shape, thread
+            )
+            driver.pump()
+        payload = self._wait(question, thread)
+        return (payload.message, *payload.struct())
+
+    def _wait(self, question: Question, thread: DriverThread) -> Any:
+        try:
+            self.driver.wait(question, thread)
+        except BaseException:
+            with self._lock:
+                self._session.abandon(question)
+                self.driver.pump()
+            raise
+        if question.error is not None:
+            raise question.error
+        return question.payload
+
+    def empty_params(self, method: ClientMethod) -> Writer:
+        """Parameters of a method that has none but its context."""
+        if not method.context:
+            return Writer(0)
+        w = Writer(1 + threads.CONTEXT_WORDS, threads.CONTEXT_CAPS)
+        w.parts[0] = threads.context_pointer(0, 1).to_bytes(8, "little") + threads.CONTEXT
+        return w
+
+    def _make_thread(self, thread: DriverThread) -> Import | None:
+        """The thread of the peer's that runs this thread's calls from now on."""
+        assert self._thread_map is not None
+        make = ClientMethod("makeThread", *threads.MAKE_THREAD, threads.ONE_POINTER, context=False)
+        result = self.call(self._thread_map, make, threads.write_text(thread.name))
+        remote = threads.read_capability(*result)
+        if not isinstance(remote, Import):
+            return None
+        with self._lock:
+            if not self.closed:
+                self._internal.add(remote)
+                self._threads.add(thread)
+                thread.contexts[self] = remote
+        return remote
+
+    def _outgoing(self, cap: Any) -> Any:
+        """What to send for a capability: the peer's own object, when it is a proxy of one."""
+        if isinstance(cap, Local):
+            impl = cap.impl
+            if isinstance(impl, Client) and impl._mpipc_connection is self:
+                if impl._mpipc_target is None:
+                    raise IpcError(f"{type(impl).__name__} was closed")
+                return impl._mpipc_target
+        return cap
+
+    def _client(self, client: type[Client], target: Import) -> Client:
+        return (self._logger.client(client) if self._logger else client)(self, target)
+
+    def proxy(self, cap: Capability, client: type[Client]) -> Any:
+        """The Python object for a received capability: a proxy, or our own object itself."""
+        if cap is None:
+            return None
+        if isinstance(cap, Import):
+            return self._client(client, cap)
+        if isinstance(cap, Local) and cap.impl is not None:
+            return cap.impl
+        if isinstance(cap, Broken):
+            raise cap.error
+        raise ProtocolError("an object of another kind was expected")
+
+    # ---------------------------------------------------------------------- for the driver
+
+    def room(self) -> memoryview | None:
+        """Where to receive the rest of a large message into, or None."""
+        return self._frames.room()
+
+    def feed(self, received: bytes | int) -> None:
+        """Take in a chunk, or the count of bytes received into `room()`. A peer that breaks the
+        protocol is disconnected."""
+        frames = self._frames
+        try:
+            with self._lock:
+                messages: Iterable[Message] = (
+                    frames.received(received)
+                    if isinstance(received, int)
+                    else frames.feed(received)
+                )
+                for message in messages:
+                    message.owner = self
+                    self._session.receive(message)
+                self.driver.pump()
+        except (IpcError, StructError, RecursionError) as e:
+            with self._lock:
+                self._session.abort(str(e))
+                self.driver.pump()
+            self._dispatch()
+            self.lost(Disconnected(f"the connection was dropped: {e}"))
+        except BaseException:
+            # An interrupt in the middle of a message: what follows it cannot be understood.
+            self.lost(Disconnected("reading was interrupted"))
+            raise
+        else:
+            self._dispatch()
+
+    def output(self) -> list[bytes]:
+        """What is to be written. Called with the lock held."""
+        return self._session.take_output()
+
+    def lost(self, error: Disconnected) -> None:
+        """The transport is gone, or goes now."""
+        with self._lock:
+            if self._session.closed:
+                return
+            self.driver.pump()
+            self._session.close(error)
+            for thread in list(self._threads):
+                thread.contexts.pop(self, None)
+        self._dispatch()
+        self.driver.stop()
+
+    def _dispatch(self) -> None:
+        """Hand on what the session has found in received messages, in order. Called without the
+        lock; when delivering causes new events, the outermost call hands them on."""
+        session = self._session
+        if not session.events and not session.freed:
+            return
+        with self._dispatch_lock:
+            if self._dispatching:
+                return
+            self._dispatching = True
+            try:
+                while session.events or session.freed:
+                    self._dispatch_batch()
+            finally:
+                self._dispatching = False
+
+    def _dispatch_batch(self) -> None:
+        with self._lock:
+            events, self._session.events = self._session.events, []
+            freed, self._session.freed = self._session.freed, []
+        for event in events:
+            if isinstance(event, Question):
+                event.waiter.wake()
+            else:
+                self._deliver(event)
+        for target in freed:
+            if not isinstance(target, ThreadCapability) or target.ended is not None:
+                self.driver.post_cleanup(target.released)
+
+    # ------------------------------------------------------------------------------- serving
+
+    def _deliver(self, delivery: Delivery) -> None:
+        """Have an incoming call run by the thread that it is meant for."""
+        target: LocalCapability = delivery.target
+        try:
+            content = delivery.payload.struct()
+            if not isinstance(target, Local):
+                self._serve_thread(delivery, target, content)
+                return
+            method = target.server.methods.get((delivery.interface, delivery.method))
+            if method is None:
+                name = target.server.name
+                raise Unimplemented(f"{name} has no such method ({delivery.method})")
+            if method.kind == "construct":
+                self._construct(delivery, content)
+            elif not method.context:
+                self.driver.post_io(partial(self._execute, delivery, method, content, None))
+            else:
+                thread, callback = threads.read_context(delivery.payload.message, *content)
+                callback_thread = callback if isinstance(callback, Import) else None
+                run = partial(self._execute, delivery, method, content, callback_thread)
+                if isinstance(thread, ThreadCapability):
+                    thread.thread.post(run)
+                elif thread is None:
+                    self.driver.post_pool(run)
+                else:
+                    raise RemoteError("the call's thread is no thread of this process")
+        except IpcError as e:
+            self._reply_error(delivery, e)
+
+    def _execute(
+        self,
+        delivery: Delivery,
+        method: ServerMethod,
+        content: tuple[int, int, int],
+        callback: Import | None,
+    ) -> None:
+        """Run a call on the current thread and answer it.
+
+        Calls that it makes back over this connection are run by the thread that made it.
+        """
+        target = delivery.target
+        assert isinstance(target, Local)
+        contexts = self.driver.current().contexts
+        before = contexts.get(self)
+        if callback is not None:
+            contexts[self] = callback
+        try:
+            impl = target.impl
+            if impl is None:
+                raise RemoteError("the object was destroyed")
+            if method.run is None:
+                target.released()
+                del impl
+                w = Writer(0)
+            else:
+                if self._logger:
+                    impl = self._logger.object(impl, target.server.name, self.describe())
+                w = method.run(impl, delivery.payload.message, *content)
+                if w.caps:
+                    w.caps = [self._outgoing(cap) for cap in w.caps]
+        except Exception as e:
+            self._reply_error(delivery, e)
+            return
+        except BaseException as e:
+            self._reply_error(delivery, e)
+            raise
+        finally:
+            if callback is not None:
+                if before is None:
+                    contexts.pop(self, None)
+                else:
+                    contexts[self] = before
+        hosted = delivery.hosted
+        with self._lock:
+            if callback is not None and hosted == 1:
+                # Only the callback thread came with the call, and it is not needed any more: the
+                # answer itself gives it back.
+                callback.disown()
+                hosted = 0
+            if self._session.closed or delivery.answer.finished:
+                _log.info("%s ran to its end, but its caller is gone", method.name)
+            self._session.reply(delivery, w, method.shape, params_unused=not hosted)
+            self.driver.pump()
+        self._dispatch()
+        self.driver.drain()
+
+    def _reply_error(self, delivery: Delivery, error: BaseException) -> None:
+        name = error.type if isinstance(error, RemoteError) else type(error).__qualname__
+        text = error.text if isinstance(error, RemoteError) else str(error)
+        trace = f"{name}\n" if name else ""
+        if self._tracebacks and trace:
+            trace += "".join(traceback.format_exception(error))
+        if not isinstance(error, RemoteError):
+            _log.debug("an undeclared exception goes to the caller", exc_info=error)
+            error = RemoteError(text, name)
+        with self._lock:
+            self._session.reply_error(delivery.answer, error, trace)
+            self.driver.pump()
+        self._dispatch()
+
+    def _reply(self, delivery: Delivery, w: Writer, shape: int) -> None:
+        """Answer a call of the protocol's own, whose parameters' capabilities are kept."""
+        with self._lock:
+            self._session.reply(delivery, w, shape, params_unused=False)
+            self.driver.pump()
+        self._dispatch()
+
+    def _construct(self, delivery: Delivery, content: tuple[int, int, int]) -> None:
+        thread_map = threads.read_capability(delivery.payload.message, *content)
+        if isinstance(thread_map, Import):
+            self._thread_map = thread_map
+            self._internal.add(thread_map)
+        self._reply(
+            delivery, threads.write_capability(self._own_thread_map), threads.ONE_POINTER
+        )
+
+    def _serve_thread(
+        self, delivery: Delivery, target: LocalCapability, content: tuple[int, int, int]
+    ) -> None:
+        """Answer a call on a ThreadMap or a Thread."""
+        called = delivery.interface, delivery.method
+        message = delivery.payload.message
+        if isinstance(target, ThreadCapability) and called == threads.THREAD_GET_NAME:
+            w = threads.write_text(target.thread.name)
+            self._reply(delivery, w, threads.ONE_POINTER)
+        elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_THREAD:
+            if self._made_threads >= self.limits.threads:
+                raise Overloaded(f"more than {self.limits.threads} threads")
+            self._made_threads += 1
+            name = threads.read_text(message, *content)
+            worker, end = self.driver.start_worker(name)
+
+            def ended() -> None:
+                with self._lock:
+                    self._made_threads -= 1
+                end()
+
+            capability = ThreadCapability(worker, ended)
+            worker.capability = capability
+            self._reply(delivery, threads.write_capability(capability), threads.ONE_POINTER)
+        elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_POOL:
+            # The pool is always there, and grows as it is used.
+            self._reply(delivery, Writer(0), 0)
+        else:
+            raise Unimplemented("threads have no such method")

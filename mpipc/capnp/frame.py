@@ -1,0 +1,99 @@
+"""Cutting a byte stream into messages (encoding specification, "Serialization Over a Stream").
+
+A frame is a segment table (number of segments - 1, then each segment's words, as little-endian
+UInt32, padded to a word), followed by the segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+
+from mpipc.capnp.message import Limits, Message
+from mpipc.errors import ProtocolError
+
+_TABLE = Struct("<II")
+_MAX_SEGMENTS = 512  # as the C++ library allows; a real message has a handful
+
+
+class FrameReader:
+    """Feed it chunks of the stream; it yields whole messages, which share the chunks' memory.
+
+    A message that arrives in pieces is gathered in one buffer of its announced size, after that
+    size was checked against the limit.
+    """
+
+    __slots__ = ("limits", "_partial", "_filled")
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._partial = bytearray()
+        self._filled = 0
+
+    def room(self) -> memoryview | None:
+        """Where the rest of a large message wants to be received into, None for a fresh chunk."""
+        if self._filled < len(self._partial):
+            return memoryview(self._partial)[self._filled :]
+        return None
+
+    def received(self, count: int) -> Iterator[Message]:
+        """`count` bytes were received into `room()`."""
+        self._filled += count
+        if self._filled == len(self._partial):
+            buf, self._partial, self._filled = self._partial, bytearray(), 0
+            yield from self.feed(memoryview(buf).toreadonly())
+
+    def feed(self, chunk: bytes | memoryview) -> Iterator[Message]:
+        """A chunk was received; yields the messages that end in it. Raises ProtocolError."""
+        if self._partial:  # an incomplete segment table from before
+            chunk = bytes(self._partial) + chunk
+            self._partial = bytearray()
+            self._filled = 0
+        at, size = 0, len(chunk)
+        while size - at >= 8:
+            more_segments, words = _TABLE.unpack_from(chunk, at)
+            if not more_segments:
+                start = at + 8
+                end = start + (words << 3)
+                if words > self.limits.message_words:
+                    self._too_large(words)
+                if end > size:
+                    self._gather(chunk, at, end)
+                    return
+                at = end
+                yield Message(chunk, start, end, None, self.limits)
+                continue
+            if more_segments >= _MAX_SEGMENTS:
+                raise ProtocolError(
+                    f"not a Cap'n Proto message: it announces {more_segments + 1} segments"
+                )
+            table = (more_segments // 2 + 1) * 8
+            if size - at < table:
+                break
+            sizes = Struct(f"<{more_segments + 1}I").unpack_from(chunk, at + 4)
+            if sum(sizes) > self.limits.message_words:
+                self._too_large(sum(sizes))
+            start = position = at + table
+            end = start + sum(sizes) * 8
+            if end > size:
+                self._gather(chunk, at, end)
+                return
+            segments = []
+            for words in sizes:
+                segments.append((position, position + words * 8))
+                position += words * 8
+            at = end
+            yield Message(chunk, start, end, segments, self.limits)
+        if at < size:
+            self._partial = bytearray(chunk[at:])
+            self._filled = size - at
+
+    def _gather(self, chunk: bytes | memoryview, at: int, end: int) -> None:
+        self._filled = len(chunk) - at
+        self._partial = bytearray(end - at)
+        self._partial[: self._filled] = chunk[at:]
+
+    def _too_large(self, words: int) -> None:
+        raise ProtocolError(
+            f"a message of {words} words is larger than the limit of {self.limits.message_words}"
+        )

@@ -1,0 +1,258 @@
+"""Reading a Cap'n Proto message that may be hostile.
+
+Generated code unpacks a struct's fixed part in one go and hands each pointer word to a method here,
+as `(at, lo, hi)`: its byte position and its two halves (lo signed). Every method checks bounds
+before it touches or allocates anything, and counts what is traversed, as the C++ library does
+(https://capnproto.org/encoding.html, "Security Considerations"): a message whose pointers overlap
+cannot make a reader do more than `Limits.traversal_words` of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from struct import Struct, error
+from typing import Any, NoReturn
+
+from mpipc.errors import ConversionError, ProtocolError
+
+POINTER = Struct("<iI")
+TWO_WORDS = Struct("<iIiI")
+
+# Element sizes of lists (encoding specification, "Lists").
+VOID, BIT, BYTE, TWO_BYTES, FOUR_BYTES, EIGHT_BYTES, POINTERS, COMPOSITE = range(8)
+_BITS = (0, 1, 8, 16, 32, 64, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a peer may ask of us.
+
+    `message_words`    size of one message in 8-byte words; larger ones end the connection.
+    `traversal_words`  words visited while reading one message.
+    `nesting`          depth of structs within structs.
+    `calls`            calls in flight from the peer.
+    `exports`          objects that the peer holds at once.
+    `threads`          threads that the peer makes at once.
+    """
+
+    message_words: int = 8 << 20
+    traversal_words: int = 8 << 20
+    nesting: int = 64
+    calls: int = 10_000
+    exports: int = 1_000_000
+    threads: int = 1_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Message:
+    """A received message: `buf[start:end]` holds its segments, one after the other.
+
+    `segments` are the (start, end) of each. `caps` is the table of capabilities that capability
+    pointers index, filled in by the session; `owner` is the connection that makes proxies of them.
+    """
+
+    __slots__ = ("buf", "start", "end", "segments", "budget", "depth", "caps", "owner")
+
+    def __init__(
+        self,
+        buf: bytes | bytearray | memoryview,
+        start: int,
+        end: int,
+        segments: Sequence[tuple[int, int]] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.buf = buf
+        self.start = start
+        self.end = end
+        self.segments = segments or ((start, end),)
+        self.budget = limits.traversal_words
+        self.depth = limits.nesting
+        self.caps: Sequence[Any] = ()
+        self.owner: Any = None
+
+    # --------------------------------------------------------------------- pointers to objects
+
+    def struct(self, at: int, lo: int, hi: int) -> tuple[int, int, int]:
+        """Follow a struct pointer: (byte position, data words, pointers). Null: an empty struct."""
+        if lo & 3:
+            content, lo, hi = self.resolve(at, lo, hi)
+            if lo & 3:
+                self.broken("a struct pointer was expected")
+        else:
+            content = at + 8 + (lo << 1)
+        if not hi:
+            return self.start, 0, 0
+        data_words = hi & 0xFFFF
+        pointers = hi >> 16
+        words = data_words + pointers
+        self._claim(content, words << 3, words)
+        return content, data_words, pointers
+
+    def resized(
+        self, content: int, data_words: int, pointers: int, want_data: int, want_pointers: int
+    ) -> bytes:
+        """The fixed part of a struct written by a different version of its schema, cut or padded
+        with zeros to the sizes that this version has ("Evolving Your Protocol")."""
+        split = content + (data_words << 3)
+        data = bytes(self.buf[content : min(split, content + (want_data << 3))])
+        section = bytes(self.buf[split : split + (min(pointers, want_pointers) << 3)])
+        return data.ljust(want_data << 3, b"\0") + section.ljust(want_pointers << 3, b"\0")
+
+    def text(self, at: int, lo: int, hi: int) -> str:
+        """Follow a Text pointer that is not null."""
+        content, size = self._bytes(at, lo, hi)
+        if not size or self.buf[content + size - 1]:
+            self.broken("a text without its closing NUL byte")
+        try:
+            return str(self.buf[content : content + size - 1], "utf-8")
+        except UnicodeDecodeError as e:
+            raise ConversionError(f"received a text that is not UTF-8: {e.reason}") from None
+
+    def data(self, at: int, lo: int, hi: int) -> bytes:
+        """Follow a Data pointer that is not null."""
+        content, size = self._bytes(at, lo, hi)
+        return bytes(self.buf[content : content + size])
+
+    def list(self, at: int, lo: int, hi: int, element: int) -> tuple[int, int]:
+        """Follow a pointer to a list of primitives or pointers: (byte position, count).
+
+        `element` is the element size code of the specification.
+        """
+        content, hi = self._list(at, lo, hi)
+        if hi & 7 != element:
+            self.broken("a list has another element size than its schema says")
+        count = hi >> 3
+        size = (count * _BITS[element] + 7) >> 3
+        # A list of nothing costs no bytes; counting its elements keeps it from being a bomb.
+        self._claim(content, size, (size + 7) >> 3 if element else count)
+        return content, count
+
+    def structs(self, at: int, lo: int, hi: int) -> tuple[int, int, int, int]:
+        """Follow a pointer to a list of structs: (byte position, count, data words, pointers)."""
+        content, hi = self._list(at, lo, hi)
+        if hi & 7 != COMPOSITE:
+            self.broken("a list of structs was expected")
+        words = hi >> 3
+        self._claim(content, (words + 1) << 3, words + 1)
+        tag, size = POINTER.unpack_from(self.buf, content)
+        count = (tag & 0xFFFFFFFF) >> 2
+        data_words = size & 0xFFFF
+        pointers = size >> 16
+        each = data_words + pointers
+        if tag & 3 or count * each > words:
+            self.broken("a list of structs is longer than its memory")
+        if not each:
+            self._claim(content, 0, count)
+        return content + 8, count, data_words, pointers
+
+    def array(self, at: int, lo: int, hi: int, code: str, element: int) -> tuple[Any, ...]:
+        """A list of numbers, unpacked in one operation; `code` is their `struct` format."""
+        content, count = self.list(at, lo, hi, element)
+        return Struct(f"<{count}{code}").unpack_from(self.buf, content)
+
+    def bools(self, at: int, lo: int, hi: int) -> list[bool]:
+        """A list of Bool."""
+        content, count = self.list(at, lo, hi, BIT)
+        buf = self.buf
+        return [buf[content + (i >> 3)] >> (i & 7) & 1 == 1 for i in range(count)]
+
+    def pointers(self, at: int, lo: int, hi: int) -> list[tuple[int, int, int]]:
+        """A list of pointers, each as the (at, lo, hi) that the other methods take."""
+        content, count = self.list(at, lo, hi, POINTERS)
+        halves = Struct(f"<{count * 2}i").unpack_from(self.buf, content)
+        positions = range(content, content + count * 8, 8)
+        return [
+            (position, low, high & 0xFFFFFFFF)
+            for position, low, high in zip(positions, halves[::2], halves[1::2], strict=True)
+        ]
+
+    def cap(self, lo: int, hi: int) -> Any:
+        """The capability that a pointer names, None for a null pointer."""
+        if not lo and not hi:
+            return None
+        if lo & 3 == 2:
+            _, lo, hi = self._far(lo, hi)
+        if lo != 3 or hi >= len(self.caps):
+            self.broken("a capability pointer names no capability of the message")
+        return self.caps[hi]
+
+    def nested(
+        self, load: Callable[[Message, int, int, int], Any], at: int, data_words: int, pointers: int
+    ) -> Any:
+        """Read a struct that may contain itself; deeper than `Limits.nesting` is an error."""
+        if not self.depth:
+            self.broken("structs are nested too deeply")
+        self.depth -= 1
+        try:
+            return load(self, at, data_words, pointers)
+        finally:
+            self.depth += 1
+
+    # ------------------------------------------------------------------------------- internals
+
+    def resolve(self, at: int, lo: int, hi: int) -> tuple[int, int, int]:
+        """Follow far pointers: (byte position of the object, halves that describe it)."""
+        if lo & 3 == 2:
+            return self._far(lo, hi)
+        return at + 8 + ((lo >> 2) << 3), lo, hi
+
+    def _bytes(self, at: int, lo: int, hi: int) -> tuple[int, int]:
+        content, lo, hi = self.resolve(at, lo, hi)
+        if hi & 7 != BYTE or lo & 3 != 1:
+            self.broken("a text or data pointer was expected")
+        size = hi >> 3
+        self._claim(content, size, (size + 7) >> 3)
+        return content, size
+
+    def _list(self, at: int, lo: int, hi: int) -> tuple[int, int]:
+        content, lo, hi = self.resolve(at, lo, hi)
+        if lo & 3 != 1:
+            self.broken("a list pointer was expected")
+        return content, hi
+
+    def _claim(self, content: int, size: int, words: int) -> None:
+        """Check that `size` bytes at `content` are inside the message, and count `words`."""
+        if len(self.segments) == 1:
+            inside = self.start <= content and content + size <= self.end
+        else:
+            inside = any(low <= content and content + size <= high for low, high in self.segments)
+        if not inside:
+            self.broken("a pointer leads out of the message")
+        self.budget -= words
+        if self.budget < 0:
+            self.broken("reading it takes more work than is allowed (traversal limit)")
+
+    def _far(self, lo: int, hi: int) -> tuple[int, int, int]:
+        """As the encoding specification says under "Inter-Segment Pointers"."""
+        landing = self._in_segment(hi, lo)
+        if not lo & 4:
+            self._claim(landing, 8, 1)
+            inner_lo, inner_hi = POINTER.unpack_from(self.buf, landing)
+            if inner_lo & 3 == 2:
+                self.broken("a far pointer leads to another one")
+            return landing + 8 + ((inner_lo >> 2) << 3), inner_lo, inner_hi
+        self._claim(landing, 16, 2)
+        far_lo, far_hi, tag_lo, tag_hi = TWO_WORDS.unpack_from(self.buf, landing)
+        if far_lo & 7 != 2 or tag_lo & 3 == 2:
+            self.broken("the landing pad of a double-far pointer is malformed")
+        return self._in_segment(far_hi, far_lo), tag_lo, tag_hi
+
+    def _in_segment(self, segment: int, lo: int) -> int:
+        if segment >= len(self.segments):
+            self.broken("a far pointer names a segment that does not exist")
+        return self.segments[segment][0] + ((lo & 0xFFFFFFF8) & 0xFFFFFFFF)
+
+    def broken(self, why: str) -> NoReturn:
+        """Raise ProtocolError: the message is malformed."""
+        raise ProtocolError(f"malformed message: {why}")
+
+
+def unpack(layout: Struct, message: Message, at: int) -> tuple[Any, ...]:
+    """`layout.unpack_from`, with a ProtocolError where the message is too short."""
+    try:
+        return layout.unpack_from(message.buf, at)
+    except error:
+        message.broken("it is too short")

@@ -1,0 +1,159 @@
+"""Base classes of generated clients and tables of generated servers.
+
+A generated client derives from `Client` and from the user's ABC, so a proxy is an instance of the
+ABC. A generated server is a table of functions, one per method, that read the parameters, call the
+local object and write the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mpipc.capnp.message import Message
+from mpipc.capnp.session import Import
+from mpipc.capnp.writer import Writer
+from mpipc.errors import ConversionError, IpcError
+
+if TYPE_CHECKING:
+    from mpipc.capnp.connection import Connection
+
+# A client keeps its state under names that no user's method can clash with.
+S = TypeVar("S", bound="Client")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMethod:
+    """What a client needs to know to send a call: ids, and the shape of the parameters
+    (`data words | pointers << 16`)."""
+
+    name: str
+    interface: int
+    number: int
+    shape: int
+    context: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMethod:
+    """How a call is answered: `run(object, message, content, data words, pointers)` returns the
+    writer of the results, whose shape is given. `kind` as in the model; `run` is None for the
+    methods that the protocol adds."""
+
+    name: str
+    shape: int
+    context: bool
+    kind: str = "method"
+    run: Callable[[Any, Message, int, int, int], Writer] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The table of an interface's methods by (interface id, ordinal), inherited ones included.
+
+    `interface` is the user's ABC, or None where any callable will do.
+    """
+
+    name: str
+    interface: type | None
+    methods: Mapping[tuple[int, int], ServerMethod]
+
+
+class Local:
+    """An object of ours as a capability: what its server needs to call it."""
+
+    __slots__ = ("impl", "server", "__weakref__")
+
+    def __init__(self, impl: Any, server: Server) -> None:
+        if server.interface is None:
+            fits = callable(impl)
+        else:
+            # Where an interface is only `__call__`, any callable implements it.
+            fits = isinstance(impl, server.interface) or (
+                callable(impl) and "__call__" in server.interface.__dict__
+            )
+        if not fits:
+            raise unexpected(server.name, impl)
+        self.impl = impl
+        self.server = server
+
+    def released(self) -> None:
+        """Let go of the object; it ends here when nothing else holds it."""
+        self.impl = None
+
+
+class Client:
+    """Base of generated clients: a reference to an object in another process.
+
+    Usable in `with`, which closes it: `mpipc.close` says what that means.
+    """
+
+    _mpipc_connection: Connection
+    _mpipc_target: Import | None
+    _mpipc_name: str
+    _mpipc_methods: tuple[str, ...] = ()
+    _mpipc_destroy: ClientMethod | None = None
+    _mpipc_construct: ClientMethod | None = None
+
+    def __init__(self, connection: Connection, target: Import) -> None:
+        self._mpipc_connection = connection
+        self._mpipc_target = target
+
+    def _mpipc_call(self, method: ClientMethod, w: Writer) -> tuple[Message, int, int, int]:
+        """Send a call and wait for its answer: (message, content, data words, pointers)."""
+        target = self._mpipc_target
+        if target is None:
+            raise IpcError(f"{type(self).__name__} was closed")
+        return self._mpipc_connection.call(target, method, w)
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        close(self)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._mpipc_target is None else self._mpipc_connection.describe()
+        return f"<{type(self).__name__} {state}>"
+
+
+def close(proxy: object) -> None:
+    """Destroy the remote object now, and wait until that is done.
+
+    Calls the interface's `destroy` where it has one, then lets go of the reference. Closing the
+    root object closes the connection. A closed proxy may be closed again. An object of this
+    process (a direct implementation) is left alone, so that code which closes what it was given
+    works with and without IPC. Garbage collection lets go of the reference too, but calls no
+    `destroy` and does not wait.
+    """
+    if not isinstance(proxy, Client):
+        return
+    target, proxy._mpipc_target = proxy._mpipc_target, None
+    if target is None:
+        return
+    connection = proxy._mpipc_connection
+    if connection.root is target:
+        connection.close()
+    elif proxy._mpipc_destroy is not None and not connection.closed:
+        destroy = proxy._mpipc_destroy
+        connection.call(target, destroy, connection.empty_params(destroy))
+
+
+def unexpected(server: str, value: object) -> ConversionError:
+    """The error for a value that is no object of the interface."""
+    return ConversionError(f"expected a {server}, got {value!r:.100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a generated module offers for one interface."""
+
+    client: type[Client]
+    server: Server

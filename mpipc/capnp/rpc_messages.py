@@ -1,0 +1,428 @@
+"""The RPC protocol's own messages (`rpc.capnp`), laid out as words.
+
+Builders write every message in one fixed order, header first, so that a whole header is one
+`Struct.pack`. The parsers read any order, since other implementations lay messages out as they
+like; ours are recognised by their constant words and read in one `unpack`. A test compares every
+position here with what the official compiler says about `rpc.capnp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from struct import Struct, pack
+from typing import Literal
+
+from mpipc.capnp.message import POINTER, Message, unpack
+
+# Message's union.
+UNIMPLEMENTED, ABORT, CALL, RETURN, FINISH, RESOLVE, RELEASE = range(7)
+BOOTSTRAP, DISEMBARGO = 8, 13
+# Return's union.
+RESULTS, EXCEPTION, CANCELED, SENT_ELSEWHERE, TAKE_FROM_OTHER = range(5)
+# CapDescriptor's union.
+NONE, SENDER_HOSTED, SENDER_PROMISE, RECEIVER_HOSTED, RECEIVER_ANSWER, THIRD_PARTY = range(6)
+# Disembargo's context.
+SENDER_LOOPBACK, RECEIVER_LOOPBACK = range(2)
+# Exception.Type.
+FAILED, OVERLOADED, DISCONNECTED, NOT_IMPLEMENTED = range(4)
+
+_STRUCT_1_1 = 1 << 32 | 1 << 48  # a struct of 1 data word and 1 pointer, right behind the pointer
+
+
+def _struct(offset: int, data_words: int, pointers: int) -> int:
+    return offset << 2 | data_words << 32 | pointers << 48
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Where a message's parameters or results are: the struct pointer's position and halves."""
+
+    message: Message
+    at: int
+    lo: int
+    hi: int
+
+    def struct(self) -> tuple[int, int, int]:
+        """(byte position, data words, pointers) of the content."""
+        return self.message.struct(self.at, self.lo, self.hi)
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedAnswer:
+    """The capability at a path of pointer fields in the results of a question."""
+
+    question: int
+    path: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A CapDescriptor: `kind` of its union and `id`, or `answer` for RECEIVER_ANSWER."""
+
+    kind: int
+    id: int = 0
+    answer: PromisedAnswer | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """A Call message as received; `target` is an export id or a promised answer."""
+
+    question: int
+    target: int | PromisedAnswer
+    interface: int
+    method: int
+    to_yourself: bool
+    payload: Payload
+    descriptors: Sequence[Descriptor]
+
+
+@dataclass(slots=True)
+class Return:
+    """A Return message as received."""
+
+    answer: int
+    release_param_caps: bool
+    no_finish: bool
+    kind: int
+    payload: Payload | None = None
+    descriptors: Sequence[Descriptor] = ()
+    exception: tuple[int, str, str] | None = None
+    other: int = 0
+
+
+# ------------------------------------------------------------------------------------- building
+#
+# word  Call                              Return
+#  0    root pointer                      root pointer
+#  1    Message: tag                      Message: tag
+#  2    Message: pointer                  Message: pointer
+#  3-5  Call: data                        Return: data (2 words)
+#  6-8  Call: target, params, -           5: Return: pointer
+#  9    target: data                      6: Payload: content
+#  10   target: pointer                   7: Payload: capTable
+#  11   Payload: content                  8: the table's tag and elements
+#  12   Payload: capTable                 …  content
+#  13   the table's tag and elements
+#  …    content
+
+_CALL = Struct("<II QQQ IHHQQ QQQ IHHQ QQ")
+_RETURN = Struct("<II QQQ IBBHQ Q QQ")
+_ENTRY = Struct("<QQ")
+
+
+def _cap_table(words: Sequence[int]) -> bytes:
+    """The elements of a capTable, given as their data words."""
+    count = len(words)
+    return pack("<Q", count << 2 | _STRUCT_1_1) + b"".join(_ENTRY.pack(word, 0) for word in words)
+
+
+def descriptor(kind: int, id: int) -> int:
+    """The data word of a CapDescriptor."""
+    return kind | id << 32
+
+
+def call_header(
+    question: int,
+    target: int,
+    interface: int,
+    method: int,
+    caps: Sequence[int],
+    body_words: int,
+    shape: int,
+) -> bytes:
+    """A Call on the imported capability `target`, up to its parameters, which follow.
+
+    `caps` are descriptors' data words; `shape` is the parameters' `data words | pointers << 16`.
+    """
+    count = len(caps)
+    content = 14 + 2 * count if count else 13
+    # A struct without fields takes no words, and its pointer must not be null.
+    first = ((content - 12) << 2 | shape << 32) if shape else 0xFFFFFFFC
+    return _CALL.pack(
+        0, content + body_words,
+        _STRUCT_1_1, CALL, _struct(0, 3, 3),
+        question, method, 0, interface, 0,
+        _struct(2, 1, 1), _struct(3, 0, 2), 0,
+        target, 0, 0, 0,
+        first, (1 | 7 << 32 | (2 * count) << 35) if count else 0,
+    ) + (_cap_table(caps) if count else b"")  # fmt: skip
+
+
+def return_header(
+    answer: int,
+    caps: Sequence[int],
+    body_words: int,
+    shape: int,
+    *,
+    release_param_caps: bool,
+    no_finish: bool,
+) -> bytes:
+    """A Return with results, up to the result struct, which follows; as `call_header`."""
+    count = len(caps)
+    content = 9 + 2 * count if count else 8
+    first = ((content - 7) << 2 | shape << 32) if shape else 0xFFFFFFFC
+    return _RETURN.pack(
+        0, content + body_words,
+        _STRUCT_1_1, RETURN, _struct(0, 2, 1),
+        answer, _return_flags(release_param_caps, no_finish), 0, RESULTS, 0,
+        _struct(0, 0, 2),
+        first, (1 | 7 << 32 | (2 * count) << 35) if count else 0,
+    ) + (_cap_table(caps) if count else b"")  # fmt: skip
+
+
+def _return_flags(release_param_caps: bool, no_finish: bool) -> int:
+    # releaseParamCaps is true by default, and the wire holds its XOR with that.
+    return (not release_param_caps) | no_finish << 1
+
+
+def return_capability(answer: int, cap: int) -> bytes:
+    """A Return whose content is one capability, as Bootstrap wants it."""
+    return _RETURN.pack(
+        0, 11,
+        _STRUCT_1_1, RETURN, _struct(0, 2, 1),
+        answer, _return_flags(True, False), 0, RESULTS, 0,
+        _struct(0, 0, 2),
+        3, 1 | 7 << 32 | 2 << 35,
+    ) + _cap_table((cap,))  # fmt: skip
+
+
+def _words(*words: int) -> bytes:
+    return pack(f"<II{len(words)}Q", 0, len(words), *words)
+
+
+def return_other(answer: int, kind: Literal[2, 3, 4], other: int = 0) -> bytes:
+    """A Return that is CANCELED, SENT_ELSEWHERE, or TAKE_FROM_OTHER question `other`."""
+    return _words(_STRUCT_1_1, RETURN, _struct(0, 2, 1), answer | kind << 48, other, 0)
+
+
+def _exception_body(type: int, reason: str, trace: str) -> list[int]:
+    """An Exception struct as words, its texts behind it."""
+    words = [type << 32, 0, 0]
+    for slot, text in ((1, reason), (2, trace)):
+        if text:
+            encoded = text.encode(errors="replace") + b"\0"
+            words[slot] = (len(words) - slot - 1) << 2 | 1 | 2 << 32 | len(encoded) << 35
+            padded = encoded.ljust((len(encoded) + 7) & ~7, b"\0")
+            words.extend(Struct(f"<{len(padded) >> 3}Q").unpack(padded))
+    return words
+
+
+def return_exception(
+    answer: int, type: int, reason: str, trace: str = "", *, no_finish: bool = False
+) -> bytes:
+    """A Return with an exception."""
+    return _words(
+        _STRUCT_1_1, RETURN, _struct(0, 2, 1),
+        answer | no_finish << 33 | EXCEPTION << 48, 0, _struct(0, 1, 2),
+        *_exception_body(type, reason, trace),
+    )  # fmt: skip
+
+
+def abort(reason: str) -> bytes:
+    """An Abort."""
+    return _words(_STRUCT_1_1, ABORT, _struct(0, 1, 2), *_exception_body(FAILED, reason, ""))
+
+
+def bootstrap(question: int) -> bytes:
+    """A Bootstrap."""
+    return _words(_STRUCT_1_1, BOOTSTRAP, _STRUCT_1_1, question, 0)
+
+
+def finish(question: int, *, release_result_caps: bool) -> bytes:
+    """A Finish. Both of its flags are true by default, so the wire holds their negation; the
+    early-cancellation workaround is for peers of before Cap'n Proto 1.0, and never ours to ask."""
+    flags = (not release_result_caps) << 32 | 1 << 33
+    return _words(_STRUCT_1_1, FINISH, _struct(0, 1, 0), question | flags)
+
+
+def release(id: int, count: int) -> bytes:
+    """A Release of `count` references to the peer's export `id`."""
+    return _words(_STRUCT_1_1, RELEASE, _struct(0, 1, 0), id | count << 32)
+
+
+def disembargo_reply(target: int, id: int) -> bytes:
+    """A Disembargo of the receiver-loopback kind, to the imported capability `target`."""
+    return _words(
+        _STRUCT_1_1, DISEMBARGO, _STRUCT_1_1,
+        id | RECEIVER_LOOPBACK << 32, _STRUCT_1_1, target, 0,
+    )  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------- parsing
+
+_HEAD = Struct("<iIHxxxxxxiI")
+_FAST_RETURN = Struct("<QQQ IBBHQ Q iIiI")
+_FAST_CALL = Struct("<QQQ IHHQQ QQQ IHHQ iIiI")
+_ONE_ONE = Struct("<Q iI")
+_CALL_STRUCT = Struct("<IHHQQ iIiIiI")
+_RETURN_STRUCT = Struct("<IBBHII iI")
+_PAYLOAD = Struct("<iIiI")
+_EXCEPTION_STRUCT = Struct("<HHHxx iIiI")
+_RETURN_POINTER = _struct(0, 2, 1)
+_PAYLOAD_POINTER = _struct(0, 0, 2)
+_CALL_POINTER = _struct(0, 3, 3)
+_CALL_TARGET = _struct(2, 1, 1)
+_CALL_PARAMS = _struct(3, 0, 2)
+
+
+def _fixed(layout: Struct, message: Message, at: int, lo: int, hi: int, data: int, pointers: int
+) -> tuple[int, tuple[int, ...]]:  # fmt: skip
+    """Follow a struct pointer: (byte position of its pointer section, its unpacked fixed part)."""
+    content, data_words, have = message.struct(at, lo, hi)
+    section = content + (data_words << 3)
+    if data_words == data and have == pointers:
+        return section, layout.unpack_from(message.buf, content)
+    return section, layout.unpack(message.resized(content, data_words, have, data, pointers))
+
+
+def message_kind(message: Message) -> tuple[int, int, int, int]:
+    """Which message it is, and the pointer to its struct as (kind, at, lo, hi)."""
+    start = message.start
+    lo, hi, kind, inner_lo, inner_hi = unpack(_HEAD, message, start)
+    if lo == 0 and hi == 0x10001:
+        if message.end - start >= 24:
+            return kind, start + 16, inner_lo, inner_hi
+        message.broken("it is too short")
+    section, (word, inner_lo, inner_hi) = _fixed(_ONE_ONE, message, start, lo, hi, 1, 1)
+    return word & 0xFFFF, section, inner_lo, inner_hi
+
+
+def _descriptors(message: Message, at: int, lo: int, hi: int) -> Sequence[Descriptor]:
+    """A payload's capTable."""
+    if not hi:
+        return ()
+    content, count, data_words, pointers = message.structs(at, lo, hi)
+    step = (data_words + pointers) << 3
+    table = []
+    for position in range(content, content + count * step, step or 1):
+        if data_words == 1 and pointers == 1:
+            word, lo, hi = _ONE_ONE.unpack_from(message.buf, position)
+        else:
+            word, lo, hi = _ONE_ONE.unpack(message.resized(position, data_words, pointers, 1, 1))
+        kind = word & 0xFFFF
+        section = position + (data_words << 3)
+        if kind == RECEIVER_ANSWER:
+            answer = _promised_answer(message, section, lo, hi)
+            table.append(Descriptor(kind, 0, answer))
+        elif kind == THIRD_PARTY:
+            # A level 3 address we cannot follow; its vine is an ordinary export of the sender.
+            _, (vine, _, _) = _fixed(_ONE_ONE, message, section, lo, hi, 1, 1)
+            table.append(Descriptor(SENDER_HOSTED, vine & 0xFFFFFFFF))
+        elif kind <= RECEIVER_HOSTED:
+            table.append(Descriptor(kind, word >> 32))
+        else:
+            message.broken("an unknown kind of capability")
+    return table
+
+
+def _promised_answer(message: Message, at: int, lo: int, hi: int) -> PromisedAnswer:
+    section, (word, path_lo, path_hi) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
+    return PromisedAnswer(word & 0xFFFFFFFF, tuple(_path(message, section, path_lo, path_hi)))
+
+
+def _path(message: Message, at: int, lo: int, hi: int) -> Iterator[int]:
+    if not hi:
+        return
+    content, count, data_words, pointers = message.structs(at, lo, hi)
+    step = (data_words + pointers) << 3
+    for index in range(count):
+        if not data_words:
+            continue  # an empty operation reads as its default, noop
+        kind, field = Struct("<HH").unpack_from(message.buf, content + index * step)
+        if kind == 1:
+            yield field
+        elif kind:
+            message.broken("an unknown operation on a promised answer")
+
+
+def _target(message: Message, at: int, lo: int, hi: int) -> int | PromisedAnswer:
+    section, (word, lo, hi) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
+    kind = word >> 32 & 0xFFFF
+    if kind == 0:
+        return word & 0xFFFFFFFF
+    if kind == 1:
+        return _promised_answer(message, section, lo, hi)
+    message.broken("an unknown kind of message target")
+
+
+def parse_call(message: Message, at: int, lo: int, hi: int) -> Call:
+    """A Call, from the pointer to its struct."""
+    start = message.start
+    if message.end - start >= 104 and len(message.segments) == 1:
+        (root, tag, pointer, question, method, to, interface, _, target, params, _, export, kind,
+         _, _, c_lo, c_hi, t_lo, t_hi) = _FAST_CALL.unpack_from(message.buf, start)  # fmt: skip
+        if (root == _STRUCT_1_1 and tag == CALL and pointer == _CALL_POINTER
+                and target == _CALL_TARGET and params == _CALL_PARAMS and not kind):  # fmt: skip
+            message.budget -= 11
+            payload = Payload(message, start + 88, c_lo, c_hi)
+            entries = _descriptors(message, start + 96, t_lo, t_hi)
+            return Call(question, export, interface, method, to == 1, payload, entries)
+    section, fields = _fixed(_CALL_STRUCT, message, at, lo, hi, 3, 3)
+    question, method, to, interface, _, t_lo, t_hi, p_lo, p_hi, _, _ = fields
+    if to > 1:
+        message.broken("results for a third party are not supported")
+    place = _target(message, section, t_lo, t_hi)
+    payload, entries = _payload(message, section + 8, p_lo, p_hi)
+    return Call(question, place, interface, method, to == 1, payload, entries)
+
+
+def _payload(message: Message, at: int, lo: int, hi: int) -> tuple[Payload, Sequence[Descriptor]]:
+    section, (c_lo, c_hi, t_lo, t_hi) = _fixed(_PAYLOAD, message, at, lo, hi, 0, 2)
+    return Payload(message, section, c_lo, c_hi), _descriptors(message, section + 8, t_lo, t_hi)
+
+
+def parse_return(message: Message, at: int, lo: int, hi: int) -> Return:
+    """A Return, from the pointer to its struct."""
+    start = message.start
+    if message.end - start >= 64 and len(message.segments) == 1:
+        (root, tag, pointer, answer, flags, _, kind, _, payload,
+         c_lo, c_hi, t_lo, t_hi) = _FAST_RETURN.unpack_from(message.buf, start)  # fmt: skip
+        if (root == _STRUCT_1_1 and tag == RETURN and pointer == _RETURN_POINTER
+                and kind == RESULTS and payload == _PAYLOAD_POINTER):  # fmt: skip
+            message.budget -= 6
+            content = Payload(message, start + 48, c_lo, c_hi)
+            entries = _descriptors(message, start + 56, t_lo, t_hi)
+            return Return(answer, not flags & 1, flags & 2 == 2, RESULTS, content, entries)
+    section, fields = _fixed(_RETURN_STRUCT, message, at, lo, hi, 2, 1)
+    answer, flags, _, kind, other, _, p_lo, p_hi = fields
+    result = Return(answer, not flags & 1, flags & 2 == 2, kind, other=other)
+    if kind == RESULTS:
+        result.payload, result.descriptors = _payload(message, section, p_lo, p_hi)
+    elif kind == EXCEPTION:
+        result.exception = parse_exception(message, section, p_lo, p_hi)
+    elif kind > TAKE_FROM_OTHER:
+        message.broken("an unknown kind of return")
+    return result
+
+
+def parse_exception(message: Message, at: int, lo: int, hi: int) -> tuple[int, str, str]:
+    """An Exception: (type, reason, trace)."""
+    section, (_, _, type, r_lo, r_hi, t_lo, t_hi) = _fixed(
+        _EXCEPTION_STRUCT, message, at, lo, hi, 1, 2
+    )
+    reason = message.text(section, r_lo, r_hi) if r_hi else ""
+    return type, reason, message.text(section + 8, t_lo, t_hi) if t_hi else ""
+
+
+def parse_word(message: Message, at: int, lo: int, hi: int) -> int:
+    """The data word of a Finish, a Release or a Bootstrap."""
+    _, (word, _, _) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
+    return word
+
+
+def parse_resolve(message: Message, at: int, lo: int, hi: int) -> Descriptor | None:
+    """What a Resolve resolves its promise to; None for an exception."""
+    section, (word, lo, hi) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
+    if word >> 32 & 0xFFFF:
+        return None
+    _, (word, _, _) = _fixed(_ONE_ONE, message, section, lo, hi, 1, 1)
+    return Descriptor(word & 0xFFFF, word >> 32)
+
+
+def parse_disembargo(message: Message, at: int, lo: int, hi: int
+) -> tuple[int, int, int | PromisedAnswer]:  # fmt: skip
+    """A Disembargo: (kind of its context, id, target)."""
+    section, (word, lo, hi) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
+    return word >> 32 & 0xFFFF, word & 0xFFFFFFFF, _target(message, section, lo, hi)

@@ -1,0 +1,657 @@
+"""Two-party RPC, level 1, as a state machine: messages in, messages and events out, no I/O.
+
+The four tables of the protocol (https://capnproto.org/rpc.html, "The Four Tables"):
+
+    questions   our calls that the peer has not answered, or that we have not finished
+    answers     the peer's calls that it has not finished
+    exports     our objects that the peer holds
+    (imports    the peer's objects that we hold: each `Import` counts for itself)
+
+A session is not thread-safe; its owner holds a lock around every method. The one exception is
+`Import.__del__`, which may run in any thread at any moment and only appends to a deque.
+
+Promises that the peer sends (senderPromise) are called by their promise's id for good: the peer
+keeps forwarding, so nothing needs an embargo here, and what a Resolve brings is released at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from struct import pack
+from typing import Any, Protocol, TypeAlias
+
+from mpipc.capnp import rpc_messages as rpc
+from mpipc.capnp.copying import copy_fixed, copy_struct
+from mpipc.capnp.message import POINTER, Limits, Message
+from mpipc.capnp.rpc_messages import Call, Descriptor, Payload, PromisedAnswer, Return
+from mpipc.capnp.writer import Writer
+from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
+
+
+class LocalCapability(Protocol):
+    """An object of ours that the peer can call."""
+
+    def released(self) -> None:
+        """The peer let go of its last reference. Called without the session's lock."""
+
+
+class Import:
+    """A reference to an object of the peer's, released when it is garbage-collected."""
+
+    __slots__ = ("session", "id", "__weakref__")
+
+    def __init__(self, session: Session, id: int) -> None:
+        self.session = session
+        self.id = id
+
+    def disown(self) -> None:
+        """The reference went back to the peer by other means: do not release it again."""
+        self.session.imports -= 1
+        self.id = -1
+
+    def __del__(self) -> None:
+        if self.id >= 0:
+            self.session.dropped(self.id)
+
+
+class Broken:
+    """A capability that never came to be; calling it raises `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+Capability: TypeAlias = "LocalCapability | Import | Broken | None"
+
+
+class Question:
+    """A call of ours. `done` once answered: then `error` or `payload` is set."""
+
+    __slots__ = ("id", "done", "payload", "error", "exported", "waiter", "abandoned", "forward")
+
+    def __init__(self, id: int, waiter: Any = None) -> None:
+        self.id = id
+        self.done = False
+        self.payload: Payload | None = None
+        self.error: IpcError | None = None
+        self.exported: Sequence[int] = ()
+        self.waiter = waiter
+        self.abandoned = False
+        self.forward: Answer | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """A call of the peer's. Once `done`: `caps` and `body` are its results, or `error`."""
+
+    id: int
+    to_yourself: bool = False
+    params_released: bool = False
+    done: bool = False
+    finished: bool = False
+    error: Exception | None = None
+    caps: Sequence[Capability] = ()
+    body: bytes = b""
+    shape: int | None = None  # None: the result is caps[0] itself (bootstrap)
+    exported: Sequence[int] = ()
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A call of the peer's on an object of ours, to be answered with `Session.reply`."""
+
+    session: Session
+    answer: Answer
+    target: LocalCapability
+    interface: int
+    method: int
+    payload: Payload
+    hosted: int  # how many capabilities in the parameters are the sender's
+
+
+@dataclass(slots=True, eq=False)
+class _Export:
+    target: LocalCapability
+    references: int = 0
+
+
+Event: TypeAlias = "Question | Delivery"
+
+
+class Session:
+    """One connection's protocol state. `on_drop` is called when there is something to write that
+    nobody is about to write (it may be called in any thread, and must not block)."""
+
+    def __init__(
+        self, bootstrap: LocalCapability | None, limits: Limits, on_drop: Callable[[], None]
+    ) -> None:
+        self.limits = limits
+        self.closed: IpcError | None = None
+        self.out: list[bytes] = []
+        self.events: list[Event] = []
+        self.freed: list[LocalCapability] = []
+        self.imports = 0
+        self._bootstrap = bootstrap
+        self._on_drop = on_drop
+        self._questions: dict[int, Question] = {}
+        self._free_questions: list[int] = []
+        self._answers: dict[int, Answer] = {}
+        self._exports: dict[int, _Export] = {}
+        self._export_ids: dict[int, int] = {}
+        self._free_exports: list[int] = []
+        self._dropped: deque[int] = deque()
+
+    # ------------------------------------------------------------------------------- asking
+
+    def bootstrap(self, waiter: Any) -> Question:
+        """Ask for the peer's root object."""
+        question = self._question(waiter)
+        self.out.append(rpc.bootstrap(question.id))
+        return question
+
+    def call(
+        self, target: Import, interface: int, method: int, w: Writer, shape: int, waiter: Any
+    ) -> Question:
+        """Call a method; `w` holds the parameters, whose struct has the given shape
+        (`data words | pointers << 16`). Raises Disconnected."""
+        if self.closed:
+            raise again(self.closed)
+        question = self._question(waiter)
+        caps, question.exported = self._descriptors(w.caps)
+        self.out.append(
+            rpc.call_header(question.id, target.id, interface, method, caps, w.end, shape)
+        )
+        self.out += w.parts
+        return question
+
+    def abandon(self, question: Question) -> None:
+        """Nobody waits for this answer any more; it is dropped when it comes."""
+        if not question.done and not question.abandoned and not self.closed:
+            question.abandoned = True
+            self.out.append(rpc.finish(question.id, release_result_caps=True))
+
+    def _question(self, waiter: Any) -> Question:
+        if self.closed:
+            raise again(self.closed)
+        id = self._free_questions.pop() if self._free_questions else len(self._questions)
+        question = self._questions[id] = Question(id, waiter)
+        return question
+
+    # ----------------------------------------------------------------------------- answering
+
+    def reply(self, delivery: Delivery, w: Writer, shape: int, *, params_unused: bool) -> None:
+        """Answer a call with results. `params_unused`: nothing keeps the parameters'
+        capabilities, so the peer may count them as released."""
+        self._reply(delivery.answer, w, shape, params_unused)
+
+    def _reply(self, answer: Answer, w: Writer, shape: int, params_unused: bool) -> None:
+        if self.closed:
+            return
+        answer.caps = tuple(w.caps)
+        answer.shape = shape
+        if answer.to_yourself or answer.waiting or (w.caps and not answer.finished):
+            answer.body = b"".join(w.parts)
+        if answer.finished:
+            self.out.append(rpc.return_other(answer.id, rpc.CANCELED))
+        elif answer.to_yourself:
+            self.out.append(rpc.return_other(answer.id, rpc.SENT_ELSEWHERE))
+        else:
+            caps, answer.exported = self._descriptors(w.caps)
+            # Without capabilities nothing can be pipelined on these results, so the peer need not
+            # tell us when it has finished with them.
+            no_finish = not w.caps
+            answer.finished = no_finish
+            self.out.append(
+                rpc.return_header(
+                    answer.id, caps, w.end, shape,
+                    release_param_caps=params_unused, no_finish=no_finish,
+                )
+            )  # fmt: skip
+            self.out += w.parts
+        self._done(answer)
+
+    def reply_error(
+        self, answer: Answer, error: Exception, trace: str = "", *, no_finish: bool = False
+    ) -> None:
+        """Answer a call with an exception, which the peer sees as RemoteError or the like.
+        `no_finish`: forget it at once, also for calls that the peer pipelines on it."""
+        if self.closed:
+            return
+        answer.error = error
+        if answer.finished:
+            self.out.append(rpc.return_other(answer.id, rpc.CANCELED))
+        else:
+            answer.finished = no_finish
+            self.out.append(
+                rpc.return_exception(answer.id, *describe(error), trace, no_finish=no_finish)
+            )
+        self._done(answer)
+
+    def _done(self, answer: Answer) -> None:
+        answer.done = True
+        if answer.finished:
+            self._answers.pop(answer.id, None)
+        for proceed in answer.waiting:
+            proceed()
+        answer.waiting.clear()
+
+    # ----------------------------------------------------------------------------- receiving
+
+    def receive(self, message: Message) -> None:
+        """Take in one message. What it causes is appended to `out`, `events` and `freed`.
+
+        Raises ProtocolError when the peer broke the protocol: the owner then calls `abort`.
+        """
+        kind, at, lo, hi = rpc.message_kind(message)
+        if kind == rpc.RETURN:
+            self._receive_return(rpc.parse_return(message, at, lo, hi))
+        elif kind == rpc.CALL:
+            self._receive_call(rpc.parse_call(message, at, lo, hi))
+        elif kind == rpc.FINISH:
+            word = rpc.parse_word(message, at, lo, hi)
+            # releaseResultCaps is true by default, and the wire holds its XOR with that.
+            self._receive_finish(word & 0xFFFFFFFF, release_caps=not word >> 32 & 1)
+        elif kind == rpc.RELEASE:
+            word = rpc.parse_word(message, at, lo, hi)
+            self._unexport(word & 0xFFFFFFFF, word >> 32)
+        elif kind == rpc.BOOTSTRAP:
+            self._receive_bootstrap(rpc.parse_word(message, at, lo, hi) & 0xFFFFFFFF)
+        elif kind == rpc.RESOLVE:
+            resolved = rpc.parse_resolve(message, at, lo, hi)
+            if resolved and resolved.kind in (rpc.SENDER_HOSTED, rpc.SENDER_PROMISE):
+                self.out.append(rpc.release(resolved.id, 1))
+        elif kind == rpc.DISEMBARGO:
+            self._receive_disembargo(*rpc.parse_disembargo(message, at, lo, hi))
+        elif kind == rpc.ABORT:
+            _, reason, _ = rpc.parse_exception(message, at, lo, hi)
+            raise ProtocolError(f"the other end gave up: {reason}")
+        elif kind == rpc.UNIMPLEMENTED:
+            self._receive_unimplemented(message, at, lo, hi)
+        else:
+            self._unimplemented(message)
+
+    def _receive_return(self, received: Return) -> None:
+        question = self._questions.get(received.answer)
+        if question is None or question.done:
+            raise ProtocolError("an answer to a question that was not asked")
+        if received.release_param_caps:
+            for number in question.exported:
+                self._unexport(number, 1)
+        if question.abandoned:
+            # The capabilities in it are released by the Finish that was sent.
+            question.done = True
+            self._forget(question)
+        elif received.kind == rpc.RESULTS:
+            assert received.payload is not None
+            payload = received.payload
+            entries = [self._adopt(d) for d in received.descriptors]
+
+            def complete() -> None:
+                payload.message.caps = [_settled(entry) for entry in entries]
+                question.payload = payload
+                self._answered(question)
+
+            if not received.no_finish:
+                self.out.append(rpc.finish(question.id, release_result_caps=False))
+                if entries:
+                    self._on_drop()
+            self._forget(question)
+            self._when_settled(entries, complete)
+        elif received.kind == rpc.TAKE_FROM_OTHER:
+            self.out.append(rpc.finish(question.id, release_result_caps=False))
+            self._forget(question)
+            self._take_from(received.other, question)
+        else:
+            if received.exception:
+                question.error = error_from(*received.exception)
+            else:
+                question.error = RemoteError("the other end canceled the call")
+            if not received.no_finish:
+                self.out.append(rpc.finish(question.id, release_result_caps=True))
+            self._forget(question)
+            self._answered(question)
+
+    def _forget(self, question: Question) -> None:
+        del self._questions[question.id]
+        self._free_questions.append(question.id)
+
+    def _answered(self, question: Question) -> None:
+        question.done = True
+        answer = question.forward
+        if answer is None:
+            self.events.append(question)
+        elif question.error:
+            self.reply_error(answer, question.error)
+        else:
+            assert question.payload is not None
+            message = question.payload.message
+            content, data_words, pointers = question.payload.struct()
+            w = Writer(data_words + pointers, message.caps)
+            depth = self.limits.nesting
+            w.parts[0] = copy_fixed(message, content, data_words, pointers, w, 0, depth)
+            self._reply(answer, w, data_words | pointers << 16, False)
+
+    def _take_from(self, id: int, question: Question) -> None:
+        """The results of `question` are those of the peer's own call `id`, which we keep."""
+        answer = self._answers.get(id)
+        if answer is None or not answer.to_yourself:
+            raise ProtocolError("an answer refers to a call whose results were not kept")
+
+        def complete() -> None:
+            if answer.error:
+                question.error = error_from(*describe(answer.error), "")
+            else:
+                question.payload = answer_payload(answer, self.limits)
+            self._answered(question)
+
+        self._after(answer, complete)
+
+    def _receive_call(self, call: Call) -> None:
+        if call.question in self._answers:
+            raise ProtocolError("two calls have the same number")
+        answer = self._answers[call.question] = Answer(call.question, call.to_yourself)
+        entries = [self._adopt(d) for d in call.descriptors]
+        if len(self._answers) > self.limits.calls:
+            error = Overloaded(f"more than {self.limits.calls} calls in flight")
+            self.reply_error(answer, error, no_finish=True)
+        elif isinstance(call.target, int):
+            export = self._exports.get(call.target)
+            if export is None:
+                self.reply_error(answer, RemoteError("the object was released"))
+            else:
+                self._pass_on(answer, export.target, call, entries)
+        else:
+            path = call.target.path
+            on = self._answer(call.target)
+            self._after(on, lambda: self._pass_on(answer, pipelined(on, path), call, entries))
+
+    def _pass_on(
+        self, answer: Answer, target: Capability, call: Call, entries: list[_Entry]
+    ) -> None:
+        """Deliver a call whose target is known, once the capabilities in it are."""
+        if isinstance(target, Broken):
+            self.reply_error(answer, target.error)
+        elif target is None:
+            self.reply_error(answer, RemoteError("called a null object"))
+        elif isinstance(target, Import):
+            held = target
+            self._when_settled(entries, lambda: self._forward(answer, held, call, entries))
+        else:
+            local = target
+
+            def deliver() -> None:
+                call.payload.message.caps = [_settled(entry) for entry in entries]
+                hosted = sum(type(entry) is Import for entry in entries)
+                self.events.append(
+                    Delivery(
+                        self, answer, local, call.interface, call.method, call.payload, hosted
+                    )
+                )
+
+            self._when_settled(entries, deliver)
+
+    def _forward(
+        self, answer: Answer, target: Import, call: Call, entries: list[_Entry]
+    ) -> None:
+        """The peer called, through us, an object of its own: call it back."""
+        content, data_words, pointers = call.payload.struct()
+        w = Writer(data_words + pointers, [_settled(entry) for entry in entries])
+        message = call.payload.message
+        w.parts[0] = copy_fixed(
+            message, content, data_words, pointers, w, 0, self.limits.nesting
+        )
+        shape = data_words | pointers << 16
+        question = self.call(target, call.interface, call.method, w, shape, None)
+        question.forward = answer
+
+    def _receive_finish(self, id: int, *, release_caps: bool) -> None:
+        # Peers that do not know "noFinishNeeded" finish what we have forgotten.
+        answer = self._answers.get(id)
+        if answer is None:
+            return
+        if release_caps:
+            for export in answer.exported:
+                self._unexport(export, 1)
+        answer.finished = True
+        if answer.done:
+            del self._answers[id]
+
+    def _receive_bootstrap(self, id: int) -> None:
+        if id in self._answers:
+            raise ProtocolError("two calls have the same number")
+        answer = self._answers[id] = Answer(id)
+        if self._bootstrap is None:
+            self.reply_error(answer, Unimplemented("this end serves no root object"))
+            return
+        (word,), answer.exported = self._descriptors([self._bootstrap])
+        answer.caps = (self._bootstrap,)
+        self.out.append(rpc.return_capability(id, word))
+        self._done(answer)
+
+    def _receive_disembargo(self, kind: int, id: int, target: int | PromisedAnswer) -> None:
+        if kind != rpc.SENDER_LOOPBACK:
+            raise ProtocolError("a disembargo that nobody asked for")
+        resolved = (
+            self._exports[target].target
+            if isinstance(target, int) and target in self._exports
+            else pipelined(self._answer(target), target.path)
+            if isinstance(target, PromisedAnswer)
+            else None
+        )
+        if not isinstance(resolved, Import):
+            raise ProtocolError("a disembargo for an object that is not the sender's own")
+        # Every earlier call on it was forwarded when it arrived, so this comes after them.
+        self.out.append(rpc.disembargo_reply(resolved.id, id))
+
+    def _receive_unimplemented(self, message: Message, at: int, lo: int, hi: int) -> None:
+        inner = Message(message.buf, message.start, message.end, message.segments, self.limits)
+        content, data_words, pointers = inner.struct(at, lo, hi)
+        if data_words < 1 or pointers < 1 or inner.buf[content] != rpc.CALL:
+            return  # nothing else that we send needs the peer's cooperation
+        section = content + data_words * 8
+        call_lo, call_hi = POINTER.unpack_from(inner.buf, section)
+        call = rpc.parse_call(inner, section, call_lo, call_hi)
+        question = self._questions.get(call.question)
+        if question is None or question.done:
+            raise ProtocolError("an answer to a question that was not asked")
+        question.error = Unimplemented("the other end does not understand the call")
+        self._forget(question)
+        self._answered(question)
+
+    def _unimplemented(self, message: Message) -> None:
+        lo, hi = POINTER.unpack_from(message.buf, message.start)
+        w = Writer(1)
+        root = w.struct(0, 1, 1)
+        # Word 0 is the root pointer; the Message that wraps the copy has its pointer at word 2.
+        copied = copy_struct(message, message.start, lo, hi, w, 2, self.limits.nesting)
+        w.parts[0] = root[2].to_bytes(8, "little")
+        w.parts[root[1]] = pack("<QQ", rpc.UNIMPLEMENTED, copied)
+        body = b"".join(w.parts)
+        self.out.append(pack("<II", 0, len(body) >> 3) + body)
+
+    # -------------------------------------------------------------------------- capabilities
+
+    def dropped(self, id: int) -> None:
+        """An Import was garbage-collected; may be called in any thread, lock held or not."""
+        self._dropped.append(id)
+        self._on_drop()
+
+    def take_output(self) -> list[bytes]:
+        """What is to be written now, pending releases included."""
+        while self._dropped:
+            id = self._dropped.popleft()
+            self.imports -= 1
+            if not self.closed:
+                self.out.append(rpc.release(id, 1))
+        out, self.out = self.out, []
+        return out
+
+    def _adopt(self, entry: Descriptor) -> _Entry:
+        """Turn a received descriptor into a capability, or the answer that will be one."""
+        if entry.kind in (rpc.SENDER_HOSTED, rpc.SENDER_PROMISE):
+            self.imports += 1
+            return Import(self, entry.id)
+        if entry.kind == rpc.RECEIVER_HOSTED:
+            export = self._exports.get(entry.id)
+            return export.target if export else Broken(RemoteError("the object was released"))
+        if entry.kind == rpc.RECEIVER_ANSWER:
+            assert entry.answer is not None
+            return self._answer(entry.answer), entry.answer.path
+        return None
+
+    def _answer(self, promised: PromisedAnswer) -> Answer:
+        answer = self._answers.get(promised.question)
+        if answer is None:
+            # Not an offence: an answer without capabilities is forgotten as soon as it is given,
+            # and the peer may have pipelined on it before it knew.
+            error = RemoteError("the answer holds no object, or was finished")
+            return Answer(promised.question, done=True, error=error)
+        return answer
+
+    def _after(self, answer: Answer, proceed: Callable[[], None]) -> None:
+        if answer.done:
+            proceed()
+        else:
+            answer.waiting.append(proceed)
+
+    def _when_settled(self, entries: list[_Entry], proceed: Callable[[], None]) -> None:
+        """Proceed once every answer that one of the entries refers to is there."""
+        for entry in entries:
+            if isinstance(entry, tuple) and not entry[0].done:
+                entry[0].waiting.append(lambda: self._when_settled(entries, proceed))
+                return
+        proceed()
+
+    def _descriptors(self, caps: Sequence[Any]) -> tuple[list[int], Sequence[int]]:
+        """The descriptors' data words of capabilities to be sent, and the exports among them."""
+        words: list[int] = []
+        exported: list[int] = []
+        for cap in caps:
+            if cap is None:
+                words.append(rpc.NONE)
+            elif isinstance(cap, Import):
+                words.append(rpc.descriptor(rpc.RECEIVER_HOSTED, cap.id))
+            else:
+                number = self.export(cap)
+                exported.append(number)
+                words.append(rpc.descriptor(rpc.SENDER_HOSTED, number))
+        return words, exported
+
+    def export(self, target: LocalCapability) -> int:
+        """Count one more reference of the peer's to an object of ours; returns its export id."""
+        key = id(target)
+        number = self._export_ids.get(key)
+        if number is None:
+            number = self._free_exports.pop() if self._free_exports else len(self._exports)
+            self._export_ids[key] = number
+            self._exports[number] = _Export(target)
+            if number >= self.limits.exports:
+                raise ProtocolError(f"the peer holds more than {self.limits.exports} objects")
+        self._exports[number].references += 1
+        return number
+
+    def _unexport(self, number: int, count: int) -> None:
+        export = self._exports.get(number)
+        if export is None or count > export.references:
+            raise ProtocolError("the peer released an object that it does not hold")
+        export.references -= count
+        if not export.references:
+            del self._exports[number]
+            del self._export_ids[id(export.target)]
+            self._free_exports.append(number)
+            self.freed.append(export.target)
+
+    # --------------------------------------------------------------------------------- ending
+
+    def abort(self, reason: str) -> None:
+        """Tell the peer why the connection ends."""
+        if not self.closed:
+            self.out.append(rpc.abort(reason))
+
+    def close(self, error: IpcError) -> None:
+        """The connection is gone: every question fails with `error`, every export is freed."""
+        if self.closed:
+            return
+        self.closed = error
+        for question in self._questions.values():
+            question.error = again(error)
+            question.done = True
+            if question.forward is None:
+                self.events.append(question)
+        self._questions.clear()
+        self.freed.extend(export.target for export in self._exports.values())
+        self._exports.clear()
+        self._export_ids.clear()
+        self._answers.clear()
+
+
+_Entry: TypeAlias = "Capability | tuple[Answer, tuple[int, ...]]"
+
+
+class Overloaded(RemoteError):
+    """The peer asked for more than its limits allow."""
+
+
+def again(error: IpcError) -> IpcError:
+    """A fresh copy of an exception, since each waiting thread raises its own."""
+    return type(error)(*error.args)
+
+
+def _settled(entry: _Entry) -> Capability:
+    return pipelined(*entry) if isinstance(entry, tuple) else entry
+
+
+def answer_payload(answer: Answer, limits: Limits) -> Payload:
+    """An answer's results as if they had been received."""
+    message = Message(answer.body, 0, len(answer.body), None, limits)
+    message.caps = answer.caps
+    # The body starts with the result struct: a pointer right before it has the offset 0.
+    return Payload(message, -8, 0, answer.shape or 0)
+
+
+def pipelined(answer: Answer, path: Sequence[int]) -> Capability:
+    """The capability at a path of pointer fields in an answer's results."""
+    if answer.error:
+        return Broken(answer.error)
+    if answer.shape is None:
+        return answer.caps[0] if answer.caps and not path else None
+    payload = answer_payload(answer, Limits())
+    message, at, lo, hi = payload.message, payload.at, payload.lo, payload.hi
+    for index in path:
+        content, data_words, pointers = message.struct(at, lo, hi)
+        if index >= pointers:
+            return None
+        at = content + (data_words + index) * 8
+        lo, hi = POINTER.unpack_from(message.buf, at)
+    found: Capability = message.cap(lo, hi) if lo & 3 == 3 else None
+    return found
+
+
+def describe(error: Exception) -> tuple[int, str]:
+    """An exception as (Exception.Type, reason)."""
+    if isinstance(error, Overloaded):
+        return rpc.OVERLOADED, error.text
+    if isinstance(error, Unimplemented):
+        return rpc.NOT_IMPLEMENTED, error.text
+    if isinstance(error, RemoteError):
+        return rpc.FAILED, f"{error.type}: {error.text}" if error.type else error.text
+    return rpc.FAILED, f"{type(error).__name__}: {error}"
+
+
+def error_from(type: int, reason: str, trace: str) -> IpcError:
+    """The exception that a caller sees for a received Exception.
+
+    An mpipc server puts the name of the exception's class into the first line of `trace`; a foreign
+    peer's trace is kept as it is.
+    """
+    name, _, rest = trace.partition("\n")
+    if name and reason.startswith(f"{name}: "):
+        return RemoteError(reason[len(name) + 2 :], name, rest)
+    if type == rpc.NOT_IMPLEMENTED:
+        return Unimplemented(reason, traceback=trace)
+    if type == rpc.DISCONNECTED:
+        return Disconnected(reason)
+    return RemoteError(reason, traceback=trace)

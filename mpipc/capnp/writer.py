@@ -1,0 +1,134 @@
+"""Writing a Cap'n Proto message as one segment.
+
+A struct's fixed part (data and pointer sections) must come before the objects that its pointers
+lead to, but its pointer words are known only once those objects have their places. So a `Writer`
+collects `parts`, and `end` is the word at which the next part will land. Generated code reserves a
+place for the fixed part, writes the children, and packs the fixed part last, in one operation:
+
+    at = w.reserve(2)                               # words of the fixed part
+    w.parts[slot] = _BLOCK.pack(height, w.data(at + 1, hash))
+
+Positions count in words from the beginning of the body. Pointers are relative, so a body can be put
+behind any header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct, pack
+from typing import Any
+
+# A pointer to a struct of no size must not be null: the specification says offset -1.
+EMPTY_STRUCT = 0xFFFFFFFC
+_PAD = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
+# Text always ends with NUL: for a length of 0 modulo 8 a whole word of it.
+_TEXT_PAD = (b"\0" * 8, *_PAD[1:])
+_LIST_OF_BYTES = 1 | 2 << 32
+MAX_LIST = (1 << 29) - 1
+
+
+class Writer:
+    """Collects the parts of one message body; `caps` are the capabilities that it refers to."""
+
+    __slots__ = ("parts", "end", "caps")
+
+    def __init__(self, words: int, caps: Sequence[Any] = ()) -> None:
+        self.parts: list[bytes] = [b""]
+        self.end = words
+        self.caps: list[Any] = list(caps)
+
+    def text(self, at: int, value: str) -> int:
+        """Append a Text; returns the pointer word for the pointer at word `at`."""
+        encoded = value.encode()
+        size = len(encoded)
+        position = self.end
+        self.end = position + (size >> 3) + 1
+        self.parts.append(encoded)
+        self.parts.append(_TEXT_PAD[size & 7])
+        if size >= MAX_LIST:
+            raise OverflowError(f"a text of {size} bytes is too long for Cap'n Proto")
+        return (position - at - 1) << 2 | _LIST_OF_BYTES | (size + 1) << 35
+
+    def data(self, at: int, value: bytes) -> int:
+        """Append a Data; returns the pointer word for the pointer at word `at`."""
+        if type(value) is not bytes:
+            value = _as_bytes(value)
+        size = len(value)
+        position = self.end
+        self.end = position + ((size + 7) >> 3)
+        self.parts.append(value)
+        if size & 7:
+            self.parts.append(_PAD[size & 7])
+        if size > MAX_LIST:
+            raise OverflowError(f"{size} bytes are too many for Cap'n Proto")
+        return (position - at - 1) << 2 | _LIST_OF_BYTES | size << 35
+
+    def struct(self, at: int, data_words: int, pointers: int) -> tuple[int, int, int]:
+        """Reserve room for a struct: (its word, index into `parts`, pointer word for `at`)."""
+        position = self.end
+        words = data_words + pointers
+        if not words:
+            return position, self._hole(), EMPTY_STRUCT
+        self.end = position + words
+        return position, self._hole(), (position - at - 1) << 2 | data_words << 32 | pointers << 48
+
+    def structs(self, at: int, count: int, data_words: int, pointers: int) -> tuple[int, int, int]:
+        """Reserve room for a list of structs, behind its tag word: as `struct`."""
+        words = count * (data_words + pointers)
+        if words > MAX_LIST:
+            raise OverflowError(f"a list of {count} structs is too long for Cap'n Proto")
+        position = self.end
+        self.end = position + 1 + words
+        self.parts.append(pack("<Q", count << 2 | data_words << 32 | pointers << 48))
+        return position + 1, self._hole(), (position - at - 1) << 2 | 1 | 7 << 32 | words << 35
+
+    def array(self, at: int, values: Sequence[Any], code: str, element: int) -> int:
+        """Append a list of numbers, packed in one operation."""
+        content = Struct(f"<{len(values)}{code}").pack(*values)
+        pointer = self.list(at, len(values), element, len(content))
+        self.parts.append(content)
+        self.parts.append(_PAD[len(content) & 7])
+        return pointer
+
+    def bools(self, at: int, values: Sequence[bool]) -> int:
+        """Append a list of Bool."""
+        bits = 0
+        for index, value in enumerate(values):
+            if value:
+                bits |= 1 << index
+        content = bits.to_bytes((len(values) + 7) >> 3, "little")
+        pointer = self.list(at, len(values), 1, len(content))
+        self.parts.append(content)
+        self.parts.append(_PAD[len(content) & 7])
+        return pointer
+
+    def pointers(self, at: int, count: int) -> tuple[int, int, int]:
+        """Reserve room for a list of pointers: as `struct`."""
+        pointer = self.list(at, count, 6, count << 3)
+        return self.end - count, self._hole(), pointer
+
+    def list(self, at: int, count: int, element: int, size: int) -> int:
+        """Reserve the words of a list of `size` bytes, which the caller appends; returns the
+        pointer word."""
+        if count > MAX_LIST:
+            raise OverflowError(f"a list of {count} elements is too long for Cap'n Proto")
+        position = self.end
+        self.end = position + ((size + 7) >> 3)
+        return (position - at - 1) << 2 | 1 | element << 32 | count << 35
+
+    def cap(self, capability: Any) -> int:
+        """Add a capability to the message's table; returns the pointer word. None: null."""
+        if capability is None:
+            return 0
+        self.caps.append(capability)
+        return 3 | (len(self.caps) - 1) << 32
+
+    def _hole(self) -> int:
+        self.parts.append(b"")
+        return len(self.parts) - 1
+
+
+def _as_bytes(value: object) -> bytes:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(f"expected bytes, got {type(value).__name__}")

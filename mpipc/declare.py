@@ -1,0 +1,222 @@
+"""What a user writes: decorators and `Annotated` metadata.
+
+Decorators only attach attributes. A decorated class or function is the same object as before: its
+signature, abstractness, `isinstance` and type checking do not change.
+
+    @mpipc.interface                         ->  Chain.__mpipc_interface__ = InterfaceOptions(...)
+    class Chain(ABC):
+        @mpipc.method(1)                     ->  get_block.__mpipc_method__ = MethodOptions(ordinal=1)
+        @abstractmethod
+        def get_block(self, height: Int32) -> Block | None: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import EllipsisType
+from typing import Annotated, TypeVar, overload
+
+import msgspec
+
+C = TypeVar("C", bound=type)
+F = TypeVar("F", bound=Callable[..., object])
+
+INTERFACE = "__mpipc_interface__"
+METHOD = "__mpipc_method__"
+STRUCT = "__mpipc_struct__"
+SCHEMA_FILE = "__schema__"
+
+
+@dataclass(frozen=True)
+class WireType:
+    """`Annotated` metadata that picks a Cap'n Proto primitive type for an int or a float."""
+
+    name: str
+
+
+Int8 = Annotated[int, WireType("Int8")]
+Int16 = Annotated[int, WireType("Int16")]
+Int32 = Annotated[int, WireType("Int32")]
+Int64 = Annotated[int, WireType("Int64")]
+UInt8 = Annotated[int, WireType("UInt8")]
+UInt16 = Annotated[int, WireType("UInt16")]
+UInt32 = Annotated[int, WireType("UInt32")]
+UInt64 = Annotated[int, WireType("UInt64")]
+Float32 = Annotated[float, WireType("Float32")]
+Float64 = Annotated[float, WireType("Float64")]
+
+
+@dataclass(frozen=True)
+class Field:
+    """Attributes of a parameter, a result or a struct field, written inside `Annotated[...]`.
+
+    `ordinal`       its `@N` in the schema; left out: the next free one, in order of declaration.
+    `name`          its schema name; left out: the Python name in lowerCamelCase.
+    `cxx_name`      the C++ member's name, written as `$Proxy.name`. In a struct with `wrap` it is
+                    by default the Python name where that differs from the schema name; "" says
+                    that C++ uses the schema name.
+    `wire_default`  the schema's default value, with which the wire value is XORed (WIRE.md,
+                    "Defaults"): both ends must agree on it. Not a Python default.
+    `has_flag`      True: a Bool `hasX` beside an optional value, also where null could say None.
+                    By default only types that are not pointers have one.
+    """
+
+    ordinal: int | None = None
+    name: str | None = field(default=None, kw_only=True)
+    cxx_name: str | None = field(default=None, kw_only=True)
+    wire_default: object = field(default=..., kw_only=True)
+    has_flag: bool | EllipsisType = field(default=..., kw_only=True)
+
+
+class Results(msgspec.Struct):
+    """Base class of several named results (C++ out-parameters), in order; the C++ return value,
+    where there is one, comes last and is called `result`."""
+
+
+@dataclass(frozen=True)
+class Raises:
+    """A declared exception: it travels as a result field and is raised again on the other side.
+
+    `exception` is the Python class; it is raised with the text as its only argument.
+    `name` is the result field, `cxx_name` the C++ class written as `$Proxy.exception`.
+    `ordinal` is the field's ordinal; left out: before all other results.
+    """
+
+    exception: type[Exception]
+    name: str = "error"
+    cxx_name: str = "std::exception"
+    ordinal: int | None = None
+
+
+@dataclass(frozen=True)
+class SchemaFile:
+    """File attributes of an interface module, assigned to its `__schema__`.
+
+    `id`             the 64-bit file id, its top bit set; left out: derived from the module's name.
+    `cxx_namespace`  C++ namespace, written as `$Cxx.namespace`.
+    `include`        C++ headers that declare the wrapped classes, written as `$Proxy.include`.
+    `include_types`  C++ headers with custom conversions, written as `$Proxy.includeTypes`.
+    """
+
+    id: int | None = None
+    cxx_namespace: str | None = None
+    include: Sequence[str] = ()
+    include_types: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class InterfaceOptions:
+    """Attributes of an interface; also the decorator that attaches them."""
+
+    name: str | None = None
+    wrap: str | None = None
+    root: bool = False
+    destroy: bool = True
+
+    def __call__(self, cls: C) -> C:
+        setattr(cls, INTERFACE, self)
+        return cls
+
+
+@dataclass(frozen=True)
+class StructOptions:
+    """Attributes of a struct; also the decorator that attaches them."""
+
+    name: str | None = None
+    wrap: str | None = None
+
+    def __call__(self, cls: C) -> C:
+        setattr(cls, STRUCT, self)
+        return cls
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """Attributes of a method; also the decorator that attaches them."""
+
+    ordinal: int | None = None
+    name: str | None = None
+    context: bool = True
+    raises: tuple[Raises, ...] = ()
+
+    def __call__(self, function: F) -> F:
+        setattr(function, METHOD, self)
+        return function
+
+
+@overload
+def interface(cls: C) -> C: ...
+@overload
+def interface(
+    *, name: str | None = None, wrap: str | None = None, root: bool = False, destroy: bool = True
+) -> InterfaceOptions: ...
+def interface(
+    cls: C | None = None,
+    *,
+    name: str | None = None,
+    wrap: str | None = None,
+    root: bool = False,
+    destroy: bool = True,
+) -> C | InterfaceOptions:
+    """Mark an ABC as an interface whose objects can live in another process.
+
+    `name`     schema name; left out: the class's name.
+    `wrap`     the C++ class, written as `$Proxy.wrap`.
+    `root`     the interface that a connection starts with: it has `construct @0`, no `destroy`.
+    `destroy`  whether it has a `destroy` method (`@0`), which `mpipc.close` calls.
+
+    Inside `Annotated[Callable[...], mpipc.interface(name=...)]` it names the callback's interface.
+    """
+    options = InterfaceOptions(name, wrap, root, destroy)
+    return options if cls is None else options(cls)
+
+
+@overload
+def struct(cls: C) -> C: ...
+@overload
+def struct(*, name: str | None = None, wrap: str | None = None) -> StructOptions: ...
+def struct(
+    cls: C | None = None, *, name: str | None = None, wrap: str | None = None
+) -> C | StructOptions:
+    """Give a msgspec struct, a dataclass or a NamedTuple attributes in the schema (optional).
+
+    `name`  schema name; left out: the class's name.
+    `wrap`  the C++ struct, written as `$Proxy.wrap`.
+    """
+    options = StructOptions(name, wrap)
+    return options if cls is None else options(cls)
+
+
+RaisesArgument = type[Exception] | Raises | Sequence["type[Exception] | Raises"]
+
+
+def method(
+    ordinal: int | None = None,
+    *,
+    name: str | None = None,
+    context: bool = True,
+    raises: RaisesArgument | None = None,
+) -> MethodOptions:
+    """Give a method attributes in the schema (optional).
+
+    `ordinal`  its `@N`; left out: the next free one, in order of declaration.
+    `name`     its schema name; left out: the Python name in lowerCamelCase.
+    `context`  False: no Context parameter; the method runs on the connection's I/O thread and
+               must not block (WIRE.md, "A call").
+    `raises`   exceptions that travel as results and are raised again by the caller's proxy:
+               classes (as `std::exception`) or `Raises` objects.
+    """
+    given: Sequence[type[Exception] | Raises]
+    if raises is None:
+        given = ()
+    else:
+        given = raises if isinstance(raises, Sequence) else (raises,)
+    declared = tuple(r if isinstance(r, Raises) else Raises(r) for r in given)
+    return MethodOptions(ordinal, name, context, declared)
+
+
+def options_of(cls: object, attribute: str) -> object | None:
+    """The options attached to exactly this class (not to a base of it), or None."""
+    namespace: Mapping[str, object] = getattr(cls, "__dict__", {})
+    return namespace.get(attribute)

@@ -1,0 +1,425 @@
+"""A connection's bytes and threads: who reads, who writes, who waits.
+
+There is no event loop. A thread that waits for its answer reads the socket itself, so an answer
+needs no hand-over between threads. Reading is a role that one thread holds at a time:
+
+- a thread that waits (a caller, or an idle worker of a server) takes the role when it is free;
+- it gives it back when its answer has come, or when it has something to run;
+- while nobody holds it, the channel's I/O thread stands guard: its epoll is armed, and it reads
+  what arrives. While somebody holds the role, the epoll is disarmed, and the I/O thread sleeps.
+
+Writing never waits while the lock is held, and the thread that reads never waits to write: what
+the socket does not take is queued, and the I/O thread writes it out. So two peers that both send
+more than the sockets hold cannot block each other.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import Empty
+from typing import Any, Protocol
+
+from mpipc.errors import Disconnected, Timeout
+from mpipc.ipc import threads
+from mpipc.ipc.threads import LocalThread, Pool, Task, Worker
+
+_CHUNK = 1 << 16
+_SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+_GATHER = 64  # parts that one sendmsg takes
+_LOW_WATER = 1 << 18  # bytes left to write below which a writer need not wait
+# A peer that leaves this many bytes (more than any one message) unread and takes none of them for
+# this long (seconds) is disconnected.
+_HIGH_WATER = 1 << 27
+_STALLED = 30.0
+# The main thread may be interrupted between giving up the reader's role and arming the epoll, and
+# the I/O thread then notices within this time (seconds).
+_GUARD_TICK = 1.0
+
+
+class Ticket(Protocol):
+    """What a thread waits for."""
+
+    done: bool
+
+
+class ProtocolEnd(Protocol):
+    """The protocol's side of a channel."""
+
+    def room(self) -> memoryview | None:
+        """Where to receive the rest of a large message into, or None."""
+
+    def feed(self, received: bytes | int) -> None:
+        """Take in a chunk, or the count of bytes received into `room()`. Called without the lock,
+        by one thread at a time."""
+
+    def output(self) -> list[bytes]:
+        """What is to be written. Called with the lock held."""
+
+    def lost(self, error: Disconnected) -> None:
+        """The transport is gone. Called without the lock."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of this process uses the connection any more."""
+
+
+class Channel:
+    """One connected stream socket and the threads around it. It owns the socket.
+
+    `close_when_idle`: end the connection when the last proxy is gone (a client's).
+    """
+
+    def __init__(self, sock: socket.socket, description: str, *, pool_threads: int,
+                 close_when_idle: bool) -> None:  # fmt: skip
+        sock.setblocking(True)
+        self.lock = threading.Lock()
+        self._sock = sock
+        self._description = description
+        self._close_when_idle = close_when_idle
+        self._reading = threading.Lock()
+        self._end: ProtocolEnd
+        self._queue: deque[memoryview] = deque()
+        self._queued = 0
+        self._progress = time.monotonic()
+        self._stopped = False
+        self._guard_tick: float | None = None
+        self._epoll = select.epoll()
+        self._epoll.register(sock.fileno(), 0)
+        # A second descriptor, since one can be registered only once: its readiness to write.
+        self._out = os.dup(sock.fileno())
+        self._epoll.register(self._out, 0)
+        self._kick_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll.register(self._kick_fd, select.EPOLLIN)
+        self._kicked = False
+        self._io_tasks: deque[Task] = deque()
+        self._pool = Pool(pool_threads, self.wait)
+        self.io_thread: threading.Thread
+        self.on_stop: Callable[[], None] | None = None
+
+    def start(self, end: ProtocolEnd, name: str) -> None:
+        """Begin to read, on behalf of `end`."""
+        self._end = end
+        self.io_thread = threading.Thread(target=self._io, name=name, daemon=True)
+        self._arm()
+        self.io_thread.start()
+
+    def describe(self) -> str:
+        return self._description
+
+    # ------------------------------------------------------------------------------ threads
+
+    current = staticmethod(threads.current)
+
+    def start_worker(self, name: str) -> tuple[LocalThread, Callable[[], None]]:
+        """Start a thread that runs what is posted to it, and a function that ends it."""
+        worker = Worker(name, self.wait)
+        return worker.thread, worker.end
+
+    def post_pool(self, task: Task) -> None:
+        self._pool.post(task)
+
+    def post_cleanup(self, task: Task) -> None:
+        threads.cleanup.post(task)
+
+    def post_io(self, task: Task) -> None:
+        self._io_tasks.append(task)
+        self.kick()
+
+    # ------------------------------------------------------------------------------ waiting
+
+    def wait(self, ticket: Ticket, thread: LocalThread) -> None:
+        """Wait until the ticket is done; the thread runs what is posted to it meanwhile.
+
+        Raises Timeout when the thread's deadline passes first. Only the thread itself calls this.
+        """
+        inbox = thread.inbox
+        outermost = thread.home is None
+        if outermost:
+            thread.home = self
+        elsewhere = thread.home is not self
+        thread.away += elsewhere
+        try:
+            while not ticket.done:
+                if not inbox.empty():
+                    task = inbox.get()
+                    if task is not None:
+                        task()
+                # A thread that can be called through another connection, too, must not sleep in
+                # this one's socket: it waits at its inbox, where every call for it arrives.
+                elif not thread.away and not self._end.closed and self._reading.acquire(False):
+                    self._read_until(ticket, thread)
+                else:
+                    self._wait_at_inbox(thread)
+        finally:
+            thread.away -= elsewhere
+            if outermost:
+                thread.home = None
+
+    def _wait_at_inbox(self, thread: LocalThread) -> None:
+        deadline = thread_deadline()
+        if deadline is None:
+            task = thread.inbox.get()
+        else:
+            try:
+                task = thread.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                raise Timeout("no answer in time") from None
+        if task is not None:
+            task()
+
+    def _read_until(self, ticket: Ticket, thread: LocalThread) -> None:
+        """Read, holding the reader's role, until the ticket is done or there is a task to run."""
+        inbox = thread.inbox
+        try:
+            self._disarm()
+            self._keep_guard_awake()
+            while not ticket.done and inbox.empty() and not self._end.closed:
+                self._await_input()
+                self._receive(0)
+        finally:
+            self._reading.release()
+            self._arm()
+
+    def _await_input(self) -> None:
+        deadline = thread_deadline()
+        if deadline is not None:
+            poll = select.poll()
+            poll.register(self._sock.fileno(), select.POLLIN)
+            if not poll.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+                raise Timeout("no answer in time")
+
+    def _keep_guard_awake(self) -> None:
+        if self._guard_tick is None and threading.current_thread() is threading.main_thread():
+            self._guard_tick = _GUARD_TICK
+            self.kick()
+
+    # ------------------------------------------------------------------------------ reading
+
+    def _receive(self, flags: int) -> None:
+        """Read once and hand it to the protocol. The caller holds the reader's role."""
+        try:
+            room = self._end.room()
+            if room is None:
+                chunk = self._sock.recv(_CHUNK, flags)
+                received: bytes | int = chunk
+            else:
+                received = self._sock.recv_into(room, 0, flags)
+        except BlockingIOError:
+            return
+        except OSError as e:
+            self._end.lost(Disconnected(f"the connection broke: {e.strerror or e}"))
+            return
+        if not received:
+            self._end.lost(Disconnected("the other end closed the connection"))
+            return
+        self._end.feed(received)
+
+    def _arm(self) -> None:
+        self._set_interest(self._sock, select.EPOLLIN | select.EPOLLONESHOT)
+
+    def _disarm(self) -> None:
+        self._set_interest(self._sock, 0)
+
+    def _set_interest(self, fd: Any, events: int) -> None:
+        try:
+            self._epoll.modify(fd, events)
+        except (OSError, ValueError):
+            pass  # the channel was stopped meanwhile, and its descriptors are closed
+
+    # ------------------------------------------------------------------------------ writing
+
+    def pump(self) -> None:
+        """Write what can be written without waiting. Called with the lock held."""
+        parts = self._end.output()
+        if not self._queue:
+            if not parts or self._stopped:
+                return
+            size = sum(map(len, parts))
+            if size < _CHUNK:
+                data = parts[0] if len(parts) == 1 else b"".join(parts)
+                try:
+                    sent = self._sock.send(data, _SEND)
+                except BlockingIOError:
+                    sent = 0
+                except OSError:
+                    return  # whoever reads finds out why
+                if sent == size:
+                    return
+                parts = [data[sent:]]
+        for part in parts:
+            if part:
+                self._queue.append(memoryview(part))
+                self._queued += len(part)
+        self._write_queue()
+
+    def _write_queue(self) -> None:
+        while self._queue:
+            batch = [self._queue[i] for i in range(min(len(self._queue), _GATHER))]
+            try:
+                sent = self._sock.sendmsg(batch, (), _SEND)
+            except BlockingIOError:
+                # The I/O thread goes on when there is room.
+                self._set_interest(self._out, select.EPOLLOUT | select.EPOLLONESHOT)
+                break
+            except OSError:
+                self._queue.clear()
+                self._queued = 0
+                return
+            self._queued -= sent
+            self._progress = time.monotonic()
+            while sent:
+                head = self._queue[0]
+                if sent < len(head):
+                    self._queue[0] = head[sent:]
+                    break
+                sent -= len(head)
+                self._queue.popleft()
+        else:
+            return
+        stalled = time.monotonic() - self._progress
+        if self._queued > _HIGH_WATER and stalled > _STALLED:
+            # A peer that asks on and on and reads none of its answers.
+            self._queue.clear()
+            self._queued = 0
+            self._shutdown()
+
+    def drain(self) -> None:
+        """Wait until most of what is to be written is written. Called without the lock.
+
+        The I/O thread does not wait: it is the one that must go on reading.
+        """
+        if threading.current_thread() is self.io_thread:
+            return
+        while self._queued > _LOW_WATER and not self._stopped:
+            poll = select.poll()
+            poll.register(self._out, select.POLLOUT)
+            poll.poll(1000)
+            with self.lock:
+                self._write_queue()
+
+    # ---------------------------------------------------------------------------- I/O thread
+
+    def kick(self) -> None:
+        """Have the I/O thread look for work. Called in any thread, lock held or not, also while
+        objects are garbage-collected."""
+        if not self._kicked and not self._stopped:
+            self._kicked = True
+            try:
+                os.eventfd_write(self._kick_fd, 1)
+            except (OSError, ValueError):
+                pass  # stopped meanwhile
+
+    def _io(self) -> None:
+        threads.adopt(threading.current_thread().name)
+        sock_fd, out_fd = self._sock.fileno(), self._out
+        while not self._stopped:
+            ready = self._epoll.poll(self._guard_tick)
+            for fd, _ in ready:
+                if fd == sock_fd:
+                    self._guard()
+                elif fd == out_fd:
+                    with self.lock:
+                        self._write_queue()
+            self._work()
+            if not ready:
+                self._rearm_if_forgotten()
+        self._release()
+
+    def _guard(self) -> None:
+        """Something has arrived while nobody reads."""
+        if self._reading.acquire(False):
+            try:
+                self._receive(socket.MSG_DONTWAIT)
+            finally:
+                self._reading.release()
+            self._arm()
+
+    def _rearm_if_forgotten(self) -> None:
+        if self._reading.acquire(False):
+            self._reading.release()
+            self._arm()
+
+    def _work(self) -> None:
+        if not self._kicked:
+            return
+        os.eventfd_read(self._kick_fd)
+        self._kicked = False
+        with self.lock:
+            self.pump()
+        while self._io_tasks:
+            threads.run(self._io_tasks.popleft())
+        if self._close_when_idle and self._end.idle and not self._end.closed:
+            self._end.lost(Disconnected("the connection was closed on this side"))
+
+    # -------------------------------------------------------------------------------- ending
+
+    def stop(self) -> None:
+        """Shut the socket down: whoever reads it wakes up, and the I/O thread cleans up."""
+        self._shutdown()
+        self._pool.end()
+        self._stopped = True
+        os.eventfd_write(self._kick_fd, 1)
+
+    def _shutdown(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other end was faster
+
+    def _release(self) -> None:
+        """The I/O thread's last act: wait for the reader to leave, then close the descriptors."""
+        with self._reading, self.lock:
+            self._epoll.close()
+            self._sock.close()
+            os.close(self._out)
+        if self.on_stop is not None:
+            self.on_stop()
+
+    def __del__(self) -> None:
+        # Not earlier: whoever can still call `kick` holds a reference to the channel.
+        os.close(self._kick_fd)
+
+    def join(self, timeout: float) -> None:
+        """Wait until the channel's descriptors are closed, at most `timeout` seconds."""
+        if threading.current_thread() is not self.io_thread:
+            self.io_thread.join(timeout)
+
+
+_deadlines = threading.local()
+
+
+def thread_deadline() -> float | None:
+    """The calling thread's deadline on the monotonic clock, None for none."""
+    found: float | None = getattr(_deadlines, "value", None)
+    return found
+
+
+class timeout:
+    """`with mpipc.timeout(seconds):` calls inside raise Timeout when they take longer.
+
+    The seconds count from entering the block and hold for everything in it. Nested blocks: the
+    earliest deadline counts. The late answer of a call that timed out is dropped; the remote method
+    runs to its end.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._outer: float | None = None
+
+    def __enter__(self) -> None:
+        self._outer = thread_deadline()
+        deadline = time.monotonic() + self._seconds
+        _deadlines.value = deadline if self._outer is None else min(deadline, self._outer)
+
+    def __exit__(self, *exc_info: object) -> None:
+        _deadlines.value = self._outer

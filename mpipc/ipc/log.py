@@ -1,0 +1,106 @@
+"""Request logging, as `-debug=ipc` asks for: one line per call.
+
+Off, it costs nothing: proxies and objects are wrapped only while it is on. The lines go to the
+standard library's logger "mpipc.ipc" at level DEBUG:
+
+    client MainThread Chain.get_block_hash(5) -> b'\\x0f\\x91…' 0.213 ms on unix:/tmp/node.sock
+    server MainThread Chain.get_block_hash(5) -> b'\\x0f\\x91…' 0.015 ms on unix:/tmp/node.sock
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import reprlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from mpipc.capnp.proxy import Client
+
+_log = logging.getLogger("mpipc.ipc")
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 60
+
+
+def enabled() -> bool:
+    """Whether connections made now are logged."""
+    return _log.isEnabledFor(logging.DEBUG)
+
+
+def enable(stream: TextIO | None = None) -> None:
+    """Log the calls of connections made from now on, to `stream` (standard error)."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s ipc %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.DEBUG)
+    _log.propagate = False
+
+
+class Logger:
+    """Wraps clients and objects so that their calls are logged."""
+
+    @staticmethod
+    @functools.cache
+    def client(client: type[Client]) -> type[Client]:
+        """The client class with every method logged."""
+        members = {
+            name: _logged("client", f"{client._mpipc_name}.{name}", getattr(client, name))
+            for name in client._mpipc_methods
+        }
+        return type(client)(client.__name__, (client,), members)
+
+    @staticmethod
+    def object(impl: Any, interface: str, where: str) -> Any:
+        """A stand-in for a local object, which a server calls instead of it."""
+        return _LoggedObject(impl, interface, where)
+
+
+def _logged(side: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(self: Client, *args: Any, **kwargs: Any) -> Any:
+        where = self._mpipc_connection.describe()
+        return run(side, where, name, lambda: function(self, *args, **kwargs), args, kwargs)
+
+    return call
+
+
+class _LoggedObject:
+    def __init__(self, impl: Any, interface: str, where: str) -> None:
+        self._impl = impl
+        self._interface = interface
+        self._where = where
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._impl, name)
+        label = f"{self._interface}.{name}"
+        return lambda *args: run("server", self._where, label, lambda: method(*args), args, {})
+
+    def __call__(self, *args: Any) -> Any:
+        label = f"{self._interface}.__call__"
+        return run("server", self._where, label, lambda: self._impl(*args), args, {})
+
+
+def run(
+    side: str, where: str, name: str, call: Callable[[], Any], args: Any, kwargs: dict[str, Any]
+) -> Any:
+    """Run a call and log it."""
+    began = time.perf_counter()
+    try:
+        result = call()
+    except BaseException as e:
+        outcome = f"raised {type(e).__name__}: {_short.repr(str(e))}"
+        raise
+    else:
+        outcome = f"-> {_short.repr(result)}"
+        return result
+    finally:
+        shown = [_short.repr(a) for a in args]
+        shown += [f"{key}={_short.repr(value)}" for key, value in kwargs.items()]
+        _log.debug(
+            "%s %s %s(%s) %s %.3f ms %s",
+            side, threading.current_thread().name, name, ", ".join(shown), outcome,
+            (time.perf_counter() - began) * 1000, where,
+        )  # fmt: skip

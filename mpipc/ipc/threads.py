@@ -1,0 +1,168 @@
+"""Threads that can be asked to run something while they wait.
+
+Every thread that uses a connection has a `LocalThread`: an inbox of tasks, which the thread runs
+whenever it waits for an answer. A `Worker` is a thread that does nothing but that. This is what lets
+a callback run on the very thread that made the call (WIRE.md, "A call").
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+from mpipc.capnp.threads import ThreadCapability
+
+Task = Callable[[], None]
+_log = logging.getLogger("mpipc")
+
+
+class LocalThread:
+    """A thread of this process and its inbox. None in the inbox only wakes the thread up.
+
+    `contexts`: for each connection, the peer's thread that runs this thread's calls.
+    `home`: the channel that this thread waits on, outermost; `away`: how many waits on other
+    channels are nested in that one.
+    """
+
+    __slots__ = ("name", "ident", "inbox", "contexts", "capability", "home", "away", "__weakref__")
+
+    def __init__(self, name: str, ident: int) -> None:
+        self.name = name
+        self.ident = ident
+        self.inbox: SimpleQueue[Task | None] = SimpleQueue()
+        self.contexts: dict[Any, Any] = {}
+        self.capability: ThreadCapability | None = ThreadCapability(self)
+        self.home: object = None
+        self.away = 0
+
+    def post(self, task: Task) -> None:
+        """Queue a task; the thread runs it when it is idle or waits for an answer."""
+        self.inbox.put(task)
+
+    def wake(self) -> None:
+        """Make the thread look whether its answer has come; the thread itself knows already."""
+        if threading.get_ident() != self.ident:
+            self.inbox.put(None)
+
+
+_current = threading.local()
+
+
+def current() -> LocalThread:
+    """The calling thread's LocalThread."""
+    try:
+        found: LocalThread = _current.thread
+    except AttributeError:
+        found = adopt(threading.current_thread().name)
+    return found
+
+
+def adopt(name: str) -> LocalThread:
+    """Make a LocalThread for the calling thread."""
+    _current.thread = thread = LocalThread(name, threading.get_ident())
+    return thread
+
+
+class Worker:
+    """A thread that runs what is posted to it, until `end` is called and its inbox is empty.
+
+    `done` is its ticket: `wait_until(worker, thread)` of a channel returns once it is set.
+    """
+
+    def __init__(self, name: str, wait_until: Callable[[Worker, LocalThread], None]) -> None:
+        self.done = False
+        self._wait_until = wait_until
+        self._ready = threading.Event()
+        self.thread: LocalThread
+        self._os_thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._os_thread.start()
+        self._ready.wait()
+
+    def _run(self) -> None:
+        self.thread = adopt(self._os_thread.name)
+        self._ready.set()
+        self._wait_until(self, self.thread)
+
+    def end(self) -> None:
+        """Let the thread end, after what it was asked to run so far. May be called by itself."""
+        self.thread.post(self._end)
+
+    def _end(self) -> None:
+        self.done = True
+
+
+class Pool:
+    """Worker threads for calls that name no thread: one per call in progress, reused, at most
+    `limit`; calls beyond that queue."""
+
+    def __init__(self, limit: int, wait_until: Callable[[Worker, LocalThread], None]) -> None:
+        self._limit = limit
+        self._wait_until = wait_until
+        self._lock = threading.Lock()
+        self._idle: list[Worker] = []
+        self._workers: list[Worker] = []
+        self._queue: list[Task] = []
+
+    def post(self, task: Task) -> None:
+        """Run the task on an idle worker, on a new one, or on the first that becomes idle."""
+        with self._lock:
+            if self._idle:
+                worker = self._idle.pop()
+            elif len(self._workers) < self._limit:
+                worker = Worker(f"pool-{len(self._workers)}", self._wait_until)
+                self._workers.append(worker)
+            else:
+                self._queue.append(task)
+                return
+        worker.thread.post(lambda: self._run(worker, task))
+
+    def _run(self, worker: Worker, task: Task) -> None:
+        while True:
+            run(task)
+            with self._lock:
+                if not self._queue:
+                    self._idle.append(worker)
+                    return
+                task = self._queue.pop(0)
+
+    def end(self) -> None:
+        """Let every worker end."""
+        with self._lock:
+            workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.end()
+
+
+def run(task: Task) -> None:
+    """Run a task of a worker; what it raises is logged, since nobody else would see it."""
+    try:
+        task()
+    except Exception:
+        _log.exception("a task failed")
+
+
+class _Cleanup:
+    """One thread for the whole process that lets objects of gone peers end, however long that
+    takes them; started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._started = False
+
+    def post(self, task: Task) -> None:
+        self._tasks.put(task)
+        with self._lock:
+            if not self._started:
+                threading.Thread(target=self._run, name="mpipc-cleanup", daemon=True).start()
+                self._started = True
+
+    def _run(self) -> None:
+        while True:
+            run(self._tasks.get())
+
+
+cleanup = _Cleanup()

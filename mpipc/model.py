@@ -1,0 +1,305 @@
+"""The one description of modules, interfaces, methods, structs and types.
+
+Everything else is a function of it: schema text, codecs, proxies, docs, checks, test strategies.
+All of it is immutable and hashable. Two views stand side by side:
+
+- the Python view: `Field`, a parameter, result or struct field as the user wrote it;
+- the wire view: `Slot`, a field of a Cap'n Proto struct. A `Field` has one `Slot` for its value and
+  sometimes a Bool slot beside it that says whether there is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName:
+    """Identity of a declared type: the module that defines it and its Python name there."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+# ---------------------------------------------------------------------------------------- types
+
+PrimitiveName = Literal[
+    "Bool", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
+    "Float32", "Float64",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """bool, int or float, by its Cap'n Proto name."""
+
+    name: PrimitiveName
+
+
+@dataclass(frozen=True, slots=True)
+class TextType:
+    """str <-> Text."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """bytes <-> Data."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    """list[T], tuple[T, ...], set[T], frozenset[T] <-> List(T)."""
+
+    element: Type
+    container: Literal["list", "tuple", "set", "frozenset"]
+
+
+@dataclass(frozen=True, slots=True)
+class MapType:
+    """dict[K, V] <-> List of a struct with the fields key and value."""
+
+    key: Type
+    value: Type
+    entry: TypeName
+
+
+@dataclass(frozen=True, slots=True)
+class StructType:
+    """A declared struct."""
+
+    key: TypeName
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceType:
+    """An object that stays where it is and is called through a capability."""
+
+    key: TypeName
+
+
+@dataclass(frozen=True, slots=True)
+class EnumType:
+    """An Enum with integer values, which travels as an integer; `flags`: an IntFlag."""
+
+    key: TypeName
+    wire: Primitive
+    flags: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimedeltaType:
+    """timedelta <-> Float64 milliseconds; `timedelta.max` <-> the largest Float64."""
+
+
+Type: TypeAlias = (
+    Primitive | TextType | DataType | ListType | MapType | StructType | InterfaceType | EnumType
+    | TimedeltaType
+)  # fmt: skip
+
+
+def is_pointer(type: Type) -> bool:
+    """Whether values of this type live in the pointer section, where null can say None."""
+    return not isinstance(type, Primitive | EnumType | TimedeltaType)
+
+
+# ------------------------------------------------------------------------------------- wire view
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Slot type of the leading `context :Proxy.Context` parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMap:
+    """Slot type of `construct`'s parameter and result."""
+
+
+SlotType: TypeAlias = Type | Context | ThreadMap
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One field of a Cap'n Proto struct. `annotations` are (name in proxy.capnp, value)."""
+
+    name: str
+    ordinal: int
+    type: SlotType
+    default: bool | int | float | None = None
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The Cap'n Proto struct behind a struct, a parameter list or a result list.
+
+    `path` finds its layout: `Block`, or `Chain.getBlock$Params` and `Chain.getBlock$Results`
+    (schema names), unique within the module. `slots` are sorted by ordinal.
+    """
+
+    path: str
+    slots: tuple[Slot, ...]
+
+
+# ----------------------------------------------------------------------------------- Python view
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter, a result or a struct field. `optional`: `T | None`; `flag` is then the Bool slot
+    that says whether there is a value, or None where a null pointer says it."""
+
+    name: str
+    type: Type
+    slot: Slot
+    optional: bool = False
+    flag: Slot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A struct and how Python builds it: by position (`msgspec`, `dataclass`, `namedtuple`), or,
+    for the `entry` of a dict, not as an object at all."""
+
+    key: TypeName
+    name: str
+    kind: Literal["msgspec", "dataclass", "namedtuple", "entry"]
+    record: Record
+    fields: tuple[Field, ...]
+    wrap: str | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredException:
+    """An exception that travels in a Text result slot (`slot`), set when it was raised."""
+
+    key: TypeName
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method. `name` is the Python name (`__call__` for callables), `schema_name` its wire name.
+
+    `kind`: a method of the ABC, or one that the protocol adds (`destroy`, `construct`).
+    `returns`: what the Python method returns: nothing, one value, or the Results class.
+    `name_annotation`: the C++ name, written as `$Proxy.name`.
+    """
+
+    name: str
+    schema_name: str
+    ordinal: int
+    params: Record
+    results: Record
+    parameters: tuple[Field, ...] = ()
+    result_fields: tuple[Field, ...] = ()
+    returns: TypeName | Literal["none", "value"] = "none"
+    raises: tuple[DeclaredException, ...] = ()
+    context: bool = True
+    kind: Literal["method", "destroy", "construct"] = "method"
+    name_annotation: str | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """An interface. `methods` are its own, sorted by ordinal; `bases` are interfaces it extends.
+
+    `callable`: derived from a `Callable[...]` annotation; there is no Python class of this name,
+    any callable will do, and the client is called directly.
+    """
+
+    key: TypeName
+    name: str
+    methods: tuple[Method, ...]
+    bases: tuple[TypeName, ...] = ()
+    wrap: str | None = None
+    root: bool = False
+    callable: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration:
+    """An Enum class: its members' names and wire values."""
+
+    key: TypeName
+    members: tuple[tuple[str, int], ...]
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """An interface module and the schema file that is derived from it.
+
+    `name` is the Python module (`interfaces.mining`), `stem` the schema file without `.capnp`.
+    `imports` are the other interface modules whose types it uses.
+    """
+
+    name: str
+    stem: str
+    id: int
+    structs: tuple[Struct, ...]
+    interfaces: tuple[Interface, ...]
+    enums: tuple[Enumeration, ...] = ()
+    imports: tuple[str, ...] = ()
+    cxx_namespace: str | None = None
+    include: tuple[str, ...] = ()
+    include_types: tuple[str, ...] = ()
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Interface modules by name, every module that one of them imports included."""
+
+    modules: Mapping[str, Module]
+
+    def struct(self, key: TypeName) -> Struct:
+        return next(s for s in self.modules[key.module].structs if s.key == key)
+
+    def interface(self, key: TypeName) -> Interface:
+        return next(i for i in self.modules[key.module].interfaces if i.key == key)
+
+    def ancestry(self, interface: Interface) -> Iterator[Interface]:
+        """The interface, then everything it extends, nearest first, each once."""
+        seen: set[TypeName] = set()
+        queue = [interface]
+        while queue:
+            current = queue.pop(0)
+            if current.key in seen:
+                continue
+            seen.add(current.key)
+            yield current
+            queue.extend(self.interface(base) for base in current.bases)
+
+
+# ---------------------------------------------------------------------------------------- layout
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLayout:
+    """Where the official compiler put the slots of one record.
+
+    `offsets` maps a slot's schema name to its offset, in multiples of the slot's own size for
+    primitives (bits for Bool) and in words within the pointer section for pointers.
+    """
+
+    id: int
+    data_words: int
+    pointers: int
+    offsets: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleLayout:
+    """Layouts of one module: records by `Record.path`, interface ids by schema name."""
+
+    records: Mapping[str, RecordLayout]
+    interfaces: Mapping[str, int]
