@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mpipc.capnp.message import Limits
+from mpipc.capnp.proxy import close
 from mpipc.declare import (
     Field,
     Float32,
@@ -32,6 +34,8 @@ from mpipc.errors import (
     Timeout,
     Unimplemented,
 )
+from mpipc.ipc.channel import timeout
+from mpipc.ipc.endpoints import Server, connect, serve, serve_spawned, spawn
 
 __all__ = [
     "AddressError",
@@ -45,19 +49,27 @@ __all__ = [
     "Int32",
     "Int64",
     "IpcError",
+    "Limits",
     "ProtocolError",
     "Raises",
     "RemoteError",
     "Results",
     "SchemaError",
     "SchemaFile",
+    "Server",
     "Timeout",
     "UInt8",
     "UInt16",
     "UInt32",
     "UInt64",
     "Unimplemented",
+    "close",
+    "connect",
     "interface",
     "method",
+    "serve",
+    "serve_spawned",
+    "spawn",
     "struct",
+    "timeout",
 ]

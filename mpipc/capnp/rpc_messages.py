@@ -166,13 +166,14 @@ def return_header(
     return _RETURN.pack(
         0, content + body_words,
         _STRUCT_1_1, RETURN, _struct(0, 2, 1),
-        answer, _return_flags(release_param_caps, no_finish), 0, RESULTS, 0,
+        answer, _return_flags(release_param_caps=release_param_caps, no_finish=no_finish), 0,
+        RESULTS, 0,
         _struct(0, 0, 2),
         first, (1 | 7 << 32 | (2 * count) << 35) if count else 0,
     ) + (_cap_table(caps) if count else b"")  # fmt: skip
 
 
-def _return_flags(release_param_caps: bool, no_finish: bool) -> int:
+def _return_flags(*, release_param_caps: bool, no_finish: bool) -> int:
     # releaseParamCaps is true by default, and the wire holds its XOR with that.
     return (not release_param_caps) | no_finish << 1
 
@@ -182,7 +183,7 @@ def return_capability(answer: int, cap: int) -> bytes:
     return _RETURN.pack(
         0, 11,
         _STRUCT_1_1, RETURN, _struct(0, 2, 1),
-        answer, _return_flags(True, False), 0, RESULTS, 0,
+        answer, _return_flags(release_param_caps=True, no_finish=False), 0, RESULTS, 0,
         _struct(0, 0, 2),
         3, 1 | 7 << 32 | 2 << 35,
     ) + _cap_table((cap,))  # fmt: skip
@@ -194,7 +195,8 @@ def _words(*words: int) -> bytes:
 
 def return_other(answer: int, kind: Literal[2, 3, 4], other: int = 0) -> bytes:
     """A Return that is CANCELED, SENT_ELSEWHERE, or TAKE_FROM_OTHER question `other`."""
-    return _words(_STRUCT_1_1, RETURN, _struct(0, 2, 1), answer | kind << 48, other, 0)
+    flags = _return_flags(release_param_caps=False, no_finish=False)
+    return _words(_STRUCT_1_1, RETURN, _struct(0, 2, 1), answer | flags << 32 | kind << 48, other, 0)
 
 
 def _exception_body(type: int, reason: str, trace: str) -> list[int]:
@@ -213,9 +215,10 @@ def return_exception(
     answer: int, type: int, reason: str, trace: str = "", *, no_finish: bool = False
 ) -> bytes:
     """A Return with an exception."""
+    flags = _return_flags(release_param_caps=False, no_finish=no_finish)
     return _words(
         _STRUCT_1_1, RETURN, _struct(0, 2, 1),
-        answer | no_finish << 33 | EXCEPTION << 48, 0, _struct(0, 1, 2),
+        answer | flags << 32 | EXCEPTION << 48, 0, _struct(0, 1, 2),
         *_exception_body(type, reason, trace),
     )  # fmt: skip
 

@@ -102,7 +102,7 @@ def _method(
     slots = packed(method.parameters, values, params, 0, convert)
     writer = scope.runtime("Writer")
     if _has_context(method):
-        slots["context"] = str(context_pointer(params.data_words, params.words))
+        slots["context"] = hex(context_pointer(params.data_words, params.words))
         caps = scope.runtime("CONTEXT_CAPS")
         lines.append(f"        _w = {writer}({params.words + CONTEXT_WORDS}, {caps})")
         arguments = [*params.arguments(slots), "3", "0x100000003"]

@@ -62,13 +62,15 @@ def unpack_lines(
     targets = record.targets()
     if not targets:
         return [], []
-    left = ", ".join(targets) + ("," if len(targets) == 1 else "")
-    sizes = f"{record.data_words}, {record.pointers}"
+    left = [f"{', '.join(targets)} = ("] if len(targets) > 1 else [f"({targets[0]},) = ("]
+    if len(left[0]) > 90:
+        left = ["(", *(f"    {target}," for target in targets), ") = ("]
     lines = [
-        f"if _d == {record.data_words} and _p == {record.pointers}:",
-        f"    {left} = {name}.unpack_from(_m.buf, _at)",
-        "else:",
-        f"    {left} = {name}.unpack(_m.resized(_at, _d, _p, {sizes}))",
+        *left,
+        f"    {name}.unpack_from(_m.buf, _at)",
+        f"    if _d == {record.data_words} and _p == {record.pointers}",
+        f"    else {name}.unpack(_m.resized(_at, _d, _p, {record.data_words}, {record.pointers}))",
+        ")",
     ]
     section = "_s"
     values = [unpacked(field, record, section, convert) for field in fields]

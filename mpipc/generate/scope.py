@@ -35,7 +35,7 @@ class Scope:
         if key.module == "builtins":
             return key.name
         self._declared.add(key.module)
-        return f"{_alias(key.module)}.{key.name}"
+        return f"_{_alias(key.module)}_types.{key.name}"
 
     def generated(self, key: TypeName, pattern: str) -> str:
         """A generated name that belongs to a declared type; `{}` in the pattern is its name."""
@@ -43,7 +43,7 @@ class Scope:
         if key.module == self.module:
             return name
         self._generated.add(key.module)
-        return f"{_alias(key.module)[1:]}_codec.{name}"
+        return f"_{_alias(key.module)}_codec.{name}"
 
     def import_lines(self) -> list[str]:
         """The import statements, in the order that linters want."""
@@ -55,9 +55,9 @@ class Scope:
         lines += [f"from {module} import {', '.join(names)}" for module, names in standard.items()]
         if standard:
             lines.append("")
-        modules = [(name, _alias(name)) for name in self._declared]
+        modules = [(name, f"_{_alias(name)}_types") for name in self._declared]
         modules += [
-            (generated_module(name, in_memory=self._in_memory), f"{_alias(name)[1:]}_codec")
+            (generated_module(name, in_memory=self._in_memory), f"_{_alias(name)}_codec")
             for name in self._generated
         ]
         lines += [f"import {module} as {alias}" for module, alias in sorted(modules)]
@@ -73,7 +73,7 @@ def _import_order(name: str) -> tuple[int, str]:
 
 
 def _alias(module: str) -> str:
-    return "_" + module.replace(".", "_")
+    return module.replace(".", "_")
 
 
 def python_object(key: TypeName) -> Any:

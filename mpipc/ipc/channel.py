@@ -77,21 +77,21 @@ class Channel:
     """One connected stream socket and the threads around it. It owns the socket.
 
     `close_when_idle`: end the connection when the last proxy is gone (a client's).
+    `on_stop`: called by the I/O thread when the socket is closed.
     """
 
-    def __init__(self, sock: socket.socket, description: str, *, pool_threads: int,
-                 close_when_idle: bool) -> None:  # fmt: skip
+    def __init__(self, sock: socket.socket, description: str, *, pool_threads: int) -> None:
         sock.setblocking(True)
         self.lock = threading.Lock()
         self._sock = sock
         self._description = description
-        self._close_when_idle = close_when_idle
+        self.close_when_idle = False
         self._reading = threading.Lock()
         self._end: ProtocolEnd
         self._queue: deque[memoryview] = deque()
         self._queued = 0
         self._progress = time.monotonic()
-        self._stopped = False
+        self.stopped = False
         self._guard_tick: float | None = None
         self._epoll = select.epoll()
         self._epoll.register(sock.fileno(), 0)
@@ -242,7 +242,7 @@ class Channel:
         """Write what can be written without waiting. Called with the lock held."""
         parts = self._end.output()
         if not self._queue:
-            if not parts or self._stopped:
+            if not parts or self.stopped:
                 return
             size = sum(map(len, parts))
             if size < _CHUNK:
@@ -300,7 +300,7 @@ class Channel:
         """
         if threading.current_thread() is self.io_thread:
             return
-        while self._queued > _LOW_WATER and not self._stopped:
+        while self._queued > _LOW_WATER and not self.stopped:
             poll = select.poll()
             poll.register(self._out, select.POLLOUT)
             poll.poll(1000)
@@ -312,7 +312,7 @@ class Channel:
     def kick(self) -> None:
         """Have the I/O thread look for work. Called in any thread, lock held or not, also while
         objects are garbage-collected."""
-        if not self._kicked and not self._stopped:
+        if not self._kicked and not self.stopped:
             self._kicked = True
             try:
                 os.eventfd_write(self._kick_fd, 1)
@@ -322,7 +322,7 @@ class Channel:
     def _io(self) -> None:
         threads.adopt(threading.current_thread().name)
         sock_fd, out_fd = self._sock.fileno(), self._out
-        while not self._stopped:
+        while not self.stopped:
             ready = self._epoll.poll(self._guard_tick)
             for fd, _ in ready:
                 if fd == sock_fd:
@@ -358,7 +358,7 @@ class Channel:
             self.pump()
         while self._io_tasks:
             threads.run(self._io_tasks.popleft())
-        if self._close_when_idle and self._end.idle and not self._end.closed:
+        if self.close_when_idle and self._end.idle and not self._end.closed:
             self._end.lost(Disconnected("the connection was closed on this side"))
 
     # -------------------------------------------------------------------------------- ending
@@ -367,7 +367,7 @@ class Channel:
         """Shut the socket down: whoever reads it wakes up, and the I/O thread cleans up."""
         self._shutdown()
         self._pool.end()
-        self._stopped = True
+        self.stopped = True
         os.eventfd_write(self._kick_fd, 1)
 
     def _shutdown(self) -> None:
