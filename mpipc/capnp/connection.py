@@ -41,6 +41,7 @@ class DriverThread(threads.Thread, Protocol):
 
     contexts: dict[Any, Import]
     capability: ThreadCapability | None
+    home: object
 
     def wake(self) -> None:
         """Make the thread look whether its answer has come."""
@@ -82,7 +83,13 @@ class Driver(Protocol):
     def drain(self) -> None:
         """Wait until most of what is to be written is written. Called without the lock."""
 
-    def wait(self, question: Question, thread: DriverThread) -> None:
+    def claim(self, thread: Any) -> None:
+        """Prepare a thread that is about to write and then wait: it is to read, if it may."""
+
+    def yield_role(self, thread: Any) -> None:
+        """Undo `claim`."""
+
+    def wait(self, question: Question, thread: Any) -> None:
         """Wait until the question is done, running what is posted to the thread meanwhile."""
 
     def kick(self) -> None:
@@ -125,6 +132,7 @@ class Connection:
         self._internal: weakref.WeakSet[Import] = weakref.WeakSet()
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
         self._made_threads = 0
+        self._handed_over = False
         self._dispatching = False
         self._dispatch_lock = threading.RLock()
 
@@ -192,11 +200,16 @@ class Connection:
             w.caps[1] = thread.capability
         if len(w.caps) > 2 or w.caps and not method.context:
             w.caps = [self._outgoing(cap) for cap in w.caps]
-        with self._lock:
-            question = self._session.call(
-                target, method.interface, method.number, w, method.shape, thread
-            )
-            driver.pump()
+        driver.claim(thread)
+        try:
+            with self._lock:
+                question = self._session.call(
+                    target, method.interface, method.number, w, method.shape, thread
+                )
+                driver.pump()
+        except BaseException:
+            driver.yield_role(thread)
+            raise
         payload = self._wait(question, thread)
         return (payload.message, *payload.struct())
 
@@ -266,10 +279,11 @@ class Connection:
         """Where to receive the rest of a large message into, or None."""
         return self._frames.room()
 
-    def feed(self, received: bytes | int) -> None:
-        """Take in a chunk, or the count of bytes received into `room()`. A peer that breaks the
-        protocol is disconnected."""
+    def feed(self, received: bytes | int) -> bool:
+        """Take in a chunk, or the count of bytes received into `room()`; whether it gave another
+        thread something to run. A peer that breaks the protocol is disconnected."""
         frames = self._frames
+        self._handed_over = False
         try:
             with self._lock:
                 messages: Iterable[Message] = (
@@ -293,6 +307,7 @@ class Connection:
             raise
         else:
             self._dispatch()
+        return self._handed_over
 
     def output(self) -> list[bytes]:
         """What is to be written. Called with the lock held."""
@@ -362,6 +377,7 @@ class Connection:
                 callback_thread = callback if isinstance(callback, Import) else None
                 run = partial(self._execute, delivery, method, content, callback_thread)
                 if isinstance(thread, ThreadCapability):
+                    self._handed_over = True
                     thread.thread.post(run)
                 elif thread is None:
                     self.driver.post_pool(run)
@@ -383,7 +399,8 @@ class Connection:
         """
         target = delivery.target
         assert isinstance(target, Local)
-        contexts = self.driver.current().contexts
+        thread = self.driver.current()
+        contexts = thread.contexts
         before = contexts.get(self)
         if callback is not None:
             contexts[self] = callback
@@ -414,6 +431,9 @@ class Connection:
                 else:
                     contexts[self] = before
         hosted = delivery.hosted
+        if thread.home is not None:
+            # It goes back to waiting: the next call may be there as soon as this answer is.
+            self.driver.claim(thread)
         with self._lock:
             if callback is not None and hosted == 1:
                 # Only the callback thread came with the call, and it is not needed any more: the

@@ -54,9 +54,9 @@ class ProtocolEnd(Protocol):
     def room(self) -> memoryview | None:
         """Where to receive the rest of a large message into, or None."""
 
-    def feed(self, received: bytes | int) -> None:
-        """Take in a chunk, or the count of bytes received into `room()`. Called without the lock,
-        by one thread at a time."""
+    def feed(self, received: bytes | int) -> bool:
+        """Take in a chunk, or the count of bytes received into `room()`; whether it gave another
+        thread something to run. Called without the lock, by one thread at a time."""
 
     def output(self) -> list[bytes]:
         """What is to be written. Called with the lock held."""
@@ -137,6 +137,26 @@ class Channel:
 
     # ------------------------------------------------------------------------------ waiting
 
+    def claim(self, thread: LocalThread) -> None:
+        """Take the reader's role, if it is free, for a thread that is about to write what it, or the
+        peer, will answer soon. Taken after the write, the answer might wake the I/O thread first.
+
+        A thread that can be called through another connection, too, must not sleep in this one's
+        socket: it never reads, and waits at its inbox, where every call for it arrives.
+        """
+        if thread.away or thread.reads or (thread.home is not self and thread.home is not None):
+            return
+        if not self._end.closed and self._reading.acquire(False):
+            thread.reads = True
+            self._disarm()
+
+    def yield_role(self, thread: LocalThread) -> None:
+        """Give the reader's role back, if the thread has it."""
+        if thread.reads:
+            thread.reads = False
+            self._reading.release()
+            self._arm()
+
     def wait(self, ticket: Ticket, thread: LocalThread) -> None:
         """Wait until the ticket is done; the thread runs what is posted to it meanwhile.
 
@@ -151,16 +171,17 @@ class Channel:
         try:
             while not ticket.done:
                 if not inbox.empty():
+                    self.yield_role(thread)
                     task = inbox.get()
                     if task is not None:
                         task()
-                # A thread that can be called through another connection, too, must not sleep in
-                # this one's socket: it waits at its inbox, where every call for it arrives.
-                elif not thread.away and not self._end.closed and self._reading.acquire(False):
-                    self._read_until(ticket, thread)
-                else:
+                    continue
+                self.claim(thread)
+                if not thread.reads or not self._read_until(ticket, thread):
+                    self.yield_role(thread)
                     self._wait_at_inbox(thread)
         finally:
+            self.yield_role(thread)
             thread.away -= elsewhere
             if outermost:
                 thread.home = None
@@ -177,18 +198,19 @@ class Channel:
         if task is not None:
             task()
 
-    def _read_until(self, ticket: Ticket, thread: LocalThread) -> None:
-        """Read, holding the reader's role, until the ticket is done or there is a task to run."""
+    def _read_until(self, ticket: Ticket, thread: LocalThread) -> bool:
+        """Read, holding the reader's role, until the ticket is done or there is a task to run.
+
+        False: a worker that has nothing to do read what another thread has to run. It steps aside,
+        so that the busy one can be the reader from now on.
+        """
         inbox = thread.inbox
-        try:
-            self._disarm()
-            self._keep_guard_awake()
-            while not ticket.done and inbox.empty() and not self._end.closed:
-                self._await_input()
-                self._receive(0)
-        finally:
-            self._reading.release()
-            self._arm()
+        self._keep_guard_awake()
+        while not ticket.done and inbox.empty() and not self._end.closed:
+            self._await_input()
+            if self._receive(0) and isinstance(ticket, Worker) and inbox.empty():
+                return False
+        return True
 
     def _await_input(self) -> None:
         deadline = thread_deadline()
@@ -205,8 +227,9 @@ class Channel:
 
     # ------------------------------------------------------------------------------ reading
 
-    def _receive(self, flags: int) -> None:
-        """Read once and hand it to the protocol. The caller holds the reader's role."""
+    def _receive(self, flags: int) -> bool:
+        """Read once and hand it to the protocol; whether that gave another thread something to run.
+        The caller holds the reader's role."""
         try:
             room = self._end.room()
             if room is None:
@@ -215,14 +238,14 @@ class Channel:
             else:
                 received = self._sock.recv_into(room, 0, flags)
         except BlockingIOError:
-            return
+            return False
         except OSError as e:
             self._end.lost(Disconnected(f"the connection broke: {e.strerror or e}"))
-            return
+            return False
         if not received:
             self._end.lost(Disconnected("the other end closed the connection"))
-            return
-        self._end.feed(received)
+            return False
+        return self._end.feed(received)
 
     def _arm(self) -> None:
         self._set_interest(self._sock, select.EPOLLIN | select.EPOLLONESHOT)

@@ -24,10 +24,12 @@ class LocalThread:
 
     `contexts`: for each connection, the peer's thread that runs this thread's calls.
     `home`: the channel that this thread waits on, outermost; `away`: how many waits on other
-    channels are nested in that one.
+    channels are nested in that one; `reads`: whether it has the reader's role of its home.
     """
 
-    __slots__ = ("name", "ident", "inbox", "contexts", "capability", "home", "away", "__weakref__")
+    __slots__ = (
+        "name", "ident", "inbox", "contexts", "capability", "home", "away", "reads", "__weakref__",
+    )  # fmt: skip
 
     def __init__(self, name: str, ident: int) -> None:
         self.name = name
@@ -37,6 +39,7 @@ class LocalThread:
         self.capability: ThreadCapability | None = ThreadCapability(self)
         self.home: object = None
         self.away = 0
+        self.reads = False
 
     def post(self, task: Task) -> None:
         """Queue a task; the thread runs it when it is idle or waits for an answer."""
