@@ -5,7 +5,7 @@ signature, abstractness, `isinstance` and type checking do not change.
 
     @mpipc.interface                         ->  Chain.__mpipc_interface__ = InterfaceOptions(...)
     class Chain(ABC):
-        @mpipc.method(1)                     ->  get_block.__mpipc_method__ = MethodOptions(ordinal=1)
+        @mpipc.method(1)                     ->  get_block.__mpipc_method__ = MethodOptions(1)
         @abstractmethod
         def get_block(self, height: Int32) -> Block | None: ...
 """

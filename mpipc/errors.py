@@ -1,14 +1,14 @@
 """Every exception that mpipc raises, in one tree.
 
-    IpcError
-     ├─ SchemaError        a declaration that cannot be turned into a schema
-     ├─ AddressError       an address that cannot be parsed, listened on or connected to
-     ├─ ConversionError    a value that does not fit its declared type (also a ValueError)
-     ├─ ProtocolError      the other end sent bytes that break the protocol
-     ├─ Disconnected       the connection is gone (also a ConnectionError)
-     ├─ Timeout            a deadline passed before the answer came (also a TimeoutError)
-     └─ RemoteError        the remote method raised an exception that it does not declare
-         └─ Unimplemented  the other end does not know the interface or the method
+IpcError
+ ├─ SchemaError        a declaration that cannot be turned into a schema
+ ├─ AddressError       an address that cannot be parsed, listened on or connected to
+ ├─ ConversionError    a value that does not fit its declared type (also a ValueError)
+ ├─ ProtocolError      the other end sent bytes that break the protocol
+ ├─ Disconnected       the connection is gone (also a ConnectionError)
+ ├─ Timeout            a deadline passed before the answer came (also a TimeoutError)
+ └─ RemoteError        the remote method raised an exception that it does not declare
+     └─ Unimplemented  the other end does not know the interface or the method
 """
 
 from __future__ import annotations

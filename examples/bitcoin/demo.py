@@ -71,7 +71,7 @@ def program(name: str, options: Options, *arguments: str) -> Iterator[subprocess
 def parse() -> Options:
     parser = Parser("demo", "Run a node and a wallet in two processes and show what they do.")
     parser.set_defaults(datadir=None)
-    parser.option("mine", "N", "mine N blocks (default: 3)", type=int)
+    parser.option("mine", "N", "mine N blocks", 3, type=int)
     return parser.parse()
 
 

@@ -14,15 +14,15 @@ DEBUG_CATEGORIES = ("calls", "ipc")
 class Options(argparse.Namespace):
     """What the node, the wallet and the demo can be told; each of them has a part of it."""
 
-    datadir: Path = Path.home() / ".mpipc-bitcoin"
+    datadir: Path
     debug: list[str]
-    ipcbind: list[str]
-    ipcfd: int | None = None
-    ipcconnect: str = "unix"
-    wait: float = 10.0
-    height: int = 0
-    mine: int = 3
-    follow: bool = False
+    ipcbind: list[str] | None
+    ipcfd: int | None
+    ipcconnect: str
+    wait: float
+    height: int
+    mine: int
+    follow: bool
 
 
 class _Help(argparse.HelpFormatter):
@@ -45,22 +45,28 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
             allow_abbrev=False,
         )
-        self.option("datadir", "DIR", "data directory (default: ~/.mpipc-bitcoin)", type=_directory)
+        home = _directory("~/.mpipc-bitcoin")
+        self.option("datadir", "DIR", "data directory", home, type=_directory)
         self.option(
             "debug",
             "CATEGORY",
-            "show more: calls (which thread serves which call) or ipc (every message); repeatable",
+            "show more: calls (which thread serves which call) or ipc (every call with its"
+            " arguments and time); repeatable",
+            [],
             action="append",
             choices=DEBUG_CATEGORIES,
-            default=[],
         )
         self.add_argument("-help", "--help", "-h", "-?", action="help", help="show this and exit")
 
-    def option(self, name: str, metavar: str | None, help: str, **more: object) -> None:
+    def option(
+        self, name: str, metavar: str | None, help: str, default: object = None, **more: object
+    ) -> None:
         """Add an option with one or two dashes; with a metavar it takes a value."""
-        more |= {"metavar": metavar} if metavar else {}
+        if metavar:
+            more["metavar"] = metavar
+            help += " (default: %(default)s)" if default is not None and default != [] else ""
         # The stubs want every keyword spelled out; what is passed on is what they list.
-        self.add_argument(f"-{name}", f"--{name}", help=help, **more)  # type: ignore[arg-type]
+        self.add_argument(f"-{name}", f"--{name}", help=help, default=default, **more)  # type: ignore[arg-type]
 
     def parse(self, arguments: Sequence[str] | None = None) -> Options:
         """The options on the command line; exits with a message when they are wrong."""

@@ -73,13 +73,13 @@ def follow(mining: Mining) -> None:
 
 def parse() -> Options:
     parser = Parser("wallet", "Ask a node about its chain, listen for its tips and mine.")
+    parser.option("ipcconnect", "ADDR", "the node: unix, unix:PATH or tcp:HOST:PORT", "unix")
+    parser.option("wait", "SECONDS", "how long to wait for the node", 10.0, type=float)
+    parser.option("height", "N", "ask for the hash of the block at height N", 0, type=int)
+    parser.option("mine", "N", "mine N blocks", 3, type=int)
     parser.option(
-        "ipcconnect", "ADDR", "the node: unix, unix:PATH or tcp:HOST:PORT (default: unix)"
+        "follow", None, "keep listening for tips until Ctrl-C", False, action="store_true"
     )
-    parser.option("wait", "SECONDS", "how long to wait for the node (default: 10)", type=float)
-    parser.option("height", "N", "ask for the hash of the block at height N (default: 0)", type=int)
-    parser.option("mine", "N", "mine N blocks (default: 3)", type=int)
-    parser.option("follow", None, "keep listening for tips until Ctrl-C", action="store_true")
     return parser.parse()
 
 

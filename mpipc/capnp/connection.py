@@ -198,7 +198,7 @@ class Connection:
                 remote = self._make_thread(thread)
             w.caps[0] = remote
             w.caps[1] = thread.capability
-        if len(w.caps) > 2 or w.caps and not method.context:
+        if len(w.caps) > 2 or (w.caps and not method.context):
             w.caps = [self._outgoing(cap) for cap in w.caps]
         driver.claim(thread)
         try:
@@ -473,9 +473,7 @@ class Connection:
         if isinstance(thread_map, Import):
             self._thread_map = thread_map
             self._internal.add(thread_map)
-        self._reply(
-            delivery, threads.write_capability(self._own_thread_map), threads.ONE_POINTER
-        )
+        self._reply(delivery, threads.write_capability(self._own_thread_map), threads.ONE_POINTER)
 
     def _serve_thread(
         self, delivery: Delivery, target: LocalCapability, content: tuple[int, int, int]

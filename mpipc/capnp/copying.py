@@ -12,9 +12,7 @@ from mpipc.capnp.writer import Writer
 _BITS = (0, 1, 8, 16, 32, 64)
 
 
-def copy_struct(
-    message: Message, at: int, lo: int, hi: int, w: Writer, to: int, depth: int
-) -> int:
+def copy_struct(message: Message, at: int, lo: int, hi: int, w: Writer, to: int, depth: int) -> int:
     """Copy the struct behind the pointer (at, lo, hi); returns the pointer word for word `to`."""
     content, data_words, pointers = message.struct(at, lo, hi)
     base, part, pointer = w.struct(to, data_words, pointers)
@@ -34,9 +32,7 @@ def copy_fixed(
     )
 
 
-def _copy_pointers(
-    message: Message, at: int, count: int, w: Writer, to: int, depth: int
-) -> bytes:
+def _copy_pointers(message: Message, at: int, count: int, w: Writer, to: int, depth: int) -> bytes:
     words = []
     for index in range(count):
         lo, hi = POINTER.unpack_from(message.buf, at + index * 8)
@@ -78,13 +74,13 @@ def _copy_list(
             for index in range(count if each else 0)
         )  # fmt: skip
         return pointer
-    content, count = message.list(at, lo, hi, element)
+    content, count = message.elements(at, lo, hi, element)
     if element == POINTERS:
         base, part, pointer = w.pointers(to, count)
         w.parts[part] = _copy_pointers(message, content, count, w, base, depth)
         return pointer
     size = (count * _BITS[element] + 7) >> 3
-    pointer = w.list(to, count, element, size)
+    pointer = w.elements(to, count, element, size)
     w.parts.append(bytes(message.buf[content : content + size]))
     w.parts.append(bytes(-size & 7))
     return pointer

@@ -116,7 +116,7 @@ class Message:
         content, size = self._bytes(at, lo, hi)
         return bytes(self.buf[content : content + size])
 
-    def list(self, at: int, lo: int, hi: int, element: int) -> tuple[int, int]:
+    def elements(self, at: int, lo: int, hi: int, element: int) -> tuple[int, int]:
         """Follow a pointer to a list of primitives or pointers: (byte position, count).
 
         `element` is the element size code of the specification.
@@ -150,18 +150,18 @@ class Message:
 
     def array(self, at: int, lo: int, hi: int, code: str, element: int) -> tuple[Any, ...]:
         """A list of numbers, unpacked in one operation; `code` is their `struct` format."""
-        content, count = self.list(at, lo, hi, element)
+        content, count = self.elements(at, lo, hi, element)
         return Struct(f"<{count}{code}").unpack_from(self.buf, content)
 
     def bools(self, at: int, lo: int, hi: int) -> list[bool]:
         """A list of Bool."""
-        content, count = self.list(at, lo, hi, BIT)
+        content, count = self.elements(at, lo, hi, BIT)
         buf = self.buf
         return [buf[content + (i >> 3)] >> (i & 7) & 1 == 1 for i in range(count)]
 
     def pointers(self, at: int, lo: int, hi: int) -> list[tuple[int, int, int]]:
         """A list of pointers, each as the (at, lo, hi) that the other methods take."""
-        content, count = self.list(at, lo, hi, POINTERS)
+        content, count = self.elements(at, lo, hi, POINTERS)
         halves = Struct(f"<{count * 2}i").unpack_from(self.buf, content)
         positions = range(content, content + count * 8, 8)
         return [

@@ -9,11 +9,11 @@ position here with what the official compiler says about `rpc.capnp`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from struct import Struct, pack
-from typing import Literal
 
-from mpipc.capnp.message import POINTER, Message, unpack
+import msgspec
+
+from mpipc.capnp.message import Message, unpack
 
 # Message's union.
 UNIMPLEMENTED, ABORT, CALL, RETURN, FINISH, RESOLVE, RELEASE = range(7)
@@ -34,8 +34,7 @@ def _struct(offset: int, data_words: int, pointers: int) -> int:
     return offset << 2 | data_words << 32 | pointers << 48
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, gc=False):
     """Where a message's parameters or results are: the struct pointer's position and halves."""
 
     message: Message
@@ -48,16 +47,14 @@ class Payload:
         return self.message.struct(self.at, self.lo, self.hi)
 
 
-@dataclass(frozen=True, slots=True)
-class PromisedAnswer:
+class PromisedAnswer(msgspec.Struct, gc=False):
     """The capability at a path of pointer fields in the results of a question."""
 
     question: int
     path: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(msgspec.Struct, gc=False):
     """A CapDescriptor: `kind` of its union and `id`, or `answer` for RECEIVER_ANSWER."""
 
     kind: int
@@ -65,8 +62,7 @@ class Descriptor:
     answer: PromisedAnswer | None = None
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct, gc=False):
     """A Call message as received; `target` is an export id or a promised answer."""
 
     question: int
@@ -78,8 +74,7 @@ class Call:
     descriptors: Sequence[Descriptor]
 
 
-@dataclass(slots=True)
-class Return:
+class Return(msgspec.Struct, gc=False):
     """A Return message as received."""
 
     answer: int
@@ -193,10 +188,12 @@ def _words(*words: int) -> bytes:
     return pack(f"<II{len(words)}Q", 0, len(words), *words)
 
 
-def return_other(answer: int, kind: Literal[2, 3, 4], other: int = 0) -> bytes:
+def return_other(answer: int, kind: int, other: int = 0) -> bytes:
     """A Return that is CANCELED, SENT_ELSEWHERE, or TAKE_FROM_OTHER question `other`."""
     flags = _return_flags(release_param_caps=False, no_finish=False)
-    return _words(_STRUCT_1_1, RETURN, _struct(0, 2, 1), answer | flags << 32 | kind << 48, other, 0)
+    return _words(
+        _STRUCT_1_1, RETURN, _struct(0, 2, 1), answer | flags << 32 | kind << 48, other, 0
+    )
 
 
 def _exception_body(type: int, reason: str, trace: str) -> list[int]:

@@ -386,23 +386,17 @@ class Session:
                 call.payload.message.caps = [_settled(entry) for entry in entries]
                 hosted = sum(type(entry) is Import for entry in entries)
                 self.events.append(
-                    Delivery(
-                        self, answer, local, call.interface, call.method, call.payload, hosted
-                    )
+                    Delivery(self, answer, local, call.interface, call.method, call.payload, hosted)
                 )
 
             self._when_settled(entries, deliver)
 
-    def _forward(
-        self, answer: Answer, target: Import, call: Call, entries: list[_Entry]
-    ) -> None:
+    def _forward(self, answer: Answer, target: Import, call: Call, entries: list[_Entry]) -> None:
         """The peer called, through us, an object of its own: call it back."""
         content, data_words, pointers = call.payload.struct()
         w = Writer(data_words + pointers, [_settled(entry) for entry in entries])
         message = call.payload.message
-        w.parts[0] = copy_fixed(
-            message, content, data_words, pointers, w, 0, self.limits.nesting
-        )
+        w.parts[0] = copy_fixed(message, content, data_words, pointers, w, 0, self.limits.nesting)
         shape = data_words | pointers << 16
         question = self.call(target, call.interface, call.method, w, shape, None)
         question.forward = answer

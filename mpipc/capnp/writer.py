@@ -85,7 +85,7 @@ class Writer:
     def array(self, at: int, values: Sequence[Any], code: str, element: int) -> int:
         """Append a list of numbers, packed in one operation."""
         content = Struct(f"<{len(values)}{code}").pack(*values)
-        pointer = self.list(at, len(values), element, len(content))
+        pointer = self.elements(at, len(values), element, len(content))
         self.parts.append(content)
         self.parts.append(_PAD[len(content) & 7])
         return pointer
@@ -97,17 +97,17 @@ class Writer:
             if value:
                 bits |= 1 << index
         content = bits.to_bytes((len(values) + 7) >> 3, "little")
-        pointer = self.list(at, len(values), 1, len(content))
+        pointer = self.elements(at, len(values), 1, len(content))
         self.parts.append(content)
         self.parts.append(_PAD[len(content) & 7])
         return pointer
 
     def pointers(self, at: int, count: int) -> tuple[int, int, int]:
         """Reserve room for a list of pointers: as `struct`."""
-        pointer = self.list(at, count, 6, count << 3)
+        pointer = self.elements(at, count, 6, count << 3)
         return self.end - count, self._hole(), pointer
 
-    def list(self, at: int, count: int, element: int, size: int) -> int:
+    def elements(self, at: int, count: int, element: int, size: int) -> int:
         """Reserve the words of a list of `size` bytes, which the caller appends; returns the
         pointer word."""
         if count > MAX_LIST:

@@ -1,4 +1,4 @@
-"""The client class of an interface: each method packs its parameters, calls, unpacks its results."""
+"""The client class of an interface: its methods pack parameters, call, and unpack results."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ def client_lines(
     if not interface.callable:
         bases.append(scope.declared(interface.key))
     own = [method.name for method in interface.methods if method.kind == "method"]
-    inherited = "".join(f"*{base}._mpipc_methods, " for base in bases[: len(interface.bases)])
-    listed = inherited + "".join(f'"{method}", ' for method in own)
+    listed = [f"*{base}._mpipc_methods" for base in bases[: len(interface.bases)]]
+    listed += [f'"{method}"' for method in own]
     constants: list[str] = []
     body = [
         f"class {name}({', '.join(bases)}):",
         f'    """Calls a {interface.name} in another process."""',
         "",
         f'    _mpipc_name = "{interface.name}"',
-        *tuple_lines("_mpipc_methods", [part for part in listed.split(", ") if part], "    "),
+        *tuple_lines(
+            "_mpipc_methods: tuple[str, ...]", [part for part in listed.split(", ") if part], "    "
+        ),
     ]
     for method in interface.methods:
         constants += _constants(interface, method, id, layout, scope)
@@ -44,12 +46,12 @@ def client_lines(
     return [*constants, "", "", *body]
 
 
-def params_format(method: Method, layout: ModuleLayout) -> RecordFormat:
-    return RecordFormat(method.params, layout.records[method.params.path], unread=("context",))
+def params_format(method: Method, layout: ModuleLayout, scope: Scope) -> RecordFormat:
+    return RecordFormat(method.params, layout.records[method.params.path], scope, ("context",))
 
 
-def results_format(method: Method, layout: ModuleLayout) -> RecordFormat:
-    return RecordFormat(method.results, layout.records[method.results.path])
+def results_format(method: Method, layout: ModuleLayout, scope: Scope) -> RecordFormat:
+    return RecordFormat(method.results, layout.records[method.results.path], scope)
 
 
 def _has_context(method: Method) -> bool:
@@ -60,7 +62,7 @@ def _constants(
     interface: Interface, method: Method, id: int, layout: ModuleLayout, scope: Scope
 ) -> list[str]:
     prefix = method_prefix(interface, method)
-    params, results = params_format(method, layout), results_format(method, layout)
+    params, results = params_format(method, layout, scope), results_format(method, layout, scope)
     structure = scope.runtime("Struct")
     client_method = scope.runtime("ClientMethod")
     label = f"{interface.name}.{method.name}"
@@ -92,7 +94,7 @@ def _method(
     convert: Conversions,
 ) -> list[str]:
     prefix = method_prefix(interface, method)
-    params, results = params_format(method, layout), results_format(method, layout)
+    params, results = params_format(method, layout, scope), results_format(method, layout, scope)
     lines = [
         *call(f"def {method.name}", _parameters(interface, method, scope, convert), "    ",
               f" -> {_returned(method, scope, convert)}:"),

@@ -64,7 +64,7 @@ def _exists(target: str) -> bool:
 def _fresh(module: Any, name: str) -> bool:
     from mpipc.generate.module import model_digest, source_digest
 
-    if module.SOURCE and module.SOURCE == source_digest(name):
+    if module.SOURCE and source_digest(name) == module.SOURCE:
         return True
     # Perhaps only a comment has changed: what counts is the model.
     from mpipc.derive import derive

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mpipc.generate.scope import Scope
 from mpipc.model import (
     EnumType,
     Primitive,
@@ -16,7 +17,6 @@ from mpipc.model import (
     RecordLayout,
     Slot,
     TimedeltaType,
-    is_pointer,
 )
 
 CODES = {
@@ -62,7 +62,10 @@ class RecordFormat:
     `lo_x`, `hi_x` to the halves of a pointer, where x is the slot's schema name.
     """
 
-    def __init__(self, record: Record, layout: RecordLayout, unread: Sequence[str] = ()) -> None:
+    def __init__(
+        self, record: Record, layout: RecordLayout, scope: Scope, unread: Sequence[str] = ()
+    ) -> None:
+        self._scope = scope
         self.data_words = layout.data_words
         self.pointers = layout.pointers
         self.words = layout.data_words + layout.pointers
@@ -115,11 +118,10 @@ class RecordFormat:
         result = []
         for number in self._numbers:
             if number.slot is not None:
-                result.append(_encoded(number.slot, number.code, values.get(number.slot.name)))
+                result.append(self._encoded(number.slot, values.get(number.slot.name)))
             else:
                 bits = [
-                    f"{_bit(slot, values[slot.name])} << {bit}" if bit
-                    else _bit(slot, values[slot.name])
+                    self._bit(slot, values[slot.name]) + (f" << {bit}" if bit else "")
                     for bit, slot in number.bits
                     if slot.name in values
                 ]  # fmt: skip
@@ -141,8 +143,24 @@ class RecordFormat:
             return name
         code = CODES[primitive.name]
         if code in _INTEGER:
-            return f'float_unxor("{code}", {name}, {slot.default!r})'
+            return f'{self._scope.runtime("float_unxor")}("{code}", {name}, {slot.default!r})'
         return f"{name} ^ {slot.default}"
+
+    def _encoded(self, slot: Slot, value: str | None) -> str:
+        if value is None:
+            return "0"
+        if not slot.default:
+            return value
+        primitive = wire_primitive(slot)
+        assert primitive is not None
+        code = CODES[primitive.name]
+        if code in _INTEGER:
+            return f'{self._scope.runtime("float_xor")}("{code}", {value}, {slot.default!r})'
+        return f"{value} ^ {slot.default}"
+
+    def _bit(self, slot: Slot, value: str) -> str:
+        bit = self._scope.runtime("BIT")
+        return f"{bit}[not {value}]" if slot.default else f"{bit}[{value}]"
 
     def pointer_at(self, slot: Slot, section: str) -> str:
         """The byte position of a slot's pointer, given the variable of the pointer section."""
@@ -180,22 +198,3 @@ def _numbers(record: Record, offsets: Mapping[str, int]) -> list[_Number]:
 
 def _padding(size: int) -> str:
     return f"{size}x" if size else ""
-
-
-def _encoded(slot: Slot, code: str, value: str | None) -> str:
-    if value is None:
-        return "0"
-    if not slot.default:
-        return value
-    primitive = wire_primitive(slot)
-    assert primitive is not None
-    if CODES[primitive.name] in _INTEGER:
-        return f'float_xor("{CODES[primitive.name]}", {value}, {slot.default!r})'
-    return f"{value} ^ {slot.default}"
-
-
-def _bit(slot: Slot, value: str) -> str:
-    return f"BIT[not {value}]" if slot.default else f"BIT[{value}]"
-
-
-__all__ = ["CODES", "SIZES", "RecordFormat", "is_pointer", "slot_is_pointer", "wire_primitive"]

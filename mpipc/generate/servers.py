@@ -1,4 +1,4 @@
-"""The server of an interface: a function per method that reads, calls and writes, and their table."""
+"""The server of an interface: per method a function that reads, calls and writes; their table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mpipc.generate.fields import call, packed, unpack_lines
 from mpipc.generate.names import identifier, method_prefix
 from mpipc.generate.scope import Scope
 from mpipc.generate.structs import blamed_type
-from mpipc.model import Interface, Method, ModuleLayout
+from mpipc.model import Interface, Method, ModuleLayout, Slot
 
 
 def server_lines(
@@ -30,7 +30,7 @@ def _function(
     convert: Conversions,
 ) -> list[str]:
     prefix = method_prefix(interface, method)
-    params = params_format(method, layout)
+    params = params_format(method, layout, scope)
     impl = scope.standard("typing.Any") if interface.callable else scope.declared(interface.key)
     message, writer = scope.runtime("Message"), scope.runtime("Writer")
     lines = [
@@ -48,21 +48,21 @@ def _function(
         indent = "        "
     lines += call(f"{assign}{called}", arguments, indent)
     for declared in method.raises:
-        lines.append(f"    except {scope.declared(declared.key)} as _e:")
-        text = {declared.slot.name: f"_w.text({{}}, str(_e))"}
-        lines += _write_raised(method, layout, prefix, text, declared.slot.name, writer)
+        lines += [
+            f"    except {scope.declared(declared.key)} as _e:",
+            *_write_raised(prefix, method, declared.slot, layout, scope),
+        ]
     return lines + _write_results(interface, method, layout, scope, convert)
 
 
 def _write_raised(
-    method: Method, layout: ModuleLayout, prefix: str, text: dict[str, str], slot_name: str,
-    writer: str,
-) -> list[str]:  # fmt: skip
-    results = results_format(method, layout)
-    slot = next(slot for slot in method.results.slots if slot.name == slot_name)
-    values = {slot_name: text[slot_name].format(results.pointer_word(slot, 0))}
+    prefix: str, method: Method, slot: Slot, layout: ModuleLayout, scope: Scope
+) -> list[str]:
+    """Results that say only that a declared exception was raised."""
+    results = results_format(method, layout, scope)
+    values = {slot.name: f"_w.text({results.pointer_word(slot, 0)}, str(_e))"}
     return [
-        f"        _w = {writer}({results.words})",
+        f"        _w = {scope.runtime('Writer')}({results.words})",
         *call(f"_w.parts[0] = {prefix}_results_out.pack", results.arguments(values), " " * 8),
         "        return _w",
     ]
@@ -76,7 +76,7 @@ def _write_results(
     convert: Conversions,
 ) -> list[str]:
     prefix = method_prefix(interface, method)
-    results = results_format(method, layout)
+    results = results_format(method, layout, scope)
     writer = scope.runtime("Writer")
     if not results.words:
         return [f"    return {writer}(0)"]
@@ -113,7 +113,7 @@ def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> list[str
     id = layout.interfaces[interface.name]
     rows = [f"        **{scope.generated(base, '{}Server')}.methods," for base in interface.bases]
     for method in interface.methods:
-        shape = results_format(method, layout).shape
+        shape = results_format(method, layout, scope).shape
         label = f"{interface.name}.{method.name}"
         arguments = [f'"{label}"', f"{shape:#x}", str(method.context), f'"{method.kind}"']
         if method.kind == "method":

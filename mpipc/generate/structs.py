@@ -1,10 +1,10 @@
 """The functions that write and read one struct.
 
-    _Block_size            its data words and pointers
-    _fixed_Block           the fixed part, to be put at a word; appends what its pointers lead to
-    _write_Block           append the whole struct; gives the pointer word
-    _load_Block            read one whose position and sizes are known
-    _read_Block            read the one behind a pointer
+_Block_size            its data words and pointers
+_fixed_Block           the fixed part, to be put at a word; appends what its pointers lead to
+_write_Block           append the whole struct; gives the pointer word
+_load_Block            read one whose position and sizes are known
+_read_Block            read the one behind a pointer
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def struct_lines(
 ) -> list[str]:
     """The source of a struct's functions. `recursive`: it can contain itself."""
     name = identifier(struct.key)
-    record = RecordFormat(struct.record, layout)
+    record = RecordFormat(struct.record, layout, scope)
     entry = struct.kind == "entry"
     kind = (
         f"tuple[{', '.join(convert.annotation(f.type, taken=True) for f in struct.fields)}]"

@@ -1,10 +1,10 @@
 """Addresses: where to listen and where to connect.
 
-    unix             <datadir>/<name>.sock
-    unix:PATH        a socket file; a relative path is relative to the data directory
-    tcp:HOST:PORT    loopback only, since nothing encrypts it; port 0 picks a free one
-    fd:N             an inherited socket
-    auto, auto:PATH  for connecting: as unix, but nobody listening there is no error
+unix             <datadir>/<name>.sock
+unix:PATH        a socket file; a relative path is relative to the data directory
+tcp:HOST:PORT    loopback only, since nothing encrypts it; port 0 picks a free one
+fd:N             an inherited socket
+auto, auto:PATH  for connecting: as unix, but nobody listening there is no error
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class TcpAddress:
     port: int
 
     def __str__(self) -> str:
-        return f"tcp:[{self.host}]:{self.port}" if ":" in self.host else f"tcp:{self.host}:{self.port}"
+        return (
+            f"tcp:[{self.host}]:{self.port}" if ":" in self.host else f"tcp:{self.host}:{self.port}"
+        )
 
 
 @dataclass(frozen=True)

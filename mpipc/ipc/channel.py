@@ -138,8 +138,8 @@ class Channel:
     # ------------------------------------------------------------------------------ waiting
 
     def claim(self, thread: LocalThread) -> None:
-        """Take the reader's role, if it is free, for a thread that is about to write what it, or the
-        peer, will answer soon. Taken after the write, the answer might wake the I/O thread first.
+        """Take the reader's role, if it is free, for a thread that is about to write what will be
+        answered soon. Taken after the write, the answer might wake the I/O thread first.
 
         A thread that can be called through another connection, too, must not sleep in this one's
         socket: it never reads, and waits at its inbox, where every call for it arrives.

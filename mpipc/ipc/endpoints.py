@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
@@ -30,7 +30,7 @@ _log = logging.getLogger("mpipc")
 
 if TYPE_CHECKING:
 
-    class Remote(Any, Generic[T]):
+    class Remote(Any, Generic[T]):  # type: ignore[misc]
         """What `connect` and `spawn` return: an instance of the root interface `T` that can be
         used in `with`. Type checkers know no intersection of types, so this one stands for it: it
         is accepted wherever a `T` is, and `with` gives the `T` itself."""
@@ -173,9 +173,9 @@ def serve(
 
 
 @overload
-def connect(
+def connect(  # type: ignore[overload-overlap]
     address: Literal["auto"],
-    root: type[T],
+    root: Callable[..., T],
     *,
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
@@ -185,7 +185,7 @@ def connect(
 @overload
 def connect(
     address: str,
-    root: type[T],
+    root: Callable[..., T],
     *,
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
@@ -194,7 +194,7 @@ def connect(
 ) -> Remote[T]: ...
 def connect(
     address: str,
-    root: type[T],
+    root: Callable[..., T],
     *,
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
@@ -206,6 +206,9 @@ def connect(
     Use it in `with`, or close it with `mpipc.close`, which ends the connection; it also ends when
     the last object that came through it is garbage-collected.
 
+    `root` is annotated as a Callable because a type checker does not take an abstract class for a
+    `type[T]`.
+
     `timeout`  seconds until the server must have answered.
     `datadir`  what relative paths are relative to; by default the current directory.
     `name`     names the default socket (`unix` and `auto` alone).
@@ -216,17 +219,18 @@ def connect(
     """
     began = time.monotonic()
     where = addresses.parse(address, datadir=datadir, name=name)
-    _check_root(root)
+    interface = _root_class(root)
     sock = addresses.connect(where, timeout)
     if sock is None:
         return None
     left = timeout - (time.monotonic() - began)
-    return _start(sock, str(where), root, left, limits)[0]
+    proxy: Remote[T] = _start(sock, str(where), interface, left, limits)[0]
+    return proxy
 
 
 def spawn(
     argv: Sequence[str],
-    root: type[T],
+    root: Callable[..., T],
     *,
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
@@ -242,7 +246,7 @@ def spawn(
     Raises what Popen raises, Timeout, Disconnected when the child ends without serving, and
     SchemaError.
     """
-    _check_root(root)
+    interface = _root_class(root)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         fd = theirs.fileno()
@@ -250,7 +254,7 @@ def spawn(
         theirs.close()
         sock = ours.dup()
     try:
-        proxy, channel = _start(sock, f"spawn:{argv[0]}", root, timeout, limits)
+        proxy, channel = _start(sock, f"spawn:{argv[0]}", interface, timeout, limits)
     except IpcError as e:
         status = _reap(child)
         raise type(e)(f"{argv[0]} (exit status {status}): {e}") from None
@@ -304,15 +308,15 @@ def _ipcfd(argv: Sequence[str]) -> int | None:
 
 
 def _start(
-    sock: socket.socket, description: str, root: type[T], seconds: float, limits: Limits
-) -> tuple[Remote[T], Channel]:
+    sock: socket.socket, description: str, root: type, seconds: float, limits: Limits
+) -> tuple[Any, Channel]:
     """Begin to talk on a connected socket, and get the other end's root object."""
     generated = generated_for(root)
     channel, connection = _connection(sock, description, None, limits, tracebacks=False)
     channel.start(connection, f"mpipc-io {description}")
     try:
         with timeout(seconds):
-            proxy: Any = connection.start(generated)
+            proxy = connection.start(generated)
     except Timeout:
         connection.close()
         channel.join(5)
@@ -356,10 +360,9 @@ def _root_of(impl: object) -> Local:
     )
 
 
-def _check_root(root: type) -> None:
+def _root_class(root: object) -> type:
     options = options_of(root, INTERFACE)
-    if not isinstance(options, InterfaceOptions) or not options.root:
-        raise SchemaError(
-            f"{root.__name__} is no root interface: decorate it with @mpipc.interface(root=True)"
-        )
-
+    if isinstance(root, type) and isinstance(options, InterfaceOptions) and options.root:
+        return root
+    name = getattr(root, "__name__", repr(root))
+    raise SchemaError(f"{name} is no root interface: decorate it with @mpipc.interface(root=True)")

@@ -42,18 +42,11 @@ def enable(stream: TextIO | None = None) -> None:
 class Logger:
     """Wraps clients and objects so that their calls are logged."""
 
-    @staticmethod
-    @functools.cache
-    def client(client: type[Client]) -> type[Client]:
+    def client(self, client: type[Client]) -> type[Client]:
         """The client class with every method logged."""
-        members = {
-            name: _logged("client", f"{client._mpipc_name}.{name}", getattr(client, name))
-            for name in client._mpipc_methods
-        }
-        return type(client)(client.__name__, (client,), members)
+        return _logged_client(client)
 
-    @staticmethod
-    def object(impl: Any, interface: str, where: str) -> Any:
+    def object(self, impl: Any, interface: str, where: str) -> Any:
         """A stand-in for a local object, which a server calls instead of it."""
         return _LoggedObject(impl, interface, where)
 
@@ -65,6 +58,16 @@ def _logged(side: str, name: str, function: Callable[..., Any]) -> Callable[...,
         return run(side, where, name, lambda: function(self, *args, **kwargs), args, kwargs)
 
     return call
+
+
+@functools.cache
+def _logged_client(client: type[Client]) -> type[Client]:
+    members = {
+        name: _logged("client", f"{client._mpipc_name}.{name}", getattr(client, name))
+        for name in client._mpipc_methods
+    }
+    logged: type[Client] = type(client)(client.__name__, (client,), members)
+    return logged
 
 
 class _LoggedObject:

@@ -1,8 +1,8 @@
 """Threads that can be asked to run something while they wait.
 
 Every thread that uses a connection has a `LocalThread`: an inbox of tasks, which the thread runs
-whenever it waits for an answer. A `Worker` is a thread that does nothing but that. This is what lets
-a callback run on the very thread that made the call (WIRE.md, "A call").
+whenever it waits for an answer. A `Worker` is a thread that does nothing but that. This is what
+lets a callback run on the very thread that made the call (WIRE.md, "A call").
 """
 
 from __future__ import annotations
