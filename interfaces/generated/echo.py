@@ -69,7 +69,7 @@ def _Echo_echo_serve(
         else _Echo_echo_params_in.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.echo(_m.text(_s + 8, lo_echo, hi_echo) if hi_echo else "")
+    _result = _impl.echo((_m.text(_s + 8, lo_echo, hi_echo) if hi_echo else ""))
     _w = Writer(1)
     try:
         _w.parts[0] = _Echo_echo_results_out.pack(_w.text(0, _result))

@@ -33,9 +33,7 @@ def client_lines(
         f'    """Calls a {interface.name} in another process."""',
         "",
         f'    _mpipc_name = "{interface.name}"',
-        *tuple_lines(
-            "_mpipc_methods: tuple[str, ...]", [part for part in listed.split(", ") if part], "    "
-        ),
+        *tuple_lines("_mpipc_methods: tuple[str, ...]", listed, "    "),
     ]
     for method in interface.methods:
         constants += _constants(interface, method, id, layout, scope)

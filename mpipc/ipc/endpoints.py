@@ -254,6 +254,7 @@ def spawn(
         theirs.close()
         sock = ours.dup()
     try:
+        proxy: Remote[T]
         proxy, channel = _start(sock, f"spawn:{argv[0]}", interface, timeout, limits)
     except IpcError as e:
         status = _reap(child)

@@ -15,6 +15,7 @@ import reprlib
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -44,7 +45,7 @@ class Logger:
 
     def client(self, client: type[Client]) -> type[Client]:
         """The client class with every method logged."""
-        return _logged_client(client)
+        return _logged_client(client)  # type: ignore[arg-type]  # mypy#11469
 
     def object(self, impl: Any, interface: str, where: str) -> Any:
         """A stand-in for a local object, which a server calls instead of it."""
@@ -66,7 +67,10 @@ def _logged_client(client: type[Client]) -> type[Client]:
         name: _logged("client", f"{client._mpipc_name}.{name}", getattr(client, name))
         for name in client._mpipc_methods
     }
-    logged: type[Client] = type(client)(client.__name__, (client,), members)
+    # Not `type(...)`: the class of an ABC's subclass is ABCMeta.
+    logged: type[Client] = types.new_class(
+        client.__name__, (client,), exec_body=lambda namespace: namespace.update(members)
+    )
     return logged
 
 

@@ -246,7 +246,7 @@ def _Chain_get_block_header_serve(
         else _Chain_get_block_header_params_in.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_block_header(_m.data(_s + 8, lo_hash, hi_hash) if hi_hash else b"")
+    _result = _impl.get_block_header((_m.data(_s + 8, lo_hash, hi_hash) if hi_hash else b""))
     _w = Writer(1)
     try:
         _w.parts[0] = _Chain_get_block_header_results_out.pack(

@@ -11,6 +11,7 @@ import interfaces.generated.init as _interfaces_init_codec
 from mpipc.capnp.runtime import (
     CONTEXT_CAPS,
     MISFITS,
+    Client,
     ClientMethod,
     Generated,
     Local,
