@@ -353,7 +353,8 @@ class Channel:
                 elif fd == out_fd:
                     with self.lock:
                         self._write_queue()
-            self._work()
+                else:
+                    self._work()
             if not ready:
                 self._rearm_if_forgotten()
         self._release()
@@ -373,9 +374,8 @@ class Channel:
             self._arm()
 
     def _work(self) -> None:
-        if not self._kicked:
-            return
         os.eventfd_read(self._kick_fd)
+        # Before looking: whoever comes later kicks again.
         self._kicked = False
         with self.lock:
             self.pump()
