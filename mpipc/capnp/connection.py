@@ -40,7 +40,8 @@ class DriverThread(threads.Thread, Protocol):
     """A thread as the driver knows it."""
 
     contexts: dict[Any, Import]
-    capability: ThreadCapability | None
+    capability: ThreadCapability
+    pins: list[Callable[[], None]]
     home: object
 
     def wake(self) -> None:
@@ -241,11 +242,14 @@ class Connection:
         remote = threads.read_capability(*result)
         if not isinstance(remote, Import):
             return None
+        capability = thread.capability
         with self._lock:
             if not self.closed:
                 self._internal.add(remote)
                 self._threads.add(thread)
                 thread.contexts[self] = remote
+                # Every call of this thread's passes it on as callback thread; keep it exported.
+                thread.pins.append(partial(self._session.unpin, self._session.export(capability)))
         return remote
 
     def _outgoing(self, cap: Any) -> Any:
@@ -336,23 +340,18 @@ class Connection:
                 return
             self._dispatching = True
             try:
-                while session.events or session.freed:
-                    self._dispatch_batch()
+                while session.events:
+                    event = session.events.popleft()
+                    if isinstance(event, Question):
+                        event.waiter.wake()
+                    else:
+                        self._deliver(event)
+                while session.freed:
+                    self.driver.post_cleanup(session.freed.popleft().released)
             finally:
                 self._dispatching = False
-
-    def _dispatch_batch(self) -> None:
-        with self._lock:
-            events, self._session.events = self._session.events, []
-            freed, self._session.freed = self._session.freed, []
-        for event in events:
-            if isinstance(event, Question):
-                event.waiter.wake()
-            else:
-                self._deliver(event)
-        for target in freed:
-            if not isinstance(target, ThreadCapability) or target.ended is not None:
-                self.driver.post_cleanup(target.released)
+        if session.events:  # they came while the flag was still set
+            self._dispatch()
 
     # ------------------------------------------------------------------------------- serving
 

@@ -49,6 +49,7 @@ class FrameReader:
             chunk = bytes(self._partial) + chunk
             self._partial = bytearray()
             self._filled = 0
+        limits = self.limits
         at, size = 0, len(chunk)
         while size - at >= 8:
             more_segments, words = _TABLE.unpack_from(chunk, at)
@@ -61,7 +62,7 @@ class FrameReader:
                     self._gather(chunk, at, end)
                     return
                 at = end
-                yield Message(chunk, start, end, None, self.limits)
+                yield Message(chunk, start, end, None, limits.traversal_words, limits.nesting)
                 continue
             if more_segments >= _MAX_SEGMENTS:
                 raise ProtocolError(
@@ -83,7 +84,7 @@ class FrameReader:
                 segments.append((position, position + words * 8))
                 position += words * 8
             at = end
-            yield Message(chunk, start, end, segments, self.limits)
+            yield Message(chunk, start, end, segments, limits.traversal_words, limits.nesting)
         if at < size:
             self._partial = bytearray(chunk[at:])
             self._filled = size - at

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from struct import Struct, error
 from typing import Any, NoReturn
 
+import msgspec
+
 from mpipc.errors import ConversionError, ProtocolError
 
 POINTER = Struct("<iI")
@@ -47,31 +49,22 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-class Message:
+class Message(msgspec.Struct):
     """A received message: `buf[start:end]` holds its segments, one after the other.
 
-    `segments` are the (start, end) of each. `caps` is the table of capabilities that capability
-    pointers index, filled in by the session; `owner` is the connection that makes proxies of them.
+    `segments` are the (start, end) of each, None when it is a single one. `caps` is the table of
+    capabilities that capability pointers index, filled in by the session; `owner` is the connection
+    that makes proxies of them. `budget` and `depth` are what is left of the limits.
     """
 
-    __slots__ = ("buf", "start", "end", "segments", "budget", "depth", "caps", "owner")
-
-    def __init__(
-        self,
-        buf: bytes | bytearray | memoryview,
-        start: int,
-        end: int,
-        segments: Sequence[tuple[int, int]] | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-    ) -> None:
-        self.buf = buf
-        self.start = start
-        self.end = end
-        self.segments = segments or ((start, end),)
-        self.budget = limits.traversal_words
-        self.depth = limits.nesting
-        self.caps: Sequence[Any] = ()
-        self.owner: Any = None
+    buf: bytes | bytearray | memoryview
+    start: int
+    end: int
+    segments: Sequence[tuple[int, int]] | None = None
+    budget: int = DEFAULT_LIMITS.traversal_words
+    depth: int = DEFAULT_LIMITS.nesting
+    caps: Sequence[Any] = ()
+    owner: Any = None
 
     # --------------------------------------------------------------------- pointers to objects
 
@@ -215,7 +208,7 @@ class Message:
 
     def _claim(self, content: int, size: int, words: int) -> None:
         """Check that `size` bytes at `content` are inside the message, and count `words`."""
-        if len(self.segments) == 1:
+        if self.segments is None:
             inside = self.start <= content and content + size <= self.end
         else:
             inside = any(low <= content and content + size <= high for low, high in self.segments)
@@ -241,9 +234,10 @@ class Message:
         return self._in_segment(far_hi, far_lo), tag_lo, tag_hi
 
     def _in_segment(self, segment: int, lo: int) -> int:
-        if segment >= len(self.segments):
+        segments = self.segments or ((self.start, self.end),)
+        if segment >= len(segments):
             self.broken("a far pointer names a segment that does not exist")
-        return self.segments[segment][0] + ((lo & 0xFFFFFFF8) & 0xFFFFFFFF)
+        return segments[segment][0] + (lo & 0xFFFFFFF8)
 
     def broken(self, why: str) -> NoReturn:
         """Raise ProtocolError: the message is malformed."""

@@ -13,7 +13,7 @@ from struct import Struct, pack
 
 import msgspec
 
-from mpipc.capnp.message import Message, unpack
+from mpipc.capnp.message import POINTER, Message, unpack
 
 # Message's union.
 UNIMPLEMENTED, ABORT, CALL, RETURN, FINISH, RESOLVE, RELEASE = range(7)
@@ -102,15 +102,34 @@ class Return(msgspec.Struct, gc=False):
 #  13   the table's tag and elements
 #  …    content
 
-_CALL = Struct("<II QQQ IHHQQ QQQ IHHQ QQ")
-_RETURN = Struct("<II QQQ IBBHQ Q QQ")
-_ENTRY = Struct("<QQ")
+_CALL_BEGIN = pack("<QQQ", _STRUCT_1_1, CALL, _struct(0, 3, 3))
+_CALL_MIDDLE = pack("<QQQ", _struct(2, 1, 1), _struct(3, 0, 2), 0)
+_RETURN_BEGIN = pack("<QQQ", _STRUCT_1_1, RETURN, _struct(0, 2, 1))
+_RETURN_MIDDLE = pack("<QQ", 0, _struct(0, 0, 2))
+_CALL = Struct("<II24sIHHQQ24sQQQQ")
+_CALL_WITH_2 = Struct("<II24sIHHQQ24sQQQQQQQQQ")
+_RETURN = Struct("<II24sII16sQQ")
+
+
+def _table_pointer(count: int) -> int:
+    """The pointer to a capTable right behind it."""
+    return (1 | 7 << 32 | (2 * count) << 35) if count else 0
+
+
+def _table_tag(count: int) -> int:
+    return count << 2 | _STRUCT_1_1
+
+
+_TABLE_OF_2 = _table_pointer(2)
+_TAG_OF_2 = _table_tag(2)
 
 
 def _cap_table(words: Sequence[int]) -> bytes:
-    """The elements of a capTable, given as their data words."""
-    count = len(words)
-    return pack("<Q", count << 2 | _STRUCT_1_1) + b"".join(_ENTRY.pack(word, 0) for word in words)
+    """A capTable, given as its elements' data words."""
+    if not words:
+        return b""
+    elements = [half for word in words for half in (word, 0)]
+    return pack(f"<{len(elements) + 1}Q", _table_tag(len(words)), *elements)
 
 
 def descriptor(kind: int, id: int) -> int:
@@ -135,14 +154,15 @@ def call_header(
     content = 14 + 2 * count if count else 13
     # A struct without fields takes no words, and its pointer must not be null.
     first = ((content - 12) << 2 | shape << 32) if shape else 0xFFFFFFFC
+    if count == 2:  # a context and nothing else: most calls
+        return _CALL_WITH_2.pack(
+            0, content + body_words, _CALL_BEGIN, question, method, 0, interface, 0, _CALL_MIDDLE,
+            target, 0, first, _TABLE_OF_2, _TAG_OF_2, caps[0], 0, caps[1], 0,
+        )  # fmt: skip
     return _CALL.pack(
-        0, content + body_words,
-        _STRUCT_1_1, CALL, _struct(0, 3, 3),
-        question, method, 0, interface, 0,
-        _struct(2, 1, 1), _struct(3, 0, 2), 0,
-        target, 0, 0, 0,
-        first, (1 | 7 << 32 | (2 * count) << 35) if count else 0,
-    ) + (_cap_table(caps) if count else b"")  # fmt: skip
+        0, content + body_words, _CALL_BEGIN, question, method, 0, interface, 0, _CALL_MIDDLE,
+        target, 0, first, _table_pointer(count),
+    ) + _cap_table(caps)  # fmt: skip
 
 
 def return_header(
@@ -158,30 +178,24 @@ def return_header(
     count = len(caps)
     content = 9 + 2 * count if count else 8
     first = ((content - 7) << 2 | shape << 32) if shape else 0xFFFFFFFC
-    return _RETURN.pack(
-        0, content + body_words,
-        _STRUCT_1_1, RETURN, _struct(0, 2, 1),
-        answer, _return_flags(release_param_caps=release_param_caps, no_finish=no_finish), 0,
-        RESULTS, 0,
-        _struct(0, 0, 2),
-        first, (1 | 7 << 32 | (2 * count) << 35) if count else 0,
-    ) + (_cap_table(caps) if count else b"")  # fmt: skip
+    # releaseParamCaps is true by default, and the wire holds its XOR with that.
+    flags = (not release_param_caps) | no_finish << 1
+    header = _RETURN.pack(
+        0, content + body_words, _RETURN_BEGIN, answer, flags, _RETURN_MIDDLE, first,
+        _table_pointer(count),
+    )  # fmt: skip
+    return header + _cap_table(caps) if count else header
 
 
 def _return_flags(*, release_param_caps: bool, no_finish: bool) -> int:
-    # releaseParamCaps is true by default, and the wire holds its XOR with that.
     return (not release_param_caps) | no_finish << 1
 
 
 def return_capability(answer: int, cap: int) -> bytes:
     """A Return whose content is one capability, as Bootstrap wants it."""
     return _RETURN.pack(
-        0, 11,
-        _STRUCT_1_1, RETURN, _struct(0, 2, 1),
-        answer, _return_flags(release_param_caps=True, no_finish=False), 0, RESULTS, 0,
-        _struct(0, 0, 2),
-        3, 1 | 7 << 32 | 2 << 35,
-    ) + _cap_table((cap,))  # fmt: skip
+        0, 11, _RETURN_BEGIN, answer, 0, _RETURN_MIDDLE, 3, _table_pointer(1)
+    ) + _cap_table((cap,))
 
 
 def _words(*words: int) -> bytes:
@@ -253,18 +267,14 @@ def disembargo_reply(target: int, id: int) -> bytes:
 # -------------------------------------------------------------------------------------- parsing
 
 _HEAD = Struct("<iIHxxxxxxiI")
-_FAST_RETURN = Struct("<QQQ IBBHQ Q iIiI")
-_FAST_CALL = Struct("<QQQ IHHQQ QQQ IHHQ iIiI")
+_FAST_RETURN = Struct("<24sII16siIQ")
+_FAST_CALL = Struct("<24sIHHQ8x24sQ8xiIQ")
+_TABLE_WITH_2 = Struct("<QQ8xQ8x")
 _ONE_ONE = Struct("<Q iI")
 _CALL_STRUCT = Struct("<IHHQQ iIiIiI")
 _RETURN_STRUCT = Struct("<IBBHII iI")
 _PAYLOAD = Struct("<iIiI")
 _EXCEPTION_STRUCT = Struct("<HHHxx iIiI")
-_RETURN_POINTER = _struct(0, 2, 1)
-_PAYLOAD_POINTER = _struct(0, 0, 2)
-_CALL_POINTER = _struct(0, 3, 3)
-_CALL_TARGET = _struct(2, 1, 1)
-_CALL_PARAMS = _struct(3, 0, 2)
 
 
 def _fixed(layout: Struct, message: Message, at: int, lo: int, hi: int, data: int, pointers: int
@@ -317,6 +327,21 @@ def _descriptors(message: Message, at: int, lo: int, hi: int) -> Sequence[Descri
     return table
 
 
+def _fast_table(message: Message, at: int, table: int) -> Sequence[Descriptor]:
+    """A capTable whose pointer is `table`; ours are right behind it."""
+    if not table:
+        return ()
+    if table == _TABLE_OF_2 and message.end - at >= 48:
+        tag, first, second = _TABLE_WITH_2.unpack_from(message.buf, at + 8)
+        if tag == _TAG_OF_2 and first & 0xFFFF <= RECEIVER_HOSTED >= second & 0xFFFF:
+            message.budget -= 5
+            return (
+                Descriptor(first & 0xFFFF, first >> 32),
+                Descriptor(second & 0xFFFF, second >> 32),
+            )
+    return _descriptors(message, at, *POINTER.unpack(table.to_bytes(8, "little")))
+
+
 def _promised_answer(message: Message, at: int, lo: int, hi: int) -> PromisedAnswer:
     section, (word, path_lo, path_hi) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
     return PromisedAnswer(word & 0xFFFFFFFF, tuple(_path(message, section, path_lo, path_hi)))
@@ -350,15 +375,15 @@ def _target(message: Message, at: int, lo: int, hi: int) -> int | PromisedAnswer
 def parse_call(message: Message, at: int, lo: int, hi: int) -> Call:
     """A Call, from the pointer to its struct."""
     start = message.start
-    if message.end - start >= 104 and len(message.segments) == 1:
-        (root, tag, pointer, question, method, to, interface, _, target, params, _, export, kind,
-         _, _, c_lo, c_hi, t_lo, t_hi) = _FAST_CALL.unpack_from(message.buf, start)  # fmt: skip
-        if (root == _STRUCT_1_1 and tag == CALL and pointer == _CALL_POINTER
-                and target == _CALL_TARGET and params == _CALL_PARAMS and not kind):  # fmt: skip
-            message.budget -= 11
+    if message.segments is None and message.end - start >= 104:
+        (begin, question, method, to, interface, middle, target, c_lo, c_hi, table) = (
+            _FAST_CALL.unpack_from(message.buf, start)
+        )
+        if begin == _CALL_BEGIN and middle == _CALL_MIDDLE and target <= 0xFFFFFFFF and to < 2:
+            message.budget -= 13
             payload = Payload(message, start + 88, c_lo, c_hi)
-            entries = _descriptors(message, start + 96, t_lo, t_hi)
-            return Call(question, export, interface, method, to == 1, payload, entries)
+            caps = _fast_table(message, start + 96, table)
+            return Call(question, target, interface, method, to == 1, payload, caps)
     section, fields = _fixed(_CALL_STRUCT, message, at, lo, hi, 3, 3)
     question, method, to, interface, _, t_lo, t_hi, p_lo, p_hi, _, _ = fields
     if to > 1:
@@ -376,15 +401,15 @@ def _payload(message: Message, at: int, lo: int, hi: int) -> tuple[Payload, Sequ
 def parse_return(message: Message, at: int, lo: int, hi: int) -> Return:
     """A Return, from the pointer to its struct."""
     start = message.start
-    if message.end - start >= 64 and len(message.segments) == 1:
-        (root, tag, pointer, answer, flags, _, kind, _, payload,
-         c_lo, c_hi, t_lo, t_hi) = _FAST_RETURN.unpack_from(message.buf, start)  # fmt: skip
-        if (root == _STRUCT_1_1 and tag == RETURN and pointer == _RETURN_POINTER
-                and kind == RESULTS and payload == _PAYLOAD_POINTER):  # fmt: skip
-            message.budget -= 6
+    if message.segments is None and message.end - start >= 64:
+        begin, answer, flags, middle, c_lo, c_hi, table = _FAST_RETURN.unpack_from(
+            message.buf, start
+        )
+        if begin == _RETURN_BEGIN and middle == _RETURN_MIDDLE and flags < 4:
+            message.budget -= 8
             content = Payload(message, start + 48, c_lo, c_hi)
-            entries = _descriptors(message, start + 56, t_lo, t_hi)
-            return Return(answer, not flags & 1, flags & 2 == 2, RESULTS, content, entries)
+            caps = _fast_table(message, start + 56, table)
+            return Return(answer, not flags & 1, flags > 1, RESULTS, content, caps)
     section, fields = _fixed(_RETURN_STRUCT, message, at, lo, hi, 2, 1)
     answer, flags, _, kind, other, _, p_lo, p_hi = fields
     result = Return(answer, not flags & 1, flags & 2 == 2, kind, other=other)

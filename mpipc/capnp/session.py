@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from struct import pack
 from typing import Any, Protocol, TypeAlias
+
+import msgspec
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.copying import copy_fixed, copy_struct
@@ -66,29 +67,24 @@ class Broken:
 Capability: TypeAlias = "LocalCapability | Import | Broken | None"
 
 
-class Question:
+class Question(msgspec.Struct, eq=False):
     """A call of ours. `done` once answered: then `error` or `payload` is set."""
 
-    __slots__ = ("id", "done", "payload", "error", "exported", "waiter", "abandoned", "forward")
-
-    def __init__(self, id: int, waiter: Any = None) -> None:
-        self.id = id
-        self.done = False
-        self.payload: Payload | None = None
-        self.error: IpcError | None = None
-        self.exported: Sequence[int] = ()
-        self.waiter = waiter
-        self.abandoned = False
-        self.forward: Answer | None = None
+    id: int
+    waiter: Any = None
+    done: bool = False
+    payload: Payload | None = None
+    error: IpcError | None = None
+    exported: Sequence[int] = ()
+    abandoned: bool = False
+    forward: Answer | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Answer:
+class Answer(msgspec.Struct, eq=False):
     """A call of the peer's. Once `done`: `caps` and `body` are its results, or `error`."""
 
     id: int
     to_yourself: bool = False
-    params_released: bool = False
     done: bool = False
     finished: bool = False
     error: Exception | None = None
@@ -96,11 +92,10 @@ class Answer:
     body: bytes = b""
     shape: int | None = None  # None: the result is caps[0] itself (bootstrap)
     exported: Sequence[int] = ()
-    waiting: list[Callable[[], None]] = field(default_factory=list)
+    waiting: list[Callable[[], None]] = []
 
 
-@dataclass(slots=True, eq=False)
-class Delivery:
+class Delivery(msgspec.Struct, eq=False):
     """A call of the peer's on an object of ours, to be answered with `Session.reply`."""
 
     session: Session
@@ -112,8 +107,7 @@ class Delivery:
     hosted: int  # how many capabilities in the parameters are the sender's
 
 
-@dataclass(slots=True, eq=False)
-class _Export:
+class _Export(msgspec.Struct, eq=False):
     target: LocalCapability
     references: int = 0
 
@@ -131,8 +125,8 @@ class Session:
         self.limits = limits
         self.closed: IpcError | None = None
         self.out: list[bytes] = []
-        self.events: list[Event] = []
-        self.freed: list[LocalCapability] = []
+        self.events: deque[Event] = deque()
+        self.freed: deque[LocalCapability] = deque()
         self.imports = 0
         self._bootstrap = bootstrap
         self._on_drop = on_drop
@@ -143,6 +137,7 @@ class Session:
         self._export_ids: dict[int, int] = {}
         self._free_exports: list[int] = []
         self._dropped: deque[int] = deque()
+        self._unpinned: deque[int] = deque()
 
     # ------------------------------------------------------------------------------- asking
 
@@ -344,7 +339,7 @@ class Session:
             if answer.error:
                 question.error = error_from(*describe(answer.error), "")
             else:
-                question.payload = answer_payload(answer, self.limits)
+                question.payload = answer_payload(answer)
             self._answered(question)
 
         self._after(answer, complete)
@@ -441,7 +436,7 @@ class Session:
         self.out.append(rpc.disembargo_reply(resolved.id, id))
 
     def _receive_unimplemented(self, message: Message, at: int, lo: int, hi: int) -> None:
-        inner = Message(message.buf, message.start, message.end, message.segments, self.limits)
+        inner = Message(message.buf, message.start, message.end, message.segments)
         content, data_words, pointers = inner.struct(at, lo, hi)
         if data_words < 1 or pointers < 1 or inner.buf[content] != rpc.CALL:
             return  # nothing else that we send needs the peer's cooperation
@@ -468,6 +463,11 @@ class Session:
 
     # -------------------------------------------------------------------------- capabilities
 
+    def unpin(self, number: int) -> None:
+        """Undo one `export`; may be called in any thread, lock held or not."""
+        self._unpinned.append(number)
+        self._on_drop()
+
     def dropped(self, id: int) -> None:
         """An Import was garbage-collected; may be called in any thread, lock held or not."""
         self._dropped.append(id)
@@ -480,6 +480,10 @@ class Session:
             self.imports -= 1
             if not self.closed:
                 self.out.append(rpc.release(id, 1))
+        while self._unpinned:
+            number = self._unpinned.popleft()
+            if not self.closed:
+                self._unexport(number, 1)
         out, self.out = self.out, []
         return out
 
@@ -598,10 +602,9 @@ def _settled(entry: _Entry) -> Capability:
     return pipelined(*entry) if isinstance(entry, tuple) else entry
 
 
-def answer_payload(answer: Answer, limits: Limits) -> Payload:
+def answer_payload(answer: Answer) -> Payload:
     """An answer's results as if they had been received."""
-    message = Message(answer.body, 0, len(answer.body), None, limits)
-    message.caps = answer.caps
+    message = Message(answer.body, 0, len(answer.body), caps=answer.caps)
     # The body starts with the result struct: a pointer right before it has the offset 0.
     return Payload(message, -8, 0, answer.shape or 0)
 
@@ -612,7 +615,7 @@ def pipelined(answer: Answer, path: Sequence[int]) -> Capability:
         return Broken(answer.error)
     if answer.shape is None:
         return answer.caps[0] if answer.caps and not path else None
-    payload = answer_payload(answer, Limits())
+    payload = answer_payload(answer)
     message, at, lo, hi = payload.message, payload.at, payload.lo, payload.hi
     for index in path:
         content, data_words, pointers = message.struct(at, lo, hi)

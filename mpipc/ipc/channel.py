@@ -187,7 +187,7 @@ class Channel:
                 thread.home = None
 
     def _wait_at_inbox(self, thread: LocalThread) -> None:
-        deadline = thread_deadline()
+        deadline = thread.deadline
         if deadline is None:
             task = thread.inbox.get()
         else:
@@ -207,18 +207,17 @@ class Channel:
         inbox = thread.inbox
         self._keep_guard_awake()
         while not ticket.done and inbox.empty() and not self._end.closed:
-            self._await_input()
+            if thread.deadline is not None:
+                self._await_input(thread.deadline)
             if self._receive(0) and isinstance(ticket, Worker) and inbox.empty():
                 return False
         return True
 
-    def _await_input(self) -> None:
-        deadline = thread_deadline()
-        if deadline is not None:
-            poll = select.poll()
-            poll.register(self._sock.fileno(), select.POLLIN)
-            if not poll.poll(max(0, int((deadline - time.monotonic()) * 1000))):
-                raise Timeout("no answer in time")
+    def _await_input(self, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(self._sock.fileno(), select.POLLIN)
+        if not poll.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+            raise Timeout("no answer in time")
 
     def _keep_guard_awake(self) -> None:
         if self._guard_tick is None and threading.current_thread() is threading.main_thread():
@@ -418,15 +417,6 @@ class Channel:
             self.io_thread.join(timeout)
 
 
-_deadlines = threading.local()
-
-
-def thread_deadline() -> float | None:
-    """The calling thread's deadline on the monotonic clock, None for none."""
-    found: float | None = getattr(_deadlines, "value", None)
-    return found
-
-
 class timeout:
     """`with mpipc.timeout(seconds):` calls inside raise Timeout when they take longer.
 
@@ -440,9 +430,10 @@ class timeout:
         self._outer: float | None = None
 
     def __enter__(self) -> None:
-        self._outer = thread_deadline()
+        thread = threads.current()
+        self._outer = thread.deadline
         deadline = time.monotonic() + self._seconds
-        _deadlines.value = deadline if self._outer is None else min(deadline, self._outer)
+        thread.deadline = deadline if self._outer is None else min(deadline, self._outer)
 
     def __exit__(self, *exc_info: object) -> None:
-        _deadlines.value = self._outer
+        threads.current().deadline = self._outer

@@ -22,13 +22,15 @@ _log = logging.getLogger("mpipc")
 class LocalThread:
     """A thread of this process and its inbox. None in the inbox only wakes the thread up.
 
-    `contexts`: for each connection, the peer's thread that runs this thread's calls.
+    `contexts`: for each connection, the peer's thread that runs this thread's calls. `pins`: called
+    when the thread ends. `deadline`: on the monotonic clock, None for none.
     `home`: the channel that this thread waits on, outermost; `away`: how many waits on other
     channels are nested in that one; `reads`: whether it has the reader's role of its home.
     """
 
     __slots__ = (
-        "name", "ident", "inbox", "contexts", "capability", "home", "away", "reads", "__weakref__",
+        "name", "ident", "inbox", "contexts", "capability", "pins", "deadline", "home", "away",
+        "reads", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, name: str, ident: int) -> None:
@@ -36,7 +38,9 @@ class LocalThread:
         self.ident = ident
         self.inbox: SimpleQueue[Task | None] = SimpleQueue()
         self.contexts: dict[Any, Any] = {}
-        self.capability: ThreadCapability | None = ThreadCapability(self)
+        self.capability = ThreadCapability(self)
+        self.pins: list[Task] = []
+        self.deadline: float | None = None
         self.home: object = None
         self.away = 0
         self.reads = False
@@ -66,7 +70,20 @@ def current() -> LocalThread:
 def adopt(name: str) -> LocalThread:
     """Make a LocalThread for the calling thread."""
     _current.thread = thread = LocalThread(name, threading.get_ident())
+    _current.end = _End(thread)
     return thread
+
+
+class _End:
+    """Lives as long as its thread, and then lets go of what others keep for the thread."""
+
+    def __init__(self, thread: LocalThread) -> None:
+        self._thread = thread
+
+    def __del__(self) -> None:
+        self._thread.contexts.clear()
+        for unpin in self._thread.pins:
+            unpin()
 
 
 class Worker:
