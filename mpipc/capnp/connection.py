@@ -15,6 +15,7 @@ from functools import partial
 from struct import error as StructError
 from typing import Any, Protocol
 
+from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits, Message
@@ -29,6 +30,7 @@ from mpipc.capnp.session import (
     Question,
     Session,
 )
+from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, take_answer, take_call
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
@@ -127,6 +129,9 @@ class Connection:
         self._logger = logger
         self._session = Session(bootstrap, limits, driver.kick)
         self._frames = FrameReader(limits)
+        # What the driver asks for each time it reads and writes.
+        self.room = self._frames.room
+        self.output = self._session.take_output
         self._thread_map: Import | None = None
         self._own_thread_map = ThreadMapCapability()
         # References that the runtime holds for itself, apart from those of the user's proxies.
@@ -279,16 +284,19 @@ class Connection:
 
     # ---------------------------------------------------------------------- for the driver
 
-    def room(self) -> memoryview | None:
-        """Where to receive the rest of a large message into, or None."""
-        return self._frames.room()
-
     def feed(self, received: bytes | int) -> bool:
         """Take in a chunk, or the count of bytes received into `room()`; whether it gave another
         thread something to run. A peer that breaks the protocol is disconnected."""
         frames = self._frames
         self._handed_over = False
         try:
+            if (
+                type(received) is bytes
+                and len(received) >= SHORTEST
+                and not frames.partial
+                and self._take(received)
+            ):
+                return self._handed_over
             with self._lock:
                 messages: Iterable[Message] = (
                     frames.received(received)
@@ -313,9 +321,32 @@ class Connection:
             self._dispatch()
         return self._handed_over
 
-    def output(self) -> list[bytes]:
-        """What is to be written. Called with the lock held."""
-        return self._session.take_output()
+    def _take(self, chunk: bytes) -> bool:
+        """Take in a chunk if it is one of the messages for which there is a short cut."""
+        kind = chunk[KIND_AT]
+        if kind == rpc.RETURN:
+            with self._lock:
+                question = take_answer(self._session, chunk)
+            if question is None:
+                return False
+            assert question.payload is not None
+            question.payload.message.owner = self
+            question.waiter.wake()
+            self._dispatch()
+            return True
+        if kind == rpc.CALL:
+            with self._lock:
+                call = take_call(self._session, chunk)
+            if call is None:
+                return False
+            delivery = call.delivery
+            delivery.payload.message.owner = self
+            self._handed_over = True
+            call.thread.thread.post(
+                partial(self._execute, delivery, call.method, call.content, call.callback)
+            )
+            return True
+        return False
 
     def lost(self, error: Disconnected) -> None:
         """The transport is gone, or goes now."""

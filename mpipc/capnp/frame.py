@@ -20,34 +20,34 @@ class FrameReader:
     """Feed it chunks of the stream; it yields whole messages, which share the chunks' memory.
 
     A message that arrives in pieces is gathered in one buffer of its announced size, after that
-    size was checked against the limit.
+    size was checked against the limit. `partial` is what there is of it.
     """
 
-    __slots__ = ("limits", "_partial", "_filled")
+    __slots__ = ("limits", "partial", "_filled")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._partial = bytearray()
+        self.partial = bytearray()
         self._filled = 0
 
     def room(self) -> memoryview | None:
         """Where the rest of a large message wants to be received into, None for a fresh chunk."""
-        if self._filled < len(self._partial):
-            return memoryview(self._partial)[self._filled :]
+        if self._filled < len(self.partial):
+            return memoryview(self.partial)[self._filled :]
         return None
 
     def received(self, count: int) -> Iterator[Message]:
         """`count` bytes were received into `room()`."""
         self._filled += count
-        if self._filled == len(self._partial):
-            buf, self._partial, self._filled = self._partial, bytearray(), 0
+        if self._filled == len(self.partial):
+            buf, self.partial, self._filled = self.partial, bytearray(), 0
             yield from self.feed(memoryview(buf).toreadonly())
 
     def feed(self, chunk: bytes | memoryview) -> Iterator[Message]:
         """A chunk was received; yields the messages that end in it. Raises ProtocolError."""
-        if self._partial:  # an incomplete segment table from before
-            chunk = bytes(self._partial) + chunk
-            self._partial = bytearray()
+        if self.partial:  # an incomplete segment table from before
+            chunk = bytes(self.partial) + chunk
+            self.partial = bytearray()
             self._filled = 0
         limits = self.limits
         at, size = 0, len(chunk)
@@ -86,13 +86,13 @@ class FrameReader:
             at = end
             yield Message(chunk, start, end, segments, limits.traversal_words, limits.nesting)
         if at < size:
-            self._partial = bytearray(chunk[at:])
+            self.partial = bytearray(chunk[at:])
             self._filled = size - at
 
     def _gather(self, chunk: bytes | memoryview, at: int, end: int) -> None:
         self._filled = len(chunk) - at
-        self._partial = bytearray(end - at)
-        self._partial[: self._filled] = chunk[at:]
+        self.partial = bytearray(end - at)
+        self.partial[: self._filled] = chunk[at:]
 
     def _too_large(self, words: int) -> None:
         raise ProtocolError(

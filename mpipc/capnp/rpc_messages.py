@@ -102,10 +102,10 @@ class Return(msgspec.Struct, gc=False):
 #  13   the table's tag and elements
 #  …    content
 
-_CALL_BEGIN = pack("<QQQ", _STRUCT_1_1, CALL, _struct(0, 3, 3))
-_CALL_MIDDLE = pack("<QQQ", _struct(2, 1, 1), _struct(3, 0, 2), 0)
-_RETURN_BEGIN = pack("<QQQ", _STRUCT_1_1, RETURN, _struct(0, 2, 1))
-_RETURN_MIDDLE = pack("<QQ", 0, _struct(0, 0, 2))
+CALL_BEGIN = pack("<QQQ", _STRUCT_1_1, CALL, _struct(0, 3, 3))
+CALL_MIDDLE = pack("<QQQ", _struct(2, 1, 1), _struct(3, 0, 2), 0)
+RETURN_BEGIN = pack("<QQQ", _STRUCT_1_1, RETURN, _struct(0, 2, 1))
+RETURN_MIDDLE = pack("<QQ", 0, _struct(0, 0, 2))
 _CALL = Struct("<II24sIHHQQ24sQQQQ")
 _CALL_WITH_2 = Struct("<II24sIHHQQ24sQQQQQQQQQ")
 _RETURN = Struct("<II24sII16sQQ")
@@ -120,8 +120,8 @@ def _table_tag(count: int) -> int:
     return count << 2 | _STRUCT_1_1
 
 
-_TABLE_OF_2 = _table_pointer(2)
-_TAG_OF_2 = _table_tag(2)
+TABLE_OF_2 = _table_pointer(2)
+TAG_OF_2 = _table_tag(2)
 
 
 def _cap_table(words: Sequence[int]) -> bytes:
@@ -156,11 +156,11 @@ def call_header(
     first = ((content - 12) << 2 | shape << 32) if shape else 0xFFFFFFFC
     if count == 2:  # a context and nothing else: most calls
         return _CALL_WITH_2.pack(
-            0, content + body_words, _CALL_BEGIN, question, method, 0, interface, 0, _CALL_MIDDLE,
-            target, 0, first, _TABLE_OF_2, _TAG_OF_2, caps[0], 0, caps[1], 0,
+            0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0, CALL_MIDDLE,
+            target, 0, first, TABLE_OF_2, TAG_OF_2, caps[0], 0, caps[1], 0,
         )  # fmt: skip
     return _CALL.pack(
-        0, content + body_words, _CALL_BEGIN, question, method, 0, interface, 0, _CALL_MIDDLE,
+        0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0, CALL_MIDDLE,
         target, 0, first, _table_pointer(count),
     ) + _cap_table(caps)  # fmt: skip
 
@@ -181,7 +181,7 @@ def return_header(
     # releaseParamCaps is true by default, and the wire holds its XOR with that.
     flags = (not release_param_caps) | no_finish << 1
     header = _RETURN.pack(
-        0, content + body_words, _RETURN_BEGIN, answer, flags, _RETURN_MIDDLE, first,
+        0, content + body_words, RETURN_BEGIN, answer, flags, RETURN_MIDDLE, first,
         _table_pointer(count),
     )  # fmt: skip
     return header + _cap_table(caps) if count else header
@@ -194,7 +194,7 @@ def _return_flags(*, release_param_caps: bool, no_finish: bool) -> int:
 def return_capability(answer: int, cap: int) -> bytes:
     """A Return whose content is one capability, as Bootstrap wants it."""
     return _RETURN.pack(
-        0, 11, _RETURN_BEGIN, answer, 0, _RETURN_MIDDLE, 3, _table_pointer(1)
+        0, 11, RETURN_BEGIN, answer, 0, RETURN_MIDDLE, 3, _table_pointer(1)
     ) + _cap_table((cap,))
 
 
@@ -331,9 +331,9 @@ def _fast_table(message: Message, at: int, table: int) -> Sequence[Descriptor]:
     """A capTable whose pointer is `table`; ours are right behind it."""
     if not table:
         return ()
-    if table == _TABLE_OF_2 and message.end - at >= 48:
+    if table == TABLE_OF_2 and message.end - at >= 48:
         tag, first, second = _TABLE_WITH_2.unpack_from(message.buf, at + 8)
-        if tag == _TAG_OF_2 and first & 0xFFFF <= RECEIVER_HOSTED >= second & 0xFFFF:
+        if tag == TAG_OF_2 and first & 0xFFFF <= RECEIVER_HOSTED >= second & 0xFFFF:
             message.budget -= 5
             return (
                 Descriptor(first & 0xFFFF, first >> 32),
@@ -379,7 +379,7 @@ def parse_call(message: Message, at: int, lo: int, hi: int) -> Call:
         (begin, question, method, to, interface, middle, target, c_lo, c_hi, table) = (
             _FAST_CALL.unpack_from(message.buf, start)
         )
-        if begin == _CALL_BEGIN and middle == _CALL_MIDDLE and target <= 0xFFFFFFFF and to < 2:
+        if begin == CALL_BEGIN and middle == CALL_MIDDLE and target <= 0xFFFFFFFF and to < 2:
             message.budget -= 13
             payload = Payload(message, start + 88, c_lo, c_hi)
             caps = _fast_table(message, start + 96, table)
@@ -405,7 +405,7 @@ def parse_return(message: Message, at: int, lo: int, hi: int) -> Return:
         begin, answer, flags, middle, c_lo, c_hi, table = _FAST_RETURN.unpack_from(
             message.buf, start
         )
-        if begin == _RETURN_BEGIN and middle == _RETURN_MIDDLE and flags < 4:
+        if begin == RETURN_BEGIN and middle == RETURN_MIDDLE and flags < 4:
             message.budget -= 8
             content = Payload(message, start + 48, c_lo, c_hi)
             caps = _fast_table(message, start + 56, table)

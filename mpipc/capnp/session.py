@@ -130,10 +130,10 @@ class Session:
         self.imports = 0
         self._bootstrap = bootstrap
         self._on_drop = on_drop
-        self._questions: dict[int, Question] = {}
+        self.questions: dict[int, Question] = {}
         self._free_questions: list[int] = []
-        self._answers: dict[int, Answer] = {}
-        self._exports: dict[int, _Export] = {}
+        self.answers: dict[int, Answer] = {}
+        self.exports: dict[int, _Export] = {}
         self._export_ids: dict[int, int] = {}
         self._free_exports: list[int] = []
         self._dropped: deque[int] = deque()
@@ -171,8 +171,8 @@ class Session:
     def _question(self, waiter: Any) -> Question:
         if self.closed:
             raise again(self.closed)
-        id = self._free_questions.pop() if self._free_questions else len(self._questions)
-        question = self._questions[id] = Question(id, waiter)
+        id = self._free_questions.pop() if self._free_questions else len(self.questions)
+        question = self.questions[id] = Question(id, waiter)
         return question
 
     # ----------------------------------------------------------------------------- answering
@@ -185,6 +185,18 @@ class Session:
     def _reply(self, answer: Answer, w: Writer, shape: int, params_unused: bool) -> None:
         if self.closed:
             return
+        if not (w.caps or answer.finished or answer.to_yourself or answer.waiting):
+            # Without capabilities nothing can be pipelined on these results, so the peer need not
+            # tell us when it has finished with them.
+            answer.done = True
+            del self.answers[answer.id]
+            self.out.append(
+                rpc.return_header(
+                    answer.id, (), w.end, shape, release_param_caps=params_unused, no_finish=True
+                )
+            )
+            self.out += w.parts
+            return
         answer.caps = tuple(w.caps)
         answer.shape = shape
         if answer.to_yourself or answer.waiting or (w.caps and not answer.finished):
@@ -195,8 +207,6 @@ class Session:
             self.out.append(rpc.return_other(answer.id, rpc.SENT_ELSEWHERE))
         else:
             caps, answer.exported = self._descriptors(w.caps)
-            # Without capabilities nothing can be pipelined on these results, so the peer need not
-            # tell us when it has finished with them.
             no_finish = not w.caps
             answer.finished = no_finish
             self.out.append(
@@ -228,7 +238,7 @@ class Session:
     def _done(self, answer: Answer) -> None:
         answer.done = True
         if answer.finished:
-            self._answers.pop(answer.id, None)
+            self.answers.pop(answer.id, None)
         for proceed in answer.waiting:
             proceed()
         answer.waiting.clear()
@@ -251,7 +261,7 @@ class Session:
             self._receive_finish(word & 0xFFFFFFFF, release_caps=not word >> 32 & 1)
         elif kind == rpc.RELEASE:
             word = rpc.parse_word(message, at, lo, hi)
-            self._unexport(word & 0xFFFFFFFF, word >> 32)
+            self.unexport(word & 0xFFFFFFFF, word >> 32)
         elif kind == rpc.BOOTSTRAP:
             self._receive_bootstrap(rpc.parse_word(message, at, lo, hi) & 0xFFFFFFFF)
         elif kind == rpc.RESOLVE:
@@ -269,16 +279,16 @@ class Session:
             self._unimplemented(message)
 
     def _receive_return(self, received: Return) -> None:
-        question = self._questions.get(received.answer)
+        question = self.questions.get(received.answer)
         if question is None or question.done:
             raise ProtocolError("an answer to a question that was not asked")
         if received.release_param_caps:
             for number in question.exported:
-                self._unexport(number, 1)
+                self.unexport(number, 1)
         if question.abandoned:
             # The capabilities in it are released by the Finish that was sent.
             question.done = True
-            self._forget(question)
+            self.forget(question)
         elif received.kind == rpc.RESULTS:
             assert received.payload is not None
             payload = received.payload
@@ -293,11 +303,11 @@ class Session:
                 self.out.append(rpc.finish(question.id, release_result_caps=False))
                 if entries:
                     self._on_drop()
-            self._forget(question)
+            self.forget(question)
             self._when_settled(entries, complete)
         elif received.kind == rpc.TAKE_FROM_OTHER:
             self.out.append(rpc.finish(question.id, release_result_caps=False))
-            self._forget(question)
+            self.forget(question)
             self._take_from(received.other, question)
         else:
             if received.exception:
@@ -306,11 +316,12 @@ class Session:
                 question.error = RemoteError("the other end canceled the call")
             if not received.no_finish:
                 self.out.append(rpc.finish(question.id, release_result_caps=True))
-            self._forget(question)
+            self.forget(question)
             self._answered(question)
 
-    def _forget(self, question: Question) -> None:
-        del self._questions[question.id]
+    def forget(self, question: Question) -> None:
+        """A question is answered, and its number free again."""
+        del self.questions[question.id]
         self._free_questions.append(question.id)
 
     def _answered(self, question: Question) -> None:
@@ -331,7 +342,7 @@ class Session:
 
     def _take_from(self, id: int, question: Question) -> None:
         """The results of `question` are those of the peer's own call `id`, which we keep."""
-        answer = self._answers.get(id)
+        answer = self.answers.get(id)
         if answer is None or not answer.to_yourself:
             raise ProtocolError("an answer refers to a call whose results were not kept")
 
@@ -345,15 +356,15 @@ class Session:
         self._after(answer, complete)
 
     def _receive_call(self, call: Call) -> None:
-        if call.question in self._answers:
+        if call.question in self.answers:
             raise ProtocolError("two calls have the same number")
-        answer = self._answers[call.question] = Answer(call.question, call.to_yourself)
+        answer = self.answers[call.question] = Answer(call.question, call.to_yourself)
         entries = [self._adopt(d) for d in call.descriptors]
-        if len(self._answers) > self.limits.calls:
+        if len(self.answers) > self.limits.calls:
             error = Overloaded(f"more than {self.limits.calls} calls in flight")
             self.reply_error(answer, error, no_finish=True)
         elif isinstance(call.target, int):
-            export = self._exports.get(call.target)
+            export = self.exports.get(call.target)
             if export is None:
                 self.reply_error(answer, RemoteError("the object was released"))
             else:
@@ -398,20 +409,20 @@ class Session:
 
     def _receive_finish(self, id: int, *, release_caps: bool) -> None:
         # Peers that do not know "noFinishNeeded" finish what we have forgotten.
-        answer = self._answers.get(id)
+        answer = self.answers.get(id)
         if answer is None:
             return
         if release_caps:
             for export in answer.exported:
-                self._unexport(export, 1)
+                self.unexport(export, 1)
         answer.finished = True
         if answer.done:
-            del self._answers[id]
+            del self.answers[id]
 
     def _receive_bootstrap(self, id: int) -> None:
-        if id in self._answers:
+        if id in self.answers:
             raise ProtocolError("two calls have the same number")
-        answer = self._answers[id] = Answer(id)
+        answer = self.answers[id] = Answer(id)
         if self._bootstrap is None:
             self.reply_error(answer, Unimplemented("this end serves no root object"))
             return
@@ -424,8 +435,8 @@ class Session:
         if kind != rpc.SENDER_LOOPBACK:
             raise ProtocolError("a disembargo that nobody asked for")
         resolved = (
-            self._exports[target].target
-            if isinstance(target, int) and target in self._exports
+            self.exports[target].target
+            if isinstance(target, int) and target in self.exports
             else pipelined(self._answer(target), target.path)
             if isinstance(target, PromisedAnswer)
             else None
@@ -443,11 +454,11 @@ class Session:
         section = content + data_words * 8
         call_lo, call_hi = POINTER.unpack_from(inner.buf, section)
         call = rpc.parse_call(inner, section, call_lo, call_hi)
-        question = self._questions.get(call.question)
+        question = self.questions.get(call.question)
         if question is None or question.done:
             raise ProtocolError("an answer to a question that was not asked")
         question.error = Unimplemented("the other end does not understand the call")
-        self._forget(question)
+        self.forget(question)
         self._answered(question)
 
     def _unimplemented(self, message: Message) -> None:
@@ -475,6 +486,12 @@ class Session:
 
     def take_output(self) -> list[bytes]:
         """What is to be written now, pending releases included."""
+        if self._dropped or self._unpinned:
+            self._let_go()
+        out, self.out = self.out, []
+        return out
+
+    def _let_go(self) -> None:
         while self._dropped:
             id = self._dropped.popleft()
             self.imports -= 1
@@ -483,9 +500,7 @@ class Session:
         while self._unpinned:
             number = self._unpinned.popleft()
             if not self.closed:
-                self._unexport(number, 1)
-        out, self.out = self.out, []
-        return out
+                self.unexport(number, 1)
 
     def _adopt(self, entry: Descriptor) -> _Entry:
         """Turn a received descriptor into a capability, or the answer that will be one."""
@@ -493,7 +508,7 @@ class Session:
             self.imports += 1
             return Import(self, entry.id)
         if entry.kind == rpc.RECEIVER_HOSTED:
-            export = self._exports.get(entry.id)
+            export = self.exports.get(entry.id)
             return export.target if export else Broken(RemoteError("the object was released"))
         if entry.kind == rpc.RECEIVER_ANSWER:
             assert entry.answer is not None
@@ -501,7 +516,7 @@ class Session:
         return None
 
     def _answer(self, promised: PromisedAnswer) -> Answer:
-        answer = self._answers.get(promised.question)
+        answer = self.answers.get(promised.question)
         if answer is None:
             # Not an offence: an answer without capabilities is forgotten as soon as it is given,
             # and the peer may have pipelined on it before it knew.
@@ -543,21 +558,22 @@ class Session:
         key = id(target)
         number = self._export_ids.get(key)
         if number is None:
-            number = self._free_exports.pop() if self._free_exports else len(self._exports)
+            number = self._free_exports.pop() if self._free_exports else len(self.exports)
             self._export_ids[key] = number
-            self._exports[number] = _Export(target)
+            self.exports[number] = _Export(target)
             if number >= self.limits.exports:
                 raise ProtocolError(f"the peer holds more than {self.limits.exports} objects")
-        self._exports[number].references += 1
+        self.exports[number].references += 1
         return number
 
-    def _unexport(self, number: int, count: int) -> None:
-        export = self._exports.get(number)
+    def unexport(self, number: int, count: int) -> None:
+        """The peer gave back references. Raises ProtocolError when it does not have as many."""
+        export = self.exports.get(number)
         if export is None or count > export.references:
             raise ProtocolError("the peer released an object that it does not hold")
         export.references -= count
         if not export.references:
-            del self._exports[number]
+            del self.exports[number]
             del self._export_ids[id(export.target)]
             self._free_exports.append(number)
             self.freed.append(export.target)
@@ -574,16 +590,16 @@ class Session:
         if self.closed:
             return
         self.closed = error
-        for question in self._questions.values():
+        for question in self.questions.values():
             question.error = again(error)
             question.done = True
             if question.forward is None:
                 self.events.append(question)
-        self._questions.clear()
-        self.freed.extend(export.target for export in self._exports.values())
-        self._exports.clear()
+        self.questions.clear()
+        self.freed.extend(export.target for export in self.exports.values())
+        self.exports.clear()
         self._export_ids.clear()
-        self._answers.clear()
+        self.answers.clear()
 
 
 _Entry: TypeAlias = "Capability | tuple[Answer, tuple[int, ...]]"

@@ -51,15 +51,15 @@ class Ticket(Protocol):
 class ProtocolEnd(Protocol):
     """The protocol's side of a channel."""
 
-    def room(self) -> memoryview | None:
-        """Where to receive the rest of a large message into, or None."""
+    room: Callable[[], memoryview | None]
+    """Where to receive the rest of a large message into, or None."""
+
+    output: Callable[[], list[bytes]]
+    """What is to be written. Called with the lock held."""
 
     def feed(self, received: bytes | int) -> bool:
         """Take in a chunk, or the count of bytes received into `room()`; whether it gave another
         thread something to run. Called without the lock, by one thread at a time."""
-
-    def output(self) -> list[bytes]:
-        """What is to be written. Called with the lock held."""
 
     def lost(self, error: Disconnected) -> None:
         """The transport is gone. Called without the lock."""
@@ -148,7 +148,10 @@ class Channel:
             return
         if not self._end.closed and self._reading.acquire(False):
             thread.reads = True
-            self._disarm()
+            try:
+                self._epoll.modify(self._sock, 0)
+            except (OSError, ValueError):
+                pass  # stopped meanwhile
 
     def yield_role(self, thread: LocalThread) -> None:
         """Give the reader's role back, if the thread has it."""
@@ -205,7 +208,9 @@ class Channel:
         so that the busy one can be the reader from now on.
         """
         inbox = thread.inbox
-        self._keep_guard_awake()
+        if self._guard_tick is None and thread.is_main:
+            self._guard_tick = _GUARD_TICK
+            self.kick()
         while not ticket.done and inbox.empty() and not self._end.closed:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
@@ -218,11 +223,6 @@ class Channel:
         poll.register(self._sock.fileno(), select.POLLIN)
         if not poll.poll(max(0, int((deadline - time.monotonic()) * 1000))):
             raise Timeout("no answer in time")
-
-    def _keep_guard_awake(self) -> None:
-        if self._guard_tick is None and threading.current_thread() is threading.main_thread():
-            self._guard_tick = _GUARD_TICK
-            self.kick()
 
     # ------------------------------------------------------------------------------ reading
 
@@ -248,9 +248,6 @@ class Channel:
 
     def _arm(self) -> None:
         self._set_interest(self._sock, select.EPOLLIN | select.EPOLLONESHOT)
-
-    def _disarm(self) -> None:
-        self._set_interest(self._sock, 0)
 
     def _set_interest(self, fd: Any, events: int) -> None:
         try:

@@ -26,11 +26,12 @@ class LocalThread:
     when the thread ends. `deadline`: on the monotonic clock, None for none.
     `home`: the channel that this thread waits on, outermost; `away`: how many waits on other
     channels are nested in that one; `reads`: whether it has the reader's role of its home.
+    `is_main`: the thread that signals interrupt.
     """
 
     __slots__ = (
         "name", "ident", "inbox", "contexts", "capability", "pins", "deadline", "home", "away",
-        "reads", "__weakref__",
+        "reads", "is_main", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, name: str, ident: int) -> None:
@@ -44,6 +45,7 @@ class LocalThread:
         self.home: object = None
         self.away = 0
         self.reads = False
+        self.is_main = ident == threading.main_thread().ident
 
     def post(self, task: Task) -> None:
         """Queue a task; the thread runs it when it is idle or waits for an answer."""
