@@ -25,6 +25,7 @@ from mpipc.capnp.session import (
     Capability,
     Delivery,
     Import,
+    Kept,
     LocalCapability,
     Overloaded,
     Question,
@@ -108,8 +109,6 @@ class Driver(Protocol):
 class Connection:
     """See the module. `tracebacks`: send the tracebacks of undeclared exceptions to the peer.
     `logger`: wraps what is to be logged, None for no logging.
-
-    `root` is the peer's root object, once `start` has asked for it.
     """
 
     def __init__(
@@ -122,7 +121,6 @@ class Connection:
         logger: Logger | None,
     ) -> None:
         self.driver = driver
-        self.root: Import | None = None
         self.limits = limits
         self._lock = driver.lock
         self._tracebacks = tracebacks
@@ -132,10 +130,9 @@ class Connection:
         # What the driver asks for each time it reads and writes.
         self.room = self._frames.room
         self.output = self._session.take_output
+        self._root: weakref.ref[Import] | None = None
         self._thread_map: Import | None = None
         self._own_thread_map = ThreadMapCapability()
-        # References that the runtime holds for itself, apart from those of the user's proxies.
-        self._internal: weakref.WeakSet[Import] = weakref.WeakSet()
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
         self._made_threads = 0
         self._handed_over = False
@@ -160,7 +157,11 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether no proxy of the user's is left."""
-        return self._session.imports <= len(self._internal)
+        return not self._session.imports
+
+    def is_root(self, target: Import) -> bool:
+        """Whether this is the reference that `start` gave out."""
+        return self._root is not None and self._root() is target
 
     # ------------------------------------------------------------------------------- calling
 
@@ -174,7 +175,7 @@ class Connection:
         root = payload.message.cap(payload.lo, payload.hi)
         if not isinstance(root, Import):
             raise Unimplemented("the other end serves no root object")
-        self.root = root
+        self._root = weakref.ref(root)
         construct = generated.client._mpipc_construct
         if construct is not None:
             w = threads.write_capability(self._own_thread_map)
@@ -185,8 +186,8 @@ class Connection:
             else:
                 thread_map = threads.read_capability(*result)
                 if isinstance(thread_map, Import):
-                    self._thread_map = thread_map
-                    self._internal.add(thread_map)
+                    with self._lock:
+                        self._thread_map = Kept(thread_map)
         return self._client(generated.client, root)
 
     def call(
@@ -249,13 +250,13 @@ class Connection:
             return None
         capability = thread.capability
         with self._lock:
+            kept = Kept(remote)
             if not self.closed:
-                self._internal.add(remote)
                 self._threads.add(thread)
-                thread.contexts[self] = remote
+                thread.contexts[self] = kept
                 # Every call of this thread's passes it on as callback thread; keep it exported.
                 thread.pins.append(partial(self._session.unpin, self._session.export(capability)))
-        return remote
+        return kept
 
     def _outgoing(self, cap: Any) -> Any:
         """What to send for a capability: the peer's own object, when it is a proxy of one."""
@@ -501,8 +502,8 @@ class Connection:
     def _construct(self, delivery: Delivery, content: tuple[int, int, int]) -> None:
         thread_map = threads.read_capability(delivery.payload.message, *content)
         if isinstance(thread_map, Import):
-            self._thread_map = thread_map
-            self._internal.add(thread_map)
+            with self._lock:
+                self._thread_map = Kept(thread_map)
         self._reply(delivery, threads.write_capability(self._own_thread_map), threads.ONE_POINTER)
 
     def _serve_thread(

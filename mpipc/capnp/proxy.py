@@ -139,7 +139,7 @@ def close(proxy: object) -> None:
     if target is None:
         return
     connection = proxy._mpipc_connection
-    if connection.root is target:
+    if connection.is_root(target):
         connection.close()
     elif proxy._mpipc_destroy is not None and not connection.closed:
         destroy = proxy._mpipc_destroy

@@ -57,6 +57,19 @@ class Import:
             self.session.dropped(self.id)
 
 
+class Kept(Import):
+    """A reference that the runtime holds for itself; `Session.imports` does not count it."""
+
+    __slots__ = ()
+
+    def __init__(self, taken: Import) -> None:
+        super().__init__(taken.session, taken.id)
+        taken.disown()
+
+    def __del__(self) -> None:
+        self.session.dropped(~self.id)
+
+
 class Broken:
     """A capability that never came to be; calling it raises `error`."""
 
@@ -480,7 +493,8 @@ class Session:
         self._on_drop()
 
     def dropped(self, id: int) -> None:
-        """An Import was garbage-collected; may be called in any thread, lock held or not."""
+        """An Import was garbage-collected; may be called in any thread, lock held or not. `~id`:
+        one that was not counted."""
         self._dropped.append(id)
         self._on_drop()
 
@@ -494,7 +508,10 @@ class Session:
     def _let_go(self) -> None:
         while self._dropped:
             id = self._dropped.popleft()
-            self.imports -= 1
+            if id < 0:
+                id = ~id
+            else:
+                self.imports -= 1
             if not self.closed:
                 self.out.append(rpc.release(id, 1))
         while self._unpinned:
