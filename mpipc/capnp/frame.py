@@ -68,7 +68,7 @@ class FrameReader:
                 raise ProtocolError(
                     f"not a Cap'n Proto message: it announces {more_segments + 1} segments"
                 )
-            table = (more_segments // 2 + 1) * 8
+            table = (more_segments + 3) // 2 * 8  # a count and the sizes, padded
             if size - at < table:
                 break
             sizes = Struct(f"<{more_segments + 1}I").unpack_from(chunk, at + 4)
