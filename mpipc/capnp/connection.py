@@ -31,7 +31,7 @@ from mpipc.capnp.session import (
     Question,
     Session,
 )
-from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, take_answer, take_call
+from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Shortcuts
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
@@ -126,6 +126,7 @@ class Connection:
         self._tracebacks = tracebacks
         self._logger = logger
         self._session = Session(bootstrap, limits, driver.kick)
+        self._shortcuts = Shortcuts(self._session)
         self._frames = FrameReader(limits)
         # What the driver asks for each time it reads and writes.
         self.room = self._frames.room
@@ -171,7 +172,9 @@ class Connection:
         with self._lock:
             question = self._session.bootstrap(thread)
             self.driver.pump()
-        payload = self._wait(question, thread)
+        self._wait(question, thread)
+        payload = question.payload
+        assert payload is not None
         root = payload.message.cap(payload.lo, payload.hi)
         if not isinstance(root, Import):
             raise Unimplemented("the other end serves no root object")
@@ -217,10 +220,15 @@ class Connection:
         except BaseException:
             driver.yield_role(thread)
             raise
-        payload = self._wait(question, thread)
-        return (payload.message, *payload.struct())
+        self._wait(question, thread)
+        message = question.message
+        if message is not None:
+            message.owner = self
+            return (message, *question.content)
+        assert question.payload is not None
+        return (question.payload.message, *question.payload.struct())
 
-    def _wait(self, question: Question, thread: DriverThread) -> Any:
+    def _wait(self, question: Question, thread: DriverThread) -> None:
         try:
             self.driver.wait(question, thread)
         except BaseException:
@@ -230,7 +238,6 @@ class Connection:
             raise
         if question.error is not None:
             raise question.error
-        return question.payload
 
     def empty_params(self, method: ClientMethod) -> Writer:
         """Parameters of a method that has none but its context."""
@@ -327,25 +334,22 @@ class Connection:
         kind = chunk[KIND_AT]
         if kind == rpc.RETURN:
             with self._lock:
-                question = take_answer(self._session, chunk)
+                question = self._shortcuts.take_answer(chunk)
             if question is None:
                 return False
-            assert question.payload is not None
-            question.payload.message.owner = self
             question.waiter.wake()
-            self._dispatch()
+            if self._session.freed:
+                self._dispatch()
             return True
         if kind == rpc.CALL:
             with self._lock:
-                call = take_call(self._session, chunk)
+                call = self._shortcuts.take_call(chunk)
             if call is None:
                 return False
-            delivery = call.delivery
-            delivery.payload.message.owner = self
             self._handed_over = True
-            call.thread.thread.post(
-                partial(self._execute, delivery, call.method, call.content, call.callback)
-            )
+            delivery = call.delivery
+            delivery.message.owner = self
+            call.thread.thread.post(partial(self._execute, delivery, call.method, call.callback))
             return True
         return False
 
@@ -391,22 +395,21 @@ class Connection:
         """Have an incoming call run by the thread that it is meant for."""
         target: LocalCapability = delivery.target
         try:
-            content = delivery.payload.struct()
             if not isinstance(target, Local):
-                self._serve_thread(delivery, target, content)
+                self._serve_thread(delivery, target)
                 return
             method = target.server.methods.get((delivery.interface, delivery.method))
             if method is None:
                 name = target.server.name
                 raise Unimplemented(f"{name} has no such method ({delivery.method})")
             if method.kind == "construct":
-                self._construct(delivery, content)
+                self._construct(delivery)
             elif not method.context:
-                self.driver.post_io(partial(self._execute, delivery, method, content, None))
+                self.driver.post_io(partial(self._execute, delivery, method, None))
             else:
-                thread, callback = threads.read_context(delivery.payload.message, *content)
+                thread, callback = threads.read_context(delivery.message, *delivery.content)
                 callback_thread = callback if isinstance(callback, Import) else None
-                run = partial(self._execute, delivery, method, content, callback_thread)
+                run = partial(self._execute, delivery, method, callback_thread)
                 if isinstance(thread, ThreadCapability):
                     self._handed_over = True
                     thread.thread.post(run)
@@ -417,13 +420,7 @@ class Connection:
         except IpcError as e:
             self._reply_error(delivery, e)
 
-    def _execute(
-        self,
-        delivery: Delivery,
-        method: ServerMethod,
-        content: tuple[int, int, int],
-        callback: Import | None,
-    ) -> None:
+    def _execute(self, delivery: Delivery, method: ServerMethod, callback: Import | None) -> None:
         """Run a call on the current thread and answer it.
 
         Calls that it makes back over this connection are run by the thread that made it.
@@ -446,7 +443,7 @@ class Connection:
             else:
                 if self._logger:
                     impl = self._logger.object(impl, target.server.name, self.describe())
-                w = method.run(impl, delivery.payload.message, *content)
+                w = method.run(impl, delivery.message, *delivery.content)
                 if w.caps:
                     w.caps = [self._outgoing(cap) for cap in w.caps]
         except Exception as e:
@@ -499,19 +496,16 @@ class Connection:
             self.driver.pump()
         self._dispatch()
 
-    def _construct(self, delivery: Delivery, content: tuple[int, int, int]) -> None:
-        thread_map = threads.read_capability(delivery.payload.message, *content)
+    def _construct(self, delivery: Delivery) -> None:
+        thread_map = threads.read_capability(delivery.message, *delivery.content)
         if isinstance(thread_map, Import):
             with self._lock:
                 self._thread_map = Kept(thread_map)
         self._reply(delivery, threads.write_capability(self._own_thread_map), threads.ONE_POINTER)
 
-    def _serve_thread(
-        self, delivery: Delivery, target: LocalCapability, content: tuple[int, int, int]
-    ) -> None:
+    def _serve_thread(self, delivery: Delivery, target: LocalCapability) -> None:
         """Answer a call on a ThreadMap or a Thread."""
         called = delivery.interface, delivery.method
-        message = delivery.payload.message
         if isinstance(target, ThreadCapability) and called == threads.THREAD_GET_NAME:
             w = threads.write_text(target.thread.name)
             self._reply(delivery, w, threads.ONE_POINTER)
@@ -519,7 +513,7 @@ class Connection:
             if self._made_threads >= self.limits.threads:
                 raise Overloaded(f"more than {self.limits.threads} threads")
             self._made_threads += 1
-            name = threads.read_text(message, *content)
+            name = threads.read_text(delivery.message, *delivery.content)
             worker, end = self.driver.start_worker(name)
 
             def ended() -> None:

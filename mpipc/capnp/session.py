@@ -81,12 +81,15 @@ Capability: TypeAlias = "LocalCapability | Import | Broken | None"
 
 
 class Question(msgspec.Struct, eq=False):
-    """A call of ours. `done` once answered: then `error` or `payload` is set."""
+    """A call of ours. `done` once answered: then `error` or `payload` is set; or, where it was
+    clear what the results are, `message` and `content` (byte position, data words, pointers)."""
 
     id: int
     waiter: Any = None
     done: bool = False
     payload: Payload | None = None
+    message: Message | None = None
+    content: tuple[int, int, int] = (0, 0, 0)
     error: IpcError | None = None
     exported: Sequence[int] = ()
     abandoned: bool = False
@@ -116,7 +119,8 @@ class Delivery(msgspec.Struct, eq=False):
     target: LocalCapability
     interface: int
     method: int
-    payload: Payload
+    message: Message
+    content: tuple[int, int, int]  # byte position, data words, pointers of the parameters
     hosted: int  # how many capabilities in the parameters are the sender's
 
 
@@ -165,8 +169,6 @@ class Session:
     ) -> Question:
         """Call a method; `w` holds the parameters, whose struct has the given shape
         (`data words | pointers << 16`). Raises Disconnected."""
-        if self.closed:
-            raise again(self.closed)
         question = self._question(waiter)
         caps, question.exported = self._descriptors(w.caps)
         self.out.append(
@@ -402,10 +404,13 @@ class Session:
             local = target
 
             def deliver() -> None:
-                call.payload.message.caps = [_settled(entry) for entry in entries]
+                message, content = call.payload.message, call.payload.struct()
+                message.caps = [_settled(entry) for entry in entries]
                 hosted = sum(type(entry) is Import for entry in entries)
                 self.events.append(
-                    Delivery(self, answer, local, call.interface, call.method, call.payload, hosted)
+                    Delivery(
+                        self, answer, local, call.interface, call.method, message, content, hosted
+                    )
                 )
 
             self._when_settled(entries, deliver)
@@ -563,11 +568,11 @@ class Session:
             if cap is None:
                 words.append(rpc.NONE)
             elif isinstance(cap, Import):
-                words.append(rpc.descriptor(rpc.RECEIVER_HOSTED, cap.id))
+                words.append(rpc.RECEIVER_HOSTED | cap.id << 32)
             else:
                 number = self.export(cap)
                 exported.append(number)
-                words.append(rpc.descriptor(rpc.SENDER_HOSTED, number))
+                words.append(rpc.SENDER_HOSTED | number << 32)
         return words, exported
 
     def export(self, target: LocalCapability) -> int:

@@ -15,6 +15,7 @@ more than the sockets hold cannot block each other.
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import socket
@@ -29,9 +30,11 @@ from mpipc.errors import Disconnected, Timeout
 from mpipc.ipc import threads
 from mpipc.ipc.threads import LocalThread, Pool, Task, Worker
 
+_log = logging.getLogger("mpipc")
 _CHUNK = 1 << 16
 _SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _GATHER = 64  # parts that one sendmsg takes
+_ARMED = select.EPOLLIN | select.EPOLLONESHOT
 _LOW_WATER = 1 << 18  # bytes left to write below which a writer need not wait
 # A peer that leaves this many bytes (more than any one message) unread and takes none of them for
 # this long (seconds) is disconnected.
@@ -146,7 +149,7 @@ class Channel:
         """
         if thread.away or thread.reads or (thread.home is not self and thread.home is not None):
             return
-        if not self._end.closed and self._reading.acquire(False):
+        if not self.stopped and self._reading.acquire(False):
             thread.reads = True
             try:
                 self._epoll.modify(self._sock, 0)
@@ -158,7 +161,10 @@ class Channel:
         if thread.reads:
             thread.reads = False
             self._reading.release()
-            self._arm()
+            try:
+                self._epoll.modify(self._sock, _ARMED)
+            except (OSError, ValueError):
+                pass  # stopped meanwhile
 
     def wait(self, ticket: Ticket, thread: LocalThread) -> None:
         """Wait until the ticket is done; the thread runs what is posted to it meanwhile.
@@ -179,7 +185,8 @@ class Channel:
                     if task is not None:
                         task()
                     continue
-                self.claim(thread)
+                if not thread.reads:
+                    self.claim(thread)
                 if not thread.reads or not self._read_until(ticket, thread):
                     self.yield_role(thread)
                     self._wait_at_inbox(thread)
@@ -211,7 +218,7 @@ class Channel:
         if self._guard_tick is None and thread.is_main:
             self._guard_tick = _GUARD_TICK
             self.kick()
-        while not ticket.done and inbox.empty() and not self._end.closed:
+        while not ticket.done and inbox.empty() and not self.stopped:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
             if self._receive(0) and isinstance(ticket, Worker) and inbox.empty():
@@ -247,7 +254,7 @@ class Channel:
         return self._end.feed(received)
 
     def _arm(self) -> None:
-        self._set_interest(self._sock, select.EPOLLIN | select.EPOLLONESHOT)
+        self._set_interest(self._sock, _ARMED)
 
     def _set_interest(self, fd: Any, events: int) -> None:
         try:
@@ -265,7 +272,7 @@ class Channel:
                 return
             size = sum(map(len, parts))
             if size < _CHUNK:
-                data = parts[0] if len(parts) == 1 else b"".join(parts)
+                data = b"".join(parts)
                 try:
                     sent = self._sock.send(data, _SEND)
                 except BlockingIOError:
@@ -317,7 +324,7 @@ class Channel:
 
         The I/O thread does not wait: it is the one that must go on reading.
         """
-        if threading.current_thread() is self.io_thread:
+        if self._queued <= _LOW_WATER or threading.current_thread() is self.io_thread:
             return
         while self._queued > _LOW_WATER and not self.stopped:
             poll = select.poll()
@@ -340,20 +347,28 @@ class Channel:
 
     def _io(self) -> None:
         threads.adopt(threading.current_thread().name)
-        sock_fd, out_fd = self._sock.fileno(), self._out
-        while not self.stopped:
-            ready = self._epoll.poll(self._guard_tick)
-            for fd, _ in ready:
-                if fd == sock_fd:
-                    self._guard()
-                elif fd == out_fd:
-                    with self.lock:
-                        self._write_queue()
-                else:
-                    self._work()
-            if not ready:
-                self._rearm_if_forgotten()
-        self._release()
+        try:
+            while not self.stopped:
+                self._look_around()
+        except Exception as e:
+            # A defect, but nobody may wait for ever because of it.
+            _log.exception("the I/O thread failed")
+            self._end.lost(Disconnected(f"the I/O thread failed: {e!r}"))
+        finally:
+            self._release()
+
+    def _look_around(self) -> None:
+        ready = self._epoll.poll(self._guard_tick)
+        for fd, _ in ready:
+            if fd == self._kick_fd:
+                self._work()
+            elif fd == self._out:
+                with self.lock:
+                    self._write_queue()
+            else:
+                self._guard()
+        if not ready:
+            self._rearm_if_forgotten()
 
     def _guard(self) -> None:
         """Something has arrived while nobody reads."""
