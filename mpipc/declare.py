@@ -13,7 +13,6 @@ signature, abstractness, `isinstance` and type checking do not change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import Annotated, TypeVar, overload
 
@@ -28,8 +27,7 @@ STRUCT = "__mpipc_struct__"
 SCHEMA_FILE = "__schema__"
 
 
-@dataclass(frozen=True)
-class WireType:
+class WireType(msgspec.Struct, frozen=True):
     """`Annotated` metadata that picks a Cap'n Proto primitive type for an int or a float."""
 
     name: str
@@ -47,8 +45,11 @@ Float32 = Annotated[float, WireType("Float32")]
 Float64 = Annotated[float, WireType("Float64")]
 
 
-@dataclass(frozen=True)
-class Field:
+class _Ordinal(msgspec.Struct, frozen=True):
+    ordinal: int | None = None
+
+
+class Field(_Ordinal, frozen=True, kw_only=True):
     """Attributes of a parameter, a result or a struct field, written inside `Annotated[...]`.
 
     `ordinal`       its `@N` in the schema; left out: the next free one, in order of declaration.
@@ -62,11 +63,10 @@ class Field:
                     By default only types that are not pointers have one.
     """
 
-    ordinal: int | None = None
-    name: str | None = field(default=None, kw_only=True)
-    cxx_name: str | None = field(default=None, kw_only=True)
-    wire_default: object = field(default=..., kw_only=True)
-    has_flag: bool | EllipsisType = field(default=..., kw_only=True)
+    name: str | None = None
+    cxx_name: str | None = None
+    wire_default: object = ...
+    has_flag: bool | EllipsisType = ...
 
 
 class Results(msgspec.Struct):
@@ -74,8 +74,7 @@ class Results(msgspec.Struct):
     where there is one, comes last and is called `result`."""
 
 
-@dataclass(frozen=True)
-class Raises:
+class Raises(msgspec.Struct, frozen=True):
     """A declared exception: it travels as a result field and is raised again on the other side.
 
     `exception` is the Python class; it is raised with the text as its only argument.
@@ -89,8 +88,7 @@ class Raises:
     ordinal: int | None = None
 
 
-@dataclass(frozen=True)
-class SchemaFile:
+class SchemaFile(msgspec.Struct, frozen=True):
     """File attributes of an interface module, assigned to its `__schema__`.
 
     `id`             the 64-bit file id, its top bit set; left out: derived from the module's name.
@@ -105,8 +103,7 @@ class SchemaFile:
     include_types: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class InterfaceOptions:
+class InterfaceOptions(msgspec.Struct, frozen=True):
     """Attributes of an interface; also the decorator that attaches them."""
 
     name: str | None = None
@@ -119,8 +116,7 @@ class InterfaceOptions:
         return cls
 
 
-@dataclass(frozen=True)
-class StructOptions:
+class StructOptions(msgspec.Struct, frozen=True):
     """Attributes of a struct; also the decorator that attaches them."""
 
     name: str | None = None
@@ -131,8 +127,7 @@ class StructOptions:
         return cls
 
 
-@dataclass(frozen=True)
-class MethodOptions:
+class MethodOptions(msgspec.Struct, frozen=True):
     """Attributes of a method; also the decorator that attaches them."""
 
     ordinal: int | None = None

@@ -14,15 +14,15 @@ IpcError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
 class IpcError(Exception):
     """Base of all errors raised by mpipc."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One mistake in a declaration: where it is, what is wrong, what to write instead."""
 
     where: str

@@ -10,7 +10,6 @@ cannot make a reader do more than `Limits.traversal_words` of work.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from struct import Struct, error
 from typing import Any, NoReturn
 
@@ -26,8 +25,7 @@ VOID, BIT, BYTE, TWO_BYTES, FOUR_BYTES, EIGHT_BYTES, POINTERS, COMPOSITE = range
 _BITS = (0, 1, 8, 16, 32, 64, 64)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What a peer may ask of us.
 
     `message_words`    size of one message in 8-byte words; larger ones end the connection.

@@ -8,9 +8,10 @@ local object and write the results.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from mpipc.capnp.message import Message
 from mpipc.capnp.session import Import
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Client")
 
 
-@dataclass(frozen=True, slots=True)
-class ClientMethod:
+class ClientMethod(msgspec.Struct, frozen=True):
     """What a client needs to know to send a call: ids, and the shape of the parameters
     (`data words | pointers << 16`)."""
 
@@ -36,8 +36,7 @@ class ClientMethod:
     context: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ServerMethod:
+class ServerMethod(msgspec.Struct, frozen=True):
     """How a call is answered: `run(object, message, content, data words, pointers)` returns the
     writer of the results, whose shape is given. `kind` as in the model; `run` is None for the
     methods that the protocol adds."""
@@ -49,8 +48,7 @@ class ServerMethod:
     run: Callable[[Any, Message, int, int, int], Writer] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """The table of an interface's methods by (interface id, ordinal), inherited ones included.
 
     `interface` is the user's ABC, or None where any callable will do.
@@ -151,8 +149,7 @@ def unexpected(server: str, value: object) -> ConversionError:
     return ConversionError(f"expected a {server}, got {value!r:.100}")
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(msgspec.Struct, frozen=True):
     """What a generated module offers for one interface."""
 
     client: type[Client]

@@ -116,7 +116,7 @@ def interface_modules(package: str) -> tuple[Path, list[str]]:
 
 def generated_files(model: Model, modules: list[Module]) -> Mapping[str, str]:
     """What belongs into `generated/`, by file name."""
-    from mpipc.generate import module_source  # here: `--help` and errors need none of it
+    from mpipc.generate.module import module_source  # here: `--help` and errors need none of it
 
     layouts = compile_layouts(model)
     files = {"__init__.py": _INIT}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mpipc.model import Interface, Method, TypeName
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpipc.model import Interface, Method, TypeName
 
 IN_MEMORY = "_mpipc_generated"
 """Parent name of modules that are generated at first use instead of being imported."""

@@ -16,8 +16,9 @@ import socket
 import stat
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from mpipc.errors import AddressError
 
@@ -25,8 +26,7 @@ _MAX_PATH = 107  # sun_path of struct sockaddr_un, without its closing NUL
 _LOOPBACK = "only loopback addresses are allowed, because plain TCP is readable on its way"
 
 
-@dataclass(frozen=True)
-class UnixAddress:
+class UnixAddress(msgspec.Struct, frozen=True):
     """A socket file. `optional`: nobody listening there is no error (`auto`)."""
 
     path: Path
@@ -36,8 +36,7 @@ class UnixAddress:
         return f"unix:{self.path}"
 
 
-@dataclass(frozen=True)
-class TcpAddress:
+class TcpAddress(msgspec.Struct, frozen=True):
     """A loopback host and port."""
 
     host: str
@@ -49,8 +48,7 @@ class TcpAddress:
         )
 
 
-@dataclass(frozen=True)
-class FdAddress:
+class FdAddress(msgspec.Struct, frozen=True):
     """An inherited socket's descriptor."""
 
     fd: int
