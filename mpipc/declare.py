@@ -134,6 +134,7 @@ class MethodOptions(msgspec.Struct, frozen=True):
     name: str | None = None
     context: bool = True
     raises: tuple[Raises, ...] = ()
+    deprecated: str = ""
 
     def __call__(self, function: F) -> F:
         setattr(function, METHOD, self)
@@ -192,15 +193,19 @@ def method(
     name: str | None = None,
     context: bool = True,
     raises: RaisesArgument | None = None,
+    deprecated: str = "",
 ) -> MethodOptions:
     """Give a method attributes in the schema (optional).
 
-    `ordinal`  its `@N`; left out: the next free one, in order of declaration.
-    `name`     its schema name; left out: the Python name in lowerCamelCase.
-    `context`  False: no Context parameter; the method runs on the connection's I/O thread and
-               must not block (WIRE.md, "A call").
-    `raises`   exceptions that travel as results and are raised again by the caller's proxy:
-               classes (as `std::exception`) or `Raises` objects.
+    `ordinal`     its `@N`; left out: the one that it has in the committed schema, and for a new
+                  method the next free one, in order of declaration.
+    `name`        its schema name; left out: the Python name in lowerCamelCase.
+    `context`     False: no Context parameter; the method runs on the connection's I/O thread and
+                  must not block (WIRE.md, "A call").
+    `raises`      exceptions that travel as results and are raised again by the caller's proxy:
+                  classes (as `std::exception`) or `Raises` objects.
+    `deprecated`  what to do instead of calling it ("use get_header"): the caller's proxy warns
+                  with it (DeprecationWarning), and the schema says so.
     """
     given: Sequence[type[Exception] | Raises]
     if raises is None:
@@ -208,7 +213,7 @@ def method(
     else:
         given = raises if isinstance(raises, Sequence) else (raises,)
     declared = tuple(r if isinstance(r, Raises) else Raises(r) for r in given)
-    return MethodOptions(ordinal, name, context, declared)
+    return MethodOptions(ordinal, name, context, declared, deprecated)
 
 
 def options_of(cls: object, attribute: str) -> object | None:

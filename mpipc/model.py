@@ -135,15 +135,30 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserved:
+    """The place of a removed method or field: callers of old know it by its ordinal, so no other
+    may get it. The schema has to have something there, because ordinals leave no gaps.
+
+    `type` is that of a field, so that the fields behind it stay where they are: a primitive's
+    name, or AnyPointer for all that is behind a pointer. A method has none.
+    """
+
+    name: str
+    ordinal: int
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The Cap'n Proto struct behind a struct, a parameter list or a result list.
 
     `path` finds its layout: `Block`, or `Chain.getBlock$Params` and `Chain.getBlock$Results`
-    (schema names), unique within the module. `slots` are sorted by ordinal.
+    (schema names), unique within the module. `slots` and `reserved` are sorted by ordinal.
     """
 
     path: str
     slots: tuple[Slot, ...]
+    reserved: tuple[Reserved, ...] = ()
 
 
 # ----------------------------------------------------------------------------------- Python view
@@ -190,6 +205,7 @@ class Method:
     `kind`: a method of the ABC, or one that the protocol adds (`destroy`, `construct`).
     `returns`: what the Python method returns: nothing, one value, or the Results class.
     `name_annotation`: the C++ name, written as `$Proxy.name`.
+    `deprecated`: what to use instead, empty for a method that is not deprecated.
     """
 
     name: str
@@ -205,11 +221,13 @@ class Method:
     kind: Literal["method", "destroy", "construct"] = "method"
     name_annotation: str | None = None
     doc: str = ""
+    deprecated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """An interface. `methods` are its own, sorted by ordinal; `bases` are interfaces it extends.
+    """An interface. `methods` are its own, sorted by ordinal, as are the places of removed ones
+    (`reserved`), of which generated code knows nothing; `bases` are interfaces it extends.
 
     `callable`: derived from a `Callable[...]` annotation; there is no Python class of this name,
     any callable will do, and the client is called directly.
@@ -223,6 +241,7 @@ class Interface:
     root: bool = False
     callable: bool = False
     doc: str = ""
+    reserved: tuple[Reserved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

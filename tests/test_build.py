@@ -82,7 +82,7 @@ def test_check_prints_what_differs_and_writes_nothing(
     assert main(["build", "demo", "--check"]) == 1
     out = capsys.readouterr().out
     assert "--- demo/generated/chain.capnp" in out
-    assert "-    getHeight @1" in out and "+    getTheHeight @1" in out
+    assert "-    getHeight @1" in out and "+    reserved1GetHeight @1 () -> ();" in out
     assert "2 files out of date" in out
     assert "getTheHeight" not in (package / "generated" / "chain.capnp").read_text()
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpipc.derive import derive, derive_interface
+from mpipc.derive.lock import number
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.names import camel
-from mpipc.derive.records import number
 from mpipc.model import (
     Context,
     DataType,
@@ -272,7 +272,7 @@ def test_ordinals_are_dense_unique_and_as_asked(requested: list[int | None]) -> 
     asked = [ordinal for ordinal in requested if ordinal is not None]
     possible = len(set(asked)) == len(asked) and all(n < len(requested) for n in asked)
     try:
-        numbers = number(requested)
+        numbers, _ = number([(f"m{n}", asked) for n, asked in enumerate(requested)])
     except Mistake:
         assert not possible
         return

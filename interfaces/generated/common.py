@@ -14,7 +14,7 @@ from mpipc.capnp.runtime import (
     struct_misfit,
 )
 
-MODEL = "d2c099619e595e449851fd7056fc59ae8f4769903139529114d537e64ad8602a"
+MODEL = "8c145af1a623afac2e36b8493352f2862ce2726e179e9937e7a3c5346f586104"
 SOURCE = "c9f0411df5ab14a3984fdcff5ac6b4623b119832139cf60fe8c843f7a0913a50"
 IMPORTS: tuple[str, ...] = ()
 

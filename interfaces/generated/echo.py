@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
     misfit,
 )
 
-MODEL = "b5546856a03aeaa7d1963ae609f61e8bf0fee9f285d9cd6c5f108b6a300ad452"
+MODEL = "0509d44368ca6cc591c23e07316fbcd11809b1acfcc2b8e959a216d5af757280"
 SOURCE = "86fa542e595420feb307debdd9404950bd948e364b98f8b68e89f20cf27dc60d"
 IMPORTS: tuple[str, ...] = ()
 

@@ -24,7 +24,7 @@ from mpipc.capnp.runtime import (
     misfit,
 )
 
-MODEL = "590979d27a0d74df5b755605b9585f9b9c450e3feeba365cdf4ae008527d964f"
+MODEL = "6416dd05f8e323e24331d9a722a73628321d3f2f9d580a4ffc8e16ebd98dd988"
 SOURCE = "e0693c96985c5dbee228b0c870b8594072c6f21fa825c0529c85f0658f67da4c"
 IMPORTS: tuple[str, ...] = ("interfaces.echo", "interfaces.mining")
 

@@ -32,7 +32,7 @@ from mpipc.capnp.runtime import (
     write_pointers,
 )
 
-MODEL = "2d0e530f933685c0eb8cc074bcf2528d35aee258b2ab72a1be05ad05221b4495"
+MODEL = "b2e60f3ae8d6e54636e957215f993df04118c1bdae3543d9d5dcea4e872d6504"
 SOURCE = "059549f78eac4fab55036416ee814c39bfd282bf4464016c3b06f727704fb1c5"
 IMPORTS: tuple[str, ...] = ("interfaces.common",)
 

@@ -7,6 +7,7 @@ local object and write the results.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -105,6 +106,10 @@ class Client:
         if target is None:
             raise IpcError(f"{type(self).__name__} was closed")
         return self._mpipc_connection.call(target, method, w)
+
+    def _mpipc_deprecated(self, text: str) -> None:
+        """Warn whoever called the method that calls this."""
+        warnings.warn(text, DeprecationWarning, stacklevel=3)
 
     def __enter__(self: S) -> S:
         return self

@@ -16,7 +16,7 @@ from pathlib import Path
 from mpipc.derive import derive
 from mpipc.errors import Problem, SchemaError
 from mpipc.model import Model, Module
-from mpipc.schema import HEADER, compile_layouts, module_text
+from mpipc.schema import HEADER, committed_lock, compile_layouts, module_text
 
 GENERATED = "generated"
 _MARK = HEADER.partition(" from ")[0]
@@ -33,7 +33,7 @@ def build(package: str, *, check: bool = False) -> int:
     """
     started = time.perf_counter()
     directory, names = interface_modules(package)
-    model = derive(names)
+    model = derive(names, committed_lock)
     modules = [model.modules[name] for name in names]
     modules = [module for module in modules if module.structs or module.interfaces]
     if not modules:

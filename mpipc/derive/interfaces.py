@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, cast
 from mpipc import declare
 from mpipc.derive.annotations import Scope
 from mpipc.derive.docs import docstring
+from mpipc.derive.lock import number
 from mpipc.derive.methods import Signature, construct, derive_method, destroy, signature_of
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import camel, member_name, repeated, type_name
-from mpipc.derive.records import number
 from mpipc.derive.site import Site
-from mpipc.model import Interface, Method, TypeName
+from mpipc.model import Interface, Reserved, TypeName
 
 if TYPE_CHECKING:
     from mpipc.derive.session import Session
@@ -71,12 +71,16 @@ def derive_interface_class(session: Session, cls: type) -> Interface:
                 f"its base {base.__name__} has abstract methods, but is no interface",
                 f"@mpipc.interface above class {base.__name__}",
             )
-    added = _added_methods(cls, name, options)
     declared = _declared_methods(cls, site)
     _check_names(cls, declared)
-    ordinals = number([*(m.ordinal for m in added), *(d.options.ordinal for d in declared)])
-    methods = list(added)
-    for each, ordinal in zip(declared, ordinals[len(added) :], strict=True):
+    locked = session.locked(key.module, name)
+    known = {each.name for each in locked}
+    formerly = {each.ordinal: each.name for each in locked}
+    added = _added_method(cls, options)
+    wanted = [(each.schema_name, each.options.ordinal) for each in declared]
+    ordinals, reserved = number(_first(added, wanted, locked), locked)
+    methods = [_ADDED[added](name, ordinals.pop(0))] if added else []
+    for each, ordinal in zip(declared, ordinals, strict=True):
         at = site.member(each.name)
         with session.reporting(at.place):
             methods.append(
@@ -88,13 +92,15 @@ def derive_interface_class(session: Session, cls: type) -> Interface:
                     at,
                     interface=name,
                     options=each.options,
+                    former="" if each.schema_name in known else formerly.get(ordinal, ""),
                     doc=docstring(each.function),
                 )
             )
     bases = tuple(session.use_interface(base, site) for base in interface_bases(cls))
     methods.sort(key=lambda method: method.ordinal)
+    doc = docstring(cls)
     return Interface(
-        key, name, tuple(methods), bases, options.wrap, options.root, doc=docstring(cls)
+        key, name, tuple(methods), bases, options.wrap, options.root, doc=doc, reserved=reserved
     )
 
 
@@ -107,18 +113,24 @@ def derive_callback(
 ) -> Interface:
     """Describe the interface behind a Callable (WIRE.md, "Objects"). Raises Mistake; mistakes in
     its arguments become problems."""
-    added = [destroy(key.name)] if options.destroy else []
+    locked = site.session.locked(key.module, key.name)
+    added = "destroy" if options.destroy else None
+    ordinals, reserved = number(_first(added, [("call", None)], locked), locked)
+    methods = [destroy(key.name, ordinals.pop(0))] if added else []
     named = [(_argument_name(site.scope, each, n), each) for n, each in enumerate(arguments)]
     call = derive_method(
         "__call__",
         "call",
-        len(added),
+        ordinals.pop(),
         Signature(named, returns),
         replace(site, owner=(key.name,)),
         interface=key.name,
         options=declare.MethodOptions(),
     )
-    return Interface(key, key.name, (*added, call), wrap=options.wrap, callable=True)
+    methods = sorted([*methods, call], key=lambda method: method.ordinal)
+    return Interface(
+        key, key.name, tuple(methods), wrap=options.wrap, callable=True, reserved=reserved
+    )
 
 
 def _argument_name(scope: Scope, annotation: object, index: int) -> str:
@@ -127,14 +139,24 @@ def _argument_name(scope: Scope, annotation: object, index: int) -> str:
     return (options and options.name) or f"arg{index}"
 
 
-def _added_methods(cls: type, name: str, options: declare.InterfaceOptions) -> list[Method]:
+_ADDED = {"construct": construct, "destroy": destroy}
+
+
+def _added_method(cls: type, options: declare.InterfaceOptions) -> str | None:
     """What the protocol adds, unless an interface that is extended has it already."""
     bases = [base for _, base in ancestors(cls)]
     if options.root:
-        return [] if any(base.root for base in bases) else [construct(name)]
+        return None if any(base.root for base in bases) else "construct"
     if options.destroy and not any(base.destroy and not base.root for base in bases):
-        return [destroy(name)]
-    return []
+        return "destroy"
+    return None
+
+
+def _first(
+    added: str | None, wanted: list[tuple[str, int | None]], locked: Sequence[Reserved]
+) -> list[tuple[str, int | None]]:
+    """What the protocol adds comes first; in an interface that had none, behind all others."""
+    return [(added, None if locked else 0), *wanted] if added else wanted
 
 
 def _abstract(cls: type) -> Iterator[tuple[str, object]]:

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Literal
 
 from mpipc import declare
+from mpipc.derive.lock import former_name
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import member_name
 from mpipc.derive.records import Member, member, record
@@ -19,6 +20,7 @@ from mpipc.model import (
     DeclaredException,
     Method,
     Record,
+    Reserved,
     Slot,
     TextType,
     ThreadMap,
@@ -81,10 +83,12 @@ def derive_method(
     *,
     interface: str,
     options: declare.MethodOptions,
+    former: str = "",
     doc: str = "",
 ) -> Method:
-    """Describe a method; `interface` is the schema name of its interface. Raises Mistake; mistakes
-    in its parameters and results become problems."""
+    """Describe a method; `interface` is the schema name of its interface, `former` the method's
+    own in the committed schema where it had another. Raises Mistake; mistakes in its parameters
+    and results become problems."""
     reporting = site.session.reporting
     inputs = [_CONTEXT] if options.context else []
     for parameter, annotation in signature.parameters:
@@ -106,8 +110,13 @@ def derive_method(
     with reporting(at.place):
         returns, outputs = _results(signature.returns, at)
     path = f"{interface}.{schema_name}"
-    params, parameters, _ = record(f"{path}$Params", inputs)
-    results, result_fields, slots = record(f"{path}$Results", [*raised, *outputs])
+    before = f"{interface}.{former or schema_name}"
+    locked_inputs = site.session.locked(site.module, f"{before}$Params")
+    if options.context and locked_inputs and not _leads_with_context(locked_inputs):
+        locked_inputs = ()  # every parameter has to move
+    locked_outputs = site.session.locked(site.module, f"{before}$Results")
+    params, parameters, _ = record(f"{path}$Params", inputs, locked_inputs)
+    results, result_fields, slots = record(f"{path}$Results", [*raised, *outputs], locked_outputs)
     return Method(
         name,
         schema_name,
@@ -120,7 +129,13 @@ def derive_method(
         _exceptions(options.raises, slots),
         options.context,
         doc=doc,
+        deprecated=options.deprecated,
     )
+
+
+def _leads_with_context(locked: Sequence[Reserved]) -> bool:
+    first = locked[0].name
+    return (former_name(first) or first) == _CONTEXT.slot
 
 
 def _results(
@@ -146,21 +161,20 @@ def _exceptions(
     )
 
 
-def destroy(interface: str) -> Method:
+def destroy(interface: str, ordinal: int = 0) -> Method:
     """The method that deletes the remote object before it returns (WIRE.md, "Objects")."""
-    params, _, _ = record(f"{interface}.destroy$Params", [_CONTEXT])
-    return Method(
-        "destroy", "destroy", 0, params, Record(f"{interface}.destroy$Results", ()), kind="destroy"
-    )
+    params, _, _ = record(f"{interface}.destroy$Params", [_CONTEXT], ())
+    results = Record(f"{interface}.destroy$Results", ())
+    return Method("destroy", "destroy", ordinal, params, results, kind="destroy")
 
 
-def construct(interface: str) -> Method:
+def construct(interface: str, ordinal: int = 0) -> Method:
     """The method that a connection starts with (WIRE.md, "A connection")."""
     thread_map = Slot("threadMap", 0, ThreadMap())
     return Method(
         "construct",
         "construct",
-        0,
+        ordinal,
         Record(f"{interface}.construct$Params", (thread_map,)),
         Record(f"{interface}.construct$Results", (thread_map,)),
         context=False,

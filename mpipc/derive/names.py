@@ -16,6 +16,8 @@ RESERVED_TYPES = {
 }
 
 
+# What the places of removed members are called (mpipc.derive.lock).
+_RESERVED = re.compile(r"reserved[0-9]")
 _MEMBER = re.compile(r"[a-z][A-Za-z0-9]*\Z")
 _TYPE = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
 
@@ -39,6 +41,11 @@ def member_name(name: str) -> str:
         raise Mistake(
             f"its schema name would be {name!r}, and Cap'n Proto wants a lower-case letter first "
             "and then only ASCII letters and digits",
+            'name="...", or another Python name',
+        )
+    if _RESERVED.match(name):
+        raise Mistake(
+            f"its schema name would be {name!r}, as the place of a removed member is called",
             'name="...", or another Python name',
         )
     return name

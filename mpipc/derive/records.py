@@ -10,6 +10,7 @@ from types import EllipsisType
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation
+from mpipc.derive.lock import number
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.names import camel, capitalized, integer_range, member_name, repeated
 from mpipc.derive.site import Site
@@ -20,6 +21,7 @@ from mpipc.model import (
     Field,
     Primitive,
     Record,
+    Reserved,
     Slot,
     SlotType,
     ThreadMap,
@@ -102,35 +104,26 @@ def _default(value: object, type: Type) -> bool | int | float | None:
     raise Mistake(f"the wire default {value!r} is no {type.name}", f"a value of {type.name}")
 
 
-def number(requested: Sequence[int | None]) -> list[int]:
-    """Ordinals for members in order of declaration: the requested one, else the next free one.
-    Raises Mistake for equal ordinals and for gaps, which Cap'n Proto does not allow."""
-    taken = [ordinal for ordinal in requested if ordinal is not None]
-    again = repeated(map(str, taken))
-    if again:
-        raise Mistake(
-            f"the ordinal {', '.join(again)} is used twice", "an ordinal of its own for each"
-        )
-    free = (ordinal for ordinal in range(len(requested)) if ordinal not in set(taken))
-    numbers = [next(free, -1) if ordinal is None else ordinal for ordinal in requested]
-    missing = sorted(set(range(len(requested))) - set(numbers))
-    if missing:
-        raise Mistake(
-            f"the ordinals {sorted(taken)} leave a gap: {', '.join(map(str, missing))} is missing",
-            f"ordinals from 0 to {len(requested) - 1}, each once",
-        )
-    return numbers
-
-
-def record(path: str, members: Sequence[Member]) -> tuple[Record, list[Field], list[Slot]]:
+def record(
+    path: str, members: Sequence[Member], locked: Sequence[Reserved]
+) -> tuple[Record, list[Field], list[Slot]]:
     """Number the members, flags right after their values. Returns the record, the declared fields
     in order of declaration, and the slot of every member. Raises Mistake."""
-    requested: list[int | None] = []
+    asked: list[tuple[str, int | None]] = []
     for each in members:
-        requested.append(each.ordinal)
+        asked.append((each.slot, each.ordinal))
         if each.flag:
-            requested.append(None if each.ordinal is None else each.ordinal + 1)
-    numbers = iter(number(requested))
+            # Behind a value that had none so far, the next ordinal is somebody else's.
+            follows = None if each.ordinal is None or locked else each.ordinal + 1
+            asked.append((_flag_name(each), follows))
+    again = repeated(name for name, _ in asked)
+    if again:
+        raise Mistake(
+            f"two of its members are called {again[0]!r} in the schema",
+            'Annotated[..., Field(name="...")], or Raises(..., name="..."), for one of them',
+        )
+    ordinals, reserved = number(asked, locked)
+    numbers = iter(ordinals)
     fields: list[Field] = []
     slots: list[Slot] = []
     flags: list[Slot] = []
@@ -139,16 +132,14 @@ def record(path: str, members: Sequence[Member]) -> tuple[Record, list[Field], l
         slots.append(slot)
         flag = None
         if each.flag:
-            flag = Slot("has" + capitalized(each.slot), next(numbers), Primitive("Bool"))
+            flag = Slot(_flag_name(each), next(numbers), Primitive("Bool"))
             flags.append(flag)
         if each.field:
             assert not isinstance(each.type, Context | ThreadMap)
             fields.append(Field(each.field, each.type, slot, each.optional, flag))
     every = sorted([*slots, *flags], key=lambda slot: slot.ordinal)
-    again = repeated(slot.name for slot in every)
-    if again:
-        raise Mistake(
-            f"two of its members are called {again[0]!r} in the schema",
-            'Annotated[..., Field(name="...")], or Raises(..., name="..."), for one of them',
-        )
-    return Record(path, tuple(every)), fields, slots
+    return Record(path, tuple(every), reserved), fields, slots
+
+
+def _flag_name(member: Member) -> str:
+    return "has" + capitalized(member.slot)

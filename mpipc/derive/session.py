@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -16,6 +16,7 @@ from mpipc import declare
 from mpipc.derive.annotations import Scope
 from mpipc.derive.docs import docstring
 from mpipc.derive.interfaces import derive_callback, derive_interface_class, options_of
+from mpipc.derive.lock import Lock, Locks
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import repeated, type_name
 from mpipc.derive.records import Member, record
@@ -28,6 +29,7 @@ from mpipc.model import (
     MapType,
     Model,
     Module,
+    Reserved,
     Struct,
     StructType,
     TypeName,
@@ -50,9 +52,11 @@ class Draft:
 
 
 class Session:
-    """Derives modules and everything that they reach."""
+    """Derives modules and everything that they reach; `locks` are their committed ordinals."""
 
-    def __init__(self) -> None:
+    def __init__(self, locks: Locks) -> None:
+        self._locks = locks
+        self._known_locks: dict[str, Lock] = {}
         self._drafts: dict[str, Draft] = {}
         self._scopes: dict[str, Scope] = {}
         self._work: deque[Callable[[], None]] = deque()
@@ -93,6 +97,13 @@ class Session:
             self._scopes[module] = Scope(module, vars(sys.modules[module]))
         return self._scopes[module]
 
+    def locked(self, module: str, path: str) -> Sequence[Reserved]:
+        """What a module's committed schema has under a path (see `Lock`), in order of ordinals.
+        Raises SchemaError for a schema file that cannot be read."""
+        if module not in self._known_locks:
+            self._known_locks[module] = self._locks(module)
+        return self._known_locks[module].get(path, ())
+
     def key_of(self, cls: type) -> TypeName:
         """The identity of a class. Raises Mistake for one that other code cannot import."""
         module = sys.modules.get(cls.__module__)
@@ -129,7 +140,7 @@ class Session:
                 Member("key", type.key, field="key"),
                 Member("value", type.value, field="value"),
             ]
-            found, fields, _ = record(name, slots)
+            found, fields, _ = record(name, slots, self.locked(type.entry.module, name))
             entry = Struct(type.entry, name, "entry", found, tuple(fields))
             entries[name] = (type, entry)
         elif entries[name][0] != type:

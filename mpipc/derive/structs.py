@@ -85,6 +85,6 @@ def derive_struct(session: Session, cls: type) -> Struct:
     module = cls.__module__
     site = Site(session, module, session.scope(module), Place(module, cls.__name__), (name,))
     members = field_members(cls, site, wrapped=options.wrap is not None)
-    found, fields, _ = record(name, members)
+    found, fields, _ = record(name, members, session.locked(module, name))
     key = TypeName(module, cls.__name__)
     return Struct(key, name, kind, found, tuple(fields), options.wrap, docstring(cls))

@@ -97,6 +97,7 @@ def _method(
         *call(f"def {method.name}", _parameters(interface, method, scope, convert), "    ",
               f" -> {_returned(method, scope, convert)}:"),
         *_docstring(method.doc),
+        *_warning(interface, method),
     ]  # fmt: skip
     values = {field.name: field.name for field in method.parameters}
     slots = packed(method.parameters, values, params, 0, convert)
@@ -190,6 +191,13 @@ def _defaults(interface: Interface, method: Method, scope: Scope) -> dict[str, s
             declared = f"{scope.declared(interface.key)}.{method.name}"
             result[name] = f"{scope.runtime('default_of')}({declared}, {index})"
     return result
+
+
+def _warning(interface: Interface, method: Method) -> list[str]:
+    if not method.deprecated:
+        return []
+    text = f"{interface.name}.{method.name} is deprecated: {method.deprecated}"
+    return [f"        self._mpipc_deprecated({text!r})"]
 
 
 def _docstring(doc: str) -> list[str]:

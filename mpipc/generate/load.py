@@ -68,17 +68,18 @@ def _fresh(module: Any, name: str) -> bool:
         return True
     # Perhaps only a comment has changed: what counts is the model.
     from mpipc.derive import derive
+    from mpipc.schema import committed_lock
 
-    return bool(model_digest(derive([name]).modules[name]) == module.MODEL)
+    return bool(model_digest(derive([name], committed_lock).modules[name]) == module.MODEL)
 
 
 def _in_memory(name: str) -> Any:
     """Generate the modules that `name` needs and run them. Raises SchemaError."""
     from mpipc.derive import derive
     from mpipc.generate.module import module_source
-    from mpipc.schema import compile_layouts
+    from mpipc.schema import committed_lock, compile_layouts
 
-    model = derive([name])
+    model = derive([name], committed_lock)
     layouts = compile_layouts(model)
     sys.modules.setdefault(IN_MEMORY, types.ModuleType(IN_MEMORY))
     for each in _dependencies_first(name, {n: m.imports for n, m in model.modules.items()}, {}):

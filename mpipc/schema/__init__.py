@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from mpipc.schema.committed import committed_lock
 from mpipc.schema.compile import compile_layouts
 from mpipc.schema.paths import INCLUDE, schema_path
 from mpipc.schema.text import HEADER, module_text
 
-__all__ = ["HEADER", "INCLUDE", "compile_layouts", "module_text", "schema_path"]
+__all__ = [
+    "HEADER",
+    "INCLUDE",
+    "committed_lock",
+    "compile_layouts",
+    "module_text",
+    "schema_path",
+]

@@ -57,6 +57,7 @@ def _records(method: Method, compiled: Any) -> tuple[tuple[Record, Any], tuple[R
 def _record_layout(schema: Any, record: Record) -> RecordLayout:
     node = schema.node
     struct = node.struct
-    offsets = {field.name: field.slot.offset for field in struct.fields}
-    assert list(offsets) == [slot.name for slot in record.slots], record.path
+    compiled = {field.name: field.slot.offset for field in struct.fields}
+    offsets = {slot.name: compiled.pop(slot.name) for slot in record.slots}
+    assert list(compiled) == [each.name for each in record.reserved], record.path
     return RecordLayout(node.id, struct.dataWordCount, struct.pointerCount, offsets)

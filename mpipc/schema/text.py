@@ -19,6 +19,8 @@ from mpipc.model import (
     Model,
     Module,
     Primitive,
+    Record,
+    Reserved,
     Slot,
     SlotType,
     Struct,
@@ -88,8 +90,13 @@ class _Writer:
     def _interface(self, interface: Interface) -> Iterator[str]:
         bases = ", ".join(self._names[base] for base in interface.bases)
         yield self._head("interface", interface, f" extends({bases})" if bases else "")
-        members = [self._method(method) for method in interface.methods]
-        yield from _body(interface.doc, _aligned(members))
+        members = {each.ordinal: self._method(each) for each in interface.methods}
+        # Nobody can call what is gone, so nothing of it is left but the name.
+        members |= {
+            each.ordinal: [f"{INDENT}{each.name} @{each.ordinal} () -> ();"]
+            for each in interface.reserved
+        }
+        yield from _body(interface.doc, _aligned([line for _, line in sorted(members.items())]))
         yield "}"
 
     def _method(self, method: Method) -> list[str]:
@@ -98,8 +105,7 @@ class _Writer:
         head = f"{INDENT}{method.schema_name} @{method.ordinal} ("
         middle = ") -> ("
         end = f"){_annotations([('name', name)] if name else [])};"
-        takes = self._parameters(method.params.slots)
-        returns = self._parameters(method.results.slots)
+        takes, returns = self._parameters(method.params), self._parameters(method.results)
         params, results = ", ".join(takes), ", ".join(returns)
         params_each, results_each = _one_per_line(takes), _one_per_line(returns)
         forms = (
@@ -110,24 +116,33 @@ class _Writer:
             [head, *params_each, f"{INDENT}{middle}", *results_each, f"{INDENT}{end}"],
         )
         lines = next((form for form in forms if max(map(len, form)) <= WIDTH), forms[-1])
-        return [*lines, *_doc(method.doc, INDENT)]
+        doc = [method.doc] if method.doc else []
+        if method.deprecated:
+            doc.append(f"Deprecated: {method.deprecated.rstrip('.')}.")
+        return [*lines, *_doc("\n\n".join(doc), INDENT)]
 
-    def _parameters(self, slots: Sequence[Slot]) -> list[str]:
+    def _parameters(self, record: Record) -> list[str]:
         return [
-            f"{slot.name} :{self._type(slot.type)}{_default(slot)}{_annotations(slot.annotations)}"
-            for slot in slots
+            f"{name} :{type}{annotations}"
+            for name, _, type, annotations in self._fields(record, " $Proxy.count(0)")
         ]
+
+    def _fields(self, record: Record, gone: str) -> Iterator[tuple[str, int, str, str]]:
+        """Name, ordinal, type and annotations of each, in order of ordinals. `gone`: how C++ is
+        told that it has no counterpart to a field."""
+        places: list[Slot | Reserved] = [*record.slots, *record.reserved]
+        for each in sorted(places, key=lambda each: each.ordinal):
+            if isinstance(each, Reserved):
+                yield each.name, each.ordinal, each.type, gone
+            else:
+                type = self._type(each.type) + _default(each)
+                yield each.name, each.ordinal, type, _annotations(each.annotations)
 
     def _struct(self, struct: Struct) -> Iterator[str]:
         yield self._head("struct", struct)
         rows = [
-            (
-                slot.name,
-                f"@{slot.ordinal}",
-                f":{self._type(slot.type)}{_default(slot)}",
-                _annotations(slot.annotations).lstrip(),
-            )
-            for slot in struct.record.slots
+            (name, f"@{ordinal}", f":{type}", annotations.lstrip())
+            for name, ordinal, type, annotations in self._fields(struct.record, " $Proxy.skip")
         ]
         yield from _body(struct.doc, [[f"{INDENT}{line};"] for line in _columns(rows)])
         yield "}"

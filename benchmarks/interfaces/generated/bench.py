@@ -26,7 +26,7 @@ from mpipc.capnp.runtime import (
     write_structs,
 )
 
-MODEL = "3f508026d0233a62308fb6f4c6747b50486416adc20994c0c446f8fffef2f126"
+MODEL = "85dc286cc633e24c616368648d36fd772d535c89046340f7d987b39ada5daef8"
 SOURCE = "d349238488115b08d447bc84e120c672795e63a28b0f74b052d64e28e2f56c83"
 IMPORTS: tuple[str, ...] = ()
 

@@ -26,7 +26,7 @@ from mpipc.capnp.runtime import (
     misfit,
 )
 
-MODEL = "6d9244aa6201a1bf2fc26807f73feb1fe85fa32b1ac646f474dadcc4173df2f0"
+MODEL = "6fbd8de967815797e4c228c80f1df7e70782579e7fe0536546b170ada14fad40"
 SOURCE = "70094107a03b85c2b9e94c0f81292a9a2ce0effa588e562d4858159b459e4567"
 IMPORTS: tuple[str, ...] = ("interfaces.common",)
 

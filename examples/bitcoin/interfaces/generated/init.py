@@ -23,7 +23,7 @@ from mpipc.capnp.runtime import (
     misfit,
 )
 
-MODEL = "307b1d5f157947829da3fbccd0b1b27492270d8d501ed047629bd0679dca71e2"
+MODEL = "ba8cf3e82c4b8708db58641c0aaa3903a120acb80a8d7afadcb7412fe78831ba"
 SOURCE = "857e9f5dba28cb77b8a407f5b81ca1e06a0e3ec3ba9956406b6d79aee285f86c"
 IMPORTS: tuple[str, ...] = ("examples.bitcoin.interfaces.chain", "interfaces.init")
 
