@@ -38,6 +38,11 @@ from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Uni
 
 _log = logging.getLogger("mpipc")
 
+# Callbacks nested more deeply than this may come near the interpreter's recursion limit. A call
+# needs this many frames for itself, and for a callback that it causes to begin and to fail.
+_DEEP = 4
+_HEADROOM = 80
+
 
 class DriverThread(threads.Thread, Protocol):
     """A thread as the driver knows it."""
@@ -46,6 +51,8 @@ class DriverThread(threads.Thread, Protocol):
     capability: ThreadCapability
     pins: list[Callable[[], None]]
     home: object
+    nested: int
+    is_main: bool
 
     def wake(self) -> None:
         """Make the thread look whether its answer has come."""
@@ -160,6 +167,11 @@ class Connection:
         """Whether no proxy of the user's is left."""
         return not self._session.imports
 
+    @property
+    def deferred(self) -> bool:
+        """Whether an answer given by any thread may give another thread something to run."""
+        return self._session.deferred > 0
+
     def is_root(self, target: Import) -> bool:
         """Whether this is the reference that `start` gave out."""
         return self._root is not None and self._root() is target
@@ -202,6 +214,8 @@ class Connection:
         """
         driver = self.driver
         thread = driver.current()
+        if thread.nested > _DEEP:
+            _keep_headroom(_HEADROOM)
         if method.context:
             remote = thread.contexts.get(self)
             if remote is None and self._thread_map is not None:
@@ -369,7 +383,9 @@ class Connection:
         """Hand on what the session has found in received messages, in order. Called without the
         lock; when delivering causes new events, the outermost call hands them on."""
         session = self._session
-        if not session.events and not session.freed:
+        # Another thread may be about to hand on what this one has received. Then wait for it: a
+        # thread that went back to reading would not notice what it is given.
+        if not session.events and not session.freed and not self._dispatching:
             return
         with self._dispatch_lock:
             if self._dispatching:
@@ -383,7 +399,11 @@ class Connection:
                     else:
                         self._deliver(event)
                 while session.freed:
-                    self.driver.post_cleanup(session.freed.popleft().released)
+                    target = session.freed.popleft()
+                    if isinstance(target, Local):
+                        self.driver.post_cleanup(target.released)
+                    else:
+                        target.released()  # runs none of the user's code
             finally:
                 self._dispatching = False
         if session.events:  # they came while the flag was still set
@@ -450,8 +470,12 @@ class Connection:
             self._reply_error(delivery, e)
             return
         except BaseException as e:
+            # Ctrl-C belongs to the main thread. Elsewhere it is as good as any other exception:
+            # `sys.exit` in a method must not end a thread that its client goes on using.
             self._reply_error(delivery, e)
-            raise
+            if thread.is_main:
+                raise
+            return
         finally:
             if callback is not None:
                 if before is None:
@@ -521,11 +545,18 @@ class Connection:
                     self._made_threads -= 1
                 end()
 
+            # Another one than `worker.capability`, which goes to every peer that the thread calls:
+            # only this peer's references decide when the thread ends.
             capability = ThreadCapability(worker, ended)
-            worker.capability = capability
             self._reply(delivery, threads.write_capability(capability), threads.ONE_POINTER)
         elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_POOL:
             # The pool is always there, and grows as it is used.
             self._reply(delivery, Writer(0), 0)
         else:
             raise Unimplemented("threads have no such method")
+
+
+def _keep_headroom(frames: int) -> None:
+    """Raise RecursionError now rather than in the middle of a message."""
+    if frames:
+        _keep_headroom(frames - 1)

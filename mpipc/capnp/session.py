@@ -145,6 +145,8 @@ class Session:
         self.events: deque[Event] = deque()
         self.freed: deque[LocalCapability] = deque()
         self.imports = 0
+        self.deferred = 0
+        """How much of what was received waits for one of our answers."""
         self._bootstrap = bootstrap
         self._on_drop = on_drop
         self.questions: dict[int, Question] = {}
@@ -254,9 +256,10 @@ class Session:
         answer.done = True
         if answer.finished:
             self.answers.pop(answer.id, None)
-        for proceed in answer.waiting:
+        waiting, answer.waiting = answer.waiting, []
+        self.deferred -= len(waiting)
+        for proceed in waiting:
             proceed()
-        answer.waiting.clear()
 
     # ----------------------------------------------------------------------------- receiving
 
@@ -551,12 +554,13 @@ class Session:
             proceed()
         else:
             answer.waiting.append(proceed)
+            self.deferred += 1
 
     def _when_settled(self, entries: list[_Entry], proceed: Callable[[], None]) -> None:
         """Proceed once every answer that one of the entries refers to is there."""
         for entry in entries:
             if isinstance(entry, tuple) and not entry[0].done:
-                entry[0].waiting.append(lambda: self._when_settled(entries, proceed))
+                self._after(entry[0], lambda: self._when_settled(entries, proceed))
                 return
         proceed()
 
@@ -622,6 +626,7 @@ class Session:
         self.exports.clear()
         self._export_ids.clear()
         self.answers.clear()
+        self.deferred = 0
 
 
 _Entry: TypeAlias = "Capability | tuple[Answer, tuple[int, ...]]"

@@ -16,6 +16,7 @@ more than the sockets hold cannot block each other.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import socket
@@ -70,6 +71,10 @@ class ProtocolEnd(Protocol):
     @property
     def closed(self) -> bool:
         """Whether the connection is gone."""
+
+    @property
+    def deferred(self) -> bool:
+        """Whether an answer given by any thread may give another thread something to run."""
 
     @property
     def idle(self) -> bool:
@@ -144,10 +149,13 @@ class Channel:
         """Take the reader's role, if it is free, for a thread that is about to write what will be
         answered soon. Taken after the write, the answer might wake the I/O thread first.
 
-        A thread that can be called through another connection, too, must not sleep in this one's
-        socket: it never reads, and waits at its inbox, where every call for it arrives.
+        A thread that sleeps in the socket does not notice what other threads post to it. So one
+        that can be called through another connection, too, does not read but waits at its inbox,
+        and nobody but the I/O thread reads while answers may set off calls.
         """
         if thread.away or thread.reads or (thread.home is not self and thread.home is not None):
+            return
+        if self._end.deferred:
             return
         if not self.stopped and self._reading.acquire(False):
             thread.reads = True
@@ -175,6 +183,8 @@ class Channel:
         outermost = thread.home is None
         if outermost:
             thread.home = self
+        else:
+            thread.nested += 1
         elsewhere = thread.home is not self
         thread.away += elsewhere
         try:
@@ -195,6 +205,8 @@ class Channel:
             thread.away -= elsewhere
             if outermost:
                 thread.home = None
+            else:
+                thread.nested -= 1
 
     def _wait_at_inbox(self, thread: LocalThread) -> None:
         deadline = thread.deadline
@@ -211,8 +223,9 @@ class Channel:
     def _read_until(self, ticket: Ticket, thread: LocalThread) -> bool:
         """Read, holding the reader's role, until the ticket is done or there is a task to run.
 
-        False: a worker that has nothing to do read what another thread has to run. It steps aside,
-        so that the busy one can be the reader from now on.
+        False: it must go on at its inbox. Either others may post to it (see `claim`), or a worker
+        that has nothing to do read what another thread has to run: it steps aside, so that the busy
+        one can be the reader from now on.
         """
         inbox = thread.inbox
         if self._guard_tick is None and thread.is_main:
@@ -221,14 +234,17 @@ class Channel:
         while not ticket.done and inbox.empty() and not self.stopped:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
-            if self._receive(0) and isinstance(ticket, Worker) and inbox.empty():
-                return False
+            handed_over = self._receive(0)
+            if self._end.deferred or (handed_over and isinstance(ticket, Worker)):
+                return ticket.done or not inbox.empty()
         return True
 
     def _await_input(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
         poll = select.poll()
         poll.register(self._sock.fileno(), select.POLLIN)
-        if not poll.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+        # Also when there always is something to read, but never the answer.
+        if left <= 0 or not poll.poll(math.ceil(left * 1000)):
             raise Timeout("no answer in time")
 
     # ------------------------------------------------------------------------------ reading
@@ -282,6 +298,8 @@ class Channel:
                 if sent == size:
                     return
                 parts = [data[sent:]]
+        if not self._queue:
+            self._progress = time.monotonic()
         for part in parts:
             if part:
                 self._queue.append(memoryview(part))
@@ -326,6 +344,7 @@ class Channel:
         """
         if self._queued <= _LOW_WATER or threading.current_thread() is self.io_thread:
             return
+        self.yield_role(threads.current())
         while self._queued > _LOW_WATER and not self.stopped:
             poll = select.poll()
             poll.register(self._out, select.POLLOUT)

@@ -24,14 +24,15 @@ class LocalThread:
 
     `contexts`: for each connection, the peer's thread that runs this thread's calls. `pins`: called
     when the thread ends. `deadline`: on the monotonic clock, None for none.
-    `home`: the channel that this thread waits on, outermost; `away`: how many waits on other
-    channels are nested in that one; `reads`: whether it has the reader's role of its home.
+    `home`: the channel that this thread waits on, outermost; `nested`: how many waits are nested in
+    that one, and `away`: how many of them are on other channels; `reads`: whether it has the
+    reader's role of its home.
     `is_main`: the thread that signals interrupt.
     """
 
     __slots__ = (
-        "name", "ident", "inbox", "contexts", "capability", "pins", "deadline", "home", "away",
-        "reads", "is_main", "__weakref__",
+        "name", "ident", "inbox", "contexts", "capability", "pins", "deadline", "home", "nested",
+        "away", "reads", "is_main", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, name: str, ident: int) -> None:
@@ -43,6 +44,7 @@ class LocalThread:
         self.pins: list[Task] = []
         self.deadline: float | None = None
         self.home: object = None
+        self.nested = 0
         self.away = 0
         self.reads = False
         self.is_main = ident == threading.main_thread().ident
@@ -151,9 +153,11 @@ class Pool:
                 task = self._queue.pop(0)
 
     def end(self) -> None:
-        """Let every worker end."""
+        """Let every worker end, and start no other."""
         with self._lock:
             workers, self._workers = self._workers, []
+            self._idle.clear()
+            self._limit = 0
         for worker in workers:
             worker.end()
 
@@ -162,7 +166,7 @@ def run(task: Task) -> None:
     """Run a task of a worker; what it raises is logged, since nobody else would see it."""
     try:
         task()
-    except Exception:
+    except BaseException:
         _log.exception("a task failed")
 
 
