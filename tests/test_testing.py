@@ -1,0 +1,53 @@
+"""mpipc.testing: round trips over real connections, on the project's own interfaces."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from examples.bitcoin.interfaces.chain import Chain, TipHandler
+from examples.bitcoin.interfaces.init import NodeInit
+from interfaces.common import BlockRef
+from interfaces.echo import Echo
+from interfaces.init import Init
+from interfaces.mining import BlockTemplate, Mining
+from mpipc import testing
+from mpipc.capnp.message import Message
+
+INTERFACES = [Init, Echo, Mining, BlockTemplate, Chain, TipHandler, NodeInit]
+
+
+@pytest.mark.parametrize("interface", INTERFACES, ids=lambda cls: cls.__name__)
+def test_every_method_takes_and_returns_the_same_values(interface: type) -> None:
+    counts = testing.roundtrip(interface, max_examples=25)
+    assert counts
+    assert all(count > 0 for count in counts.values())
+
+
+class WrongEcho(Echo):
+    """Returns something else than it is told."""
+
+    def echo(self, echo: str) -> str:
+        return echo + "!"
+
+
+def test_a_connection_reaches_the_object_itself() -> None:
+    with testing.connected(WrongEcho(), Echo) as echo:
+        assert echo.echo("a") == "a!"
+
+
+def test_a_conversion_that_loses_something_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Message.text
+    monkeypatch.setattr(Message, "text", lambda self, *pointer: read(self, *pointer)[:7])
+    with pytest.raises(AssertionError, match="sent|returned"):
+        testing.roundtrip(Echo, max_examples=200)
+
+
+@given(testing.values(BlockRef), testing.arguments(Mining.check_block))
+@settings(max_examples=20)
+def test_strategies_give_values_of_the_declared_types(
+    ref: BlockRef, arguments: tuple[object, ...]
+) -> None:
+    assert isinstance(ref, BlockRef)
+    assert -(2**31) <= ref.height < 2**31
+    assert isinstance(arguments[0], bytes)
