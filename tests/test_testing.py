@@ -39,7 +39,7 @@ def test_a_connection_reaches_the_object_itself() -> None:
 def test_a_conversion_that_loses_something_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     read = Message.text
     monkeypatch.setattr(Message, "text", lambda self, *pointer: read(self, *pointer)[:7])
-    with pytest.raises(AssertionError, match="sent|returned"):
+    with pytest.raises(AssertionError, match=r"sent|returned"):
         testing.roundtrip(Echo, max_examples=200)
 
 

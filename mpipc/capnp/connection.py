@@ -142,7 +142,7 @@ class Connection:
         self._thread_map: Import | None = None
         self._own_thread_map = ThreadMapCapability()
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._made_threads = 0
+        self._made_threads: weakref.WeakSet[ThreadCapability] = weakref.WeakSet()
         self._handed_over = False
         self._dispatching = False
         self._dispatch_lock = threading.RLock()
@@ -170,7 +170,9 @@ class Connection:
     @property
     def deferred(self) -> bool:
         """Whether an answer given by any thread may give another thread something to run."""
-        return self._session.deferred > 0
+        session = self._session
+        # In this order: what was deferred becomes an event, which is taken out to be handed on.
+        return bool(session.deferred or session.events or self._dispatching)
 
     def is_root(self, target: Import) -> bool:
         """Whether this is the reference that `start` gave out."""
@@ -222,6 +224,10 @@ class Connection:
                 remote = self._make_thread(thread)
             w.caps[0] = remote
             w.caps[1] = thread.capability
+            if remote is None:
+                # The context is always last.
+                fixed = w.parts[0]
+                w.parts[0] = fixed[: -len(threads.CONTEXT)] + threads.CONTEXT_WITHOUT_THREAD
         if len(w.caps) > 2 or (w.caps and not method.context):
             w.caps = [self._outgoing(cap) for cap in w.caps]
         driver.claim(thread)
@@ -276,7 +282,7 @@ class Connection:
                 self._threads.add(thread)
                 thread.contexts[self] = kept
                 # Every call of this thread's passes it on as callback thread; keep it exported.
-                thread.pins.append(partial(self._session.unpin, self._session.export(capability)))
+                thread.pins.append(partial(self._session.unpin, self._session.pin(capability)))
         return kept
 
     def _outgoing(self, cap: Any) -> Any:
@@ -330,6 +336,7 @@ class Connection:
                     self._session.receive(message)
                 self.driver.pump()
         except (IpcError, StructError, RecursionError) as e:
+            _log.warning("dropped the connection %s: %s", self.describe(), e)
             with self._lock:
                 self._session.abort(str(e))
                 self.driver.pump()
@@ -356,6 +363,8 @@ class Connection:
                 self._dispatch()
             return True
         if kind == rpc.CALL:
+            if self._session.events or self._dispatching:
+                return False  # it must not overtake what another thread is handing on
             with self._lock:
                 call = self._shortcuts.take_call(chunk)
             if call is None:
@@ -399,11 +408,12 @@ class Connection:
                     else:
                         self._deliver(event)
                 while session.freed:
-                    target = session.freed.popleft()
-                    if isinstance(target, Local):
-                        self.driver.post_cleanup(target.released)
+                    # In a box, so that no reference stays here.
+                    box = [session.freed.popleft()]
+                    if isinstance(box[0], ThreadCapability):
+                        box.clear()
                     else:
-                        target.released()  # runs none of the user's code
+                        self.driver.post_cleanup(box.clear)
             finally:
                 self._dispatching = False
         if session.events:  # they came while the flag was still set
@@ -457,7 +467,7 @@ class Connection:
             if impl is None:
                 raise RemoteError("the object was destroyed")
             if method.run is None:
-                target.released()
+                target.destroy()
                 del impl
                 w = Writer(0)
             else:
@@ -482,19 +492,19 @@ class Connection:
                     contexts.pop(self, None)
                 else:
                     contexts[self] = before
-        hosted = delivery.hosted
+        unused = not delivery.hosted
         if thread.home is not None:
             # It goes back to waiting: the next call may be there as soon as this answer is.
             self.driver.claim(thread)
         with self._lock:
-            if callback is not None and hosted == 1:
+            if callback is not None and delivery.hosted == (callback,):
                 # Only the callback thread came with the call, and it is not needed any more: the
                 # answer itself gives it back.
                 callback.disown()
-                hosted = 0
+                unused = True
             if self._session.closed or delivery.answer.finished:
                 _log.info("%s ran to its end, but its caller is gone", method.name)
-            self._session.reply(delivery, w, method.shape, params_unused=not hosted)
+            self._session.reply(delivery, w, method.shape, params_unused=unused)
             self.driver.pump()
         self._dispatch()
         self.driver.drain()
@@ -534,20 +544,13 @@ class Connection:
             w = threads.write_text(target.thread.name)
             self._reply(delivery, w, threads.ONE_POINTER)
         elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_THREAD:
-            if self._made_threads >= self.limits.threads:
+            if len(self._made_threads) >= self.limits.threads:
                 raise Overloaded(f"more than {self.limits.threads} threads")
-            self._made_threads += 1
             name = threads.read_text(delivery.message, *delivery.content)
-            worker, end = self.driver.start_worker(name)
-
-            def ended() -> None:
-                with self._lock:
-                    self._made_threads -= 1
-                end()
-
             # Another one than `worker.capability`, which goes to every peer that the thread calls:
             # only this peer's references decide when the thread ends.
-            capability = ThreadCapability(worker, ended)
+            capability = ThreadCapability(*self.driver.start_worker(name))
+            self._made_threads.add(capability)
             self._reply(delivery, threads.write_capability(capability), threads.ONE_POINTER)
         elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_POOL:
             # The pool is always there, and grows as it is used.

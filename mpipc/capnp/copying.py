@@ -48,8 +48,9 @@ def _copy_pointer(
         return 0
     _, kind, size = message.resolve(at, lo, hi)
     if kind == 3:
-        # The capability table is copied as a whole, in order, so that indices stay.
-        return 3 | size << 32
+        # The capability table is copied as a whole, in order, so that indices stay. A pointer must
+        # not name an entry that turned out to be null.
+        return 0 if size < len(w.caps) and w.caps[size] is None else 3 | size << 32
     if kind & 3 == 0:
         return copy_struct(message, at, lo, hi, w, to, depth - 1)
     if kind & 3 == 1:

@@ -78,8 +78,8 @@ class Local:
         self.impl = impl
         self.server = server
 
-    def released(self) -> None:
-        """Let go of the object; it ends here when nothing else holds it."""
+    def destroy(self) -> None:
+        """Let go of the object; calls that come later fail."""
         self.impl = None
 
 

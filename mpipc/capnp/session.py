@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from struct import pack
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -29,13 +29,6 @@ from mpipc.capnp.message import POINTER, Limits, Message
 from mpipc.capnp.rpc_messages import Call, Descriptor, Payload, PromisedAnswer, Return
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
-
-
-class LocalCapability(Protocol):
-    """An object of ours that the peer can call."""
-
-    def released(self) -> None:
-        """The peer let go of its last reference. Called without the session's lock."""
 
 
 class Import:
@@ -76,6 +69,10 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
+
+LocalCapability: TypeAlias = object
+"""An object of ours that the peer can call. It ends with the last reference to it: the peer's, that
+of an answer which the peer has not finished, or that of a call."""
 
 Capability: TypeAlias = "LocalCapability | Import | Broken | None"
 
@@ -121,12 +118,15 @@ class Delivery(msgspec.Struct, eq=False):
     method: int
     message: Message
     content: tuple[int, int, int]  # byte position, data words, pointers of the parameters
-    hosted: int  # how many capabilities in the parameters are the sender's
+    hosted: tuple[Import, ...]  # the capabilities in the parameters that are the sender's
 
 
 class _Export(msgspec.Struct, eq=False):
+    """`references` are the peer's, `pins` our own."""
+
     target: LocalCapability
     references: int = 0
+    pins: int = 0
 
 
 Event: TypeAlias = "Question | Delivery"
@@ -143,7 +143,8 @@ class Session:
         self.closed: IpcError | None = None
         self.out: list[bytes] = []
         self.events: deque[Event] = deque()
-        self.freed: deque[LocalCapability] = deque()
+        self.freed: deque[LocalCapability | Answer] = deque()
+        """May hold the last references to objects of ours: to be dropped without the lock."""
         self.imports = 0
         self.deferred = 0
         """How much of what was received waits for one of our answers."""
@@ -157,6 +158,10 @@ class Session:
         self._free_exports: list[int] = []
         self._dropped: deque[int] = deque()
         self._unpinned: deque[int] = deque()
+        self._ready: deque[Callable[[], None]] = deque()
+        self._proceeding = False
+        # Answered and finished, but by answers of ours that are still to come.
+        self._unsettled: set[Question] = set()
 
     # ------------------------------------------------------------------------------- asking
 
@@ -170,7 +175,8 @@ class Session:
         self, target: Import, interface: int, method: int, w: Writer, shape: int, waiter: Any
     ) -> Question:
         """Call a method; `w` holds the parameters, whose struct has the given shape
-        (`data words | pointers << 16`). Raises Disconnected."""
+        (`data words | pointers << 16`). Raises Disconnected and Overloaded."""
+        self._make_room(w.caps)
         question = self._question(waiter)
         caps, question.exported = self._descriptors(w.caps)
         self.out.append(
@@ -202,6 +208,12 @@ class Session:
     def _reply(self, answer: Answer, w: Writer, shape: int, params_unused: bool) -> None:
         if self.closed:
             return
+        if w.caps and not answer.finished and not answer.to_yourself:
+            try:
+                self._make_room(w.caps)
+            except Overloaded as e:
+                self.reply_error(answer, e)
+                return
         if not (w.caps or answer.finished or answer.to_yourself or answer.waiting):
             # Without capabilities nothing can be pipelined on these results, so the peer need not
             # tell us when it has finished with them.
@@ -245,6 +257,9 @@ class Session:
         answer.error = error
         if answer.finished:
             self.out.append(rpc.return_other(answer.id, rpc.CANCELED))
+        elif answer.to_yourself:
+            # Kept for the peer like any other results, and not forgotten before it says so.
+            self.out.append(rpc.return_other(answer.id, rpc.SENT_ELSEWHERE))
         else:
             answer.finished = no_finish
             self.out.append(
@@ -253,13 +268,24 @@ class Session:
         self._done(answer)
 
     def _done(self, answer: Answer) -> None:
+        """An answer is there: go on with what has waited for it, and for what that settles."""
         answer.done = True
         if answer.finished:
             self.answers.pop(answer.id, None)
-        waiting, answer.waiting = answer.waiting, []
-        self.deferred -= len(waiting)
-        for proceed in waiting:
-            proceed()
+        if not answer.waiting:
+            return
+        self._ready += answer.waiting
+        answer.waiting.clear()
+        if self._proceeding:
+            return  # not called within itself: the peer decides how long such chains are
+        self._proceeding = True
+        try:
+            while self._ready:
+                self._ready.popleft()()
+                # Afterwards, since whoever sees 0 takes it that all events are there.
+                self.deferred -= 1
+        finally:
+            self._proceeding = False
 
     # ----------------------------------------------------------------------------- receiving
 
@@ -315,13 +341,14 @@ class Session:
             def complete() -> None:
                 payload.message.caps = [_settled(entry) for entry in entries]
                 question.payload = payload
-                self._answered(question)
+                self._settle(question)
 
             if not received.no_finish:
                 self.out.append(rpc.finish(question.id, release_result_caps=False))
                 if entries:
                     self._on_drop()
             self.forget(question)
+            self._unsettled.add(question)
             self._when_settled(entries, complete)
         elif received.kind == rpc.TAKE_FROM_OTHER:
             self.out.append(rpc.finish(question.id, release_result_caps=False))
@@ -342,6 +369,12 @@ class Session:
         del self.questions[question.id]
         self._free_questions.append(question.id)
 
+    def _settle(self, question: Question) -> None:
+        """All that an answer consists of is there."""
+        if question in self._unsettled:  # else the connection was lost meanwhile
+            self._unsettled.discard(question)
+            self._answered(question)
+
     def _answered(self, question: Question) -> None:
         question.done = True
         answer = question.forward
@@ -351,12 +384,12 @@ class Session:
             self.reply_error(answer, question.error)
         else:
             assert question.payload is not None
-            message = question.payload.message
-            content, data_words, pointers = question.payload.struct()
-            w = Writer(data_words + pointers, message.caps)
-            depth = self.limits.nesting
-            w.parts[0] = copy_fixed(message, content, data_words, pointers, w, 0, depth)
-            self._reply(answer, w, data_words | pointers << 16, False)
+            try:
+                w, shape = self._copied(question.payload, question.payload.message.caps)
+            except ProtocolError as e:
+                self.reply_error(answer, e)
+            else:
+                self._reply(answer, w, shape, False)
 
     def _take_from(self, id: int, question: Question) -> None:
         """The results of `question` are those of the peer's own call `id`, which we keep."""
@@ -369,8 +402,9 @@ class Session:
                 question.error = error_from(*describe(answer.error), "")
             else:
                 question.payload = answer_payload(answer)
-            self._answered(question)
+            self._settle(question)
 
+        self._unsettled.add(question)
         self._after(answer, complete)
 
     def _receive_call(self, call: Call) -> None:
@@ -378,9 +412,8 @@ class Session:
             raise ProtocolError("two calls have the same number")
         answer = self.answers[call.question] = Answer(call.question, call.to_yourself)
         entries = [self._adopt(d) for d in call.descriptors]
-        if len(self.answers) > self.limits.calls:
-            error = Overloaded(f"more than {self.limits.calls} calls in flight")
-            self.reply_error(answer, error, no_finish=True)
+        if self._overloaded(answer):
+            pass
         elif isinstance(call.target, int):
             export = self.exports.get(call.target)
             if export is None:
@@ -391,6 +424,15 @@ class Session:
             path = call.target.path
             on = self._answer(call.target)
             self._after(on, lambda: self._pass_on(answer, pipelined(on, path), call, entries))
+
+    def _overloaded(self, answer: Answer) -> bool:
+        """Refuse a call that is one too many."""
+        if len(self.answers) <= self.limits.calls:
+            return False
+        answer.to_yourself = False
+        error = Overloaded(f"more than {self.limits.calls} calls in flight")
+        self.reply_error(answer, error, no_finish=True)
+        return True
 
     def _pass_on(
         self, answer: Answer, target: Capability, call: Call, entries: list[_Entry]
@@ -407,9 +449,14 @@ class Session:
             local = target
 
             def deliver() -> None:
-                message, content = call.payload.message, call.payload.struct()
+                message = call.payload.message
+                try:
+                    content = call.payload.struct()
+                except ProtocolError as e:
+                    self.reply_error(answer, e)
+                    return
                 message.caps = [_settled(entry) for entry in entries]
-                hosted = sum(type(entry) is Import for entry in entries)
+                hosted = tuple(entry for entry in entries if type(entry) is Import)
                 self.events.append(
                     Delivery(
                         self, answer, local, call.interface, call.method, message, content, hosted
@@ -420,13 +467,21 @@ class Session:
 
     def _forward(self, answer: Answer, target: Import, call: Call, entries: list[_Entry]) -> None:
         """The peer called, through us, an object of its own: call it back."""
-        content, data_words, pointers = call.payload.struct()
-        w = Writer(data_words + pointers, [_settled(entry) for entry in entries])
-        message = call.payload.message
-        w.parts[0] = copy_fixed(message, content, data_words, pointers, w, 0, self.limits.nesting)
-        shape = data_words | pointers << 16
-        question = self.call(target, call.interface, call.method, w, shape, None)
-        question.forward = answer
+        try:
+            w, shape = self._copied(call.payload, [_settled(entry) for entry in entries])
+            question = self.call(target, call.interface, call.method, w, shape, None)
+        except IpcError as e:
+            self.reply_error(answer, e)
+        else:
+            question.forward = answer
+
+    def _copied(self, payload: Payload, caps: Sequence[Capability]) -> tuple[Writer, int]:
+        """Parameters or results to be passed on, and their shape. Raises ProtocolError."""
+        content, data_words, pointers = payload.struct()
+        w = Writer(data_words + pointers, caps)
+        depth = self.limits.nesting
+        w.parts[0] = copy_fixed(payload.message, content, data_words, pointers, w, 0, depth)
+        return w, data_words | pointers << 16
 
     def _receive_finish(self, id: int, *, release_caps: bool) -> None:
         # Peers that do not know "noFinishNeeded" finish what we have forgotten.
@@ -439,11 +494,15 @@ class Session:
         answer.finished = True
         if answer.done:
             del self.answers[id]
+            if answer.caps:
+                self.freed.append(answer)
 
     def _receive_bootstrap(self, id: int) -> None:
         if id in self.answers:
             raise ProtocolError("two calls have the same number")
         answer = self.answers[id] = Answer(id)
+        if self._overloaded(answer):
+            return
         if self._bootstrap is None:
             self.reply_error(answer, Unimplemented("this end serves no root object"))
             return
@@ -470,17 +529,27 @@ class Session:
     def _receive_unimplemented(self, message: Message, at: int, lo: int, hi: int) -> None:
         inner = Message(message.buf, message.start, message.end, message.segments)
         content, data_words, pointers = inner.struct(at, lo, hi)
-        if data_words < 1 or pointers < 1 or inner.buf[content] != rpc.CALL:
-            return  # nothing else that we send needs the peer's cooperation
+        if data_words < 1 or pointers < 1:
+            return
         section = content + data_words * 8
-        call_lo, call_hi = POINTER.unpack_from(inner.buf, section)
-        call = rpc.parse_call(inner, section, call_lo, call_hi)
-        question = self.questions.get(call.question)
+        pointer = section, *POINTER.unpack_from(inner.buf, section)
+        if inner.buf[content] == rpc.CALL:
+            id = rpc.parse_call(inner, *pointer).question
+        elif inner.buf[content] == rpc.BOOTSTRAP:
+            id = rpc.parse_word(inner, *pointer) & 0xFFFFFFFF
+        else:
+            return  # nothing else that we send needs the peer's cooperation
+        question = self.questions.get(id)
         if question is None or question.done:
             raise ProtocolError("an answer to a question that was not asked")
-        question.error = Unimplemented("the other end does not understand the call")
+        for number in question.exported:
+            self.unexport(number, 1)
         self.forget(question)
-        self._answered(question)
+        if question.abandoned:
+            question.done = True
+        else:
+            question.error = Unimplemented("the other end does not understand the call")
+            self._answered(question)
 
     def _unimplemented(self, message: Message) -> None:
         lo, hi = POINTER.unpack_from(message.buf, message.start)
@@ -495,8 +564,16 @@ class Session:
 
     # -------------------------------------------------------------------------- capabilities
 
+    def pin(self, target: LocalCapability) -> int:
+        """Keep an object of ours in the table, whatever the peer releases; returns its number."""
+        number = self.export(target)
+        export = self.exports[number]
+        export.references -= 1
+        export.pins += 1
+        return number
+
     def unpin(self, number: int) -> None:
-        """Undo one `export`; may be called in any thread, lock held or not."""
+        """Undo one `pin`; may be called in any thread, lock held or not."""
         self._unpinned.append(number)
         self._on_drop()
 
@@ -525,7 +602,8 @@ class Session:
         while self._unpinned:
             number = self._unpinned.popleft()
             if not self.closed:
-                self.unexport(number, 1)
+                self.exports[number].pins -= 1
+                self.unexport(number, 0)
 
     def _adopt(self, entry: Descriptor) -> _Entry:
         """Turn a received descriptor into a capability, or the answer that will be one."""
@@ -587,10 +665,19 @@ class Session:
             number = self._free_exports.pop() if self._free_exports else len(self.exports)
             self._export_ids[key] = number
             self.exports[number] = _Export(target)
-            if number >= self.limits.exports:
-                raise ProtocolError(f"the peer holds more than {self.limits.exports} objects")
         self.exports[number].references += 1
         return number
+
+    def _make_room(self, caps: Sequence[Any]) -> None:
+        """Raise Overloaded when the peer would hold more of our objects than it may."""
+        if len(self.exports) + len(caps) > self.limits.exports:
+            new = sum(
+                cap is not None and type(cap) is not Import and id(cap) not in self._export_ids
+                for cap in caps
+            )
+            if len(self.exports) + new > self.limits.exports:
+                raise Overloaded(f"the other end holds {self.limits.exports} objects, as many as"
+                                 " it may")  # fmt: skip
 
     def unexport(self, number: int, count: int) -> None:
         """The peer gave back references. Raises ProtocolError when it does not have as many."""
@@ -598,7 +685,7 @@ class Session:
         if export is None or count > export.references:
             raise ProtocolError("the peer released an object that it does not hold")
         export.references -= count
-        if not export.references:
+        if not export.references and not export.pins:
             del self.exports[number]
             del self._export_ids[id(export.target)]
             self._free_exports.append(number)
@@ -616,12 +703,15 @@ class Session:
         if self.closed:
             return
         self.closed = error
-        for question in self.questions.values():
+        for question in (*self.questions.values(), *self._unsettled):
             question.error = again(error)
             question.done = True
             if question.forward is None:
                 self.events.append(question)
         self.questions.clear()
+        self._unsettled.clear()
+        self._ready.clear()
+        self.freed.extend(self.answers.values())
         self.freed.extend(export.target for export in self.exports.values())
         self.exports.clear()
         self._export_ids.clear()

@@ -148,7 +148,9 @@ class Shortcuts:
         answer = answers[head.id] = Answer(head.id)
         content = head.content
         return SimpleCall(
-            Delivery(session, answer, local, head.interface, head.number, message, content, 1),
+            Delivery(
+                session, answer, local, head.interface, head.number, message, content, (callback,)
+            ),
             method,
             callback,
             thread,

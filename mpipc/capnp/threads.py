@@ -27,6 +27,8 @@ ONE_POINTER = 1 << 16  # the shape of a struct that is one pointer
 CONTEXT_WORDS = 2
 CONTEXT_CAPS = (None, None)
 CONTEXT = Struct("<QQ").pack(3, 3 | 1 << 32)
+# A pointer must not name an entry that is null.
+CONTEXT_WITHOUT_THREAD = Struct("<QQ").pack(0, 3 | 1 << 32)
 
 _WORD = Struct("<Q")
 
@@ -41,7 +43,9 @@ class Thread(Protocol):
 
 
 class ThreadCapability:
-    """A thread as a capability. `ended` is called when the peer's last reference goes."""
+    """A thread as a capability. `ended` is called when nothing refers to it any more, neither the
+    peer nor a call that is still to run; by whatever thread that happens in, so it must not wait.
+    """
 
     __slots__ = ("thread", "ended", "__weakref__")
 
@@ -49,7 +53,7 @@ class ThreadCapability:
         self.thread = thread
         self.ended = ended
 
-    def released(self) -> None:
+    def __del__(self) -> None:
         if self.ended is not None:
             self.ended()
 
@@ -58,9 +62,6 @@ class ThreadMapCapability:
     """Our ThreadMap, with which the peer makes threads here."""
 
     __slots__ = ("__weakref__",)
-
-    def released(self) -> None:
-        """Nothing ends with it: each thread has a reference of its own."""
 
 
 def context_pointer(at: int, position: int) -> int:

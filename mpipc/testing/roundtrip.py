@@ -100,7 +100,7 @@ def _check(
 
     @settings(
         max_examples=max_examples, deadline=None, suppress_health_check=list(HealthCheck),
-        database=None,
+        database=None, report_multiple_bugs=False,
     )  # fmt: skip
     @given(strategies.fields(method.parameters), result_of(method, strategies))
     def call(arguments: tuple[Any, ...], answer: Any) -> None:
