@@ -294,6 +294,8 @@ class Session:
 
         Raises ProtocolError when the peer broke the protocol: the owner then calls `abort`.
         """
+        if self.closed:
+            return  # what was still on its way
         kind, at, lo, hi = rpc.message_kind(message)
         if kind == rpc.RETURN:
             self._receive_return(rpc.parse_return(message, at, lo, hi))

@@ -236,8 +236,8 @@ class Channel:
                 self._await_input(thread.deadline)
             handed_over = self._receive(0)
             if self._end.deferred or (handed_over and isinstance(ticket, Worker)):
-                return ticket.done or not inbox.empty()
-        return True
+                break
+        return ticket.done or not inbox.empty()
 
     def _await_input(self, deadline: float) -> None:
         left = deadline - time.monotonic()
