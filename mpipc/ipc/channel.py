@@ -194,6 +194,7 @@ class Channel:
                     task = inbox.get()
                     if task is not None:
                         task()
+                        del task  # and with it the objects that the call came with
                     continue
                 if not thread.reads:
                     self.claim(thread)
