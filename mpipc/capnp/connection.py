@@ -445,6 +445,8 @@ class Connection:
                     thread.thread.post(run)
                 elif thread is None:
                     self.driver.post_pool(run)
+                elif isinstance(thread, Broken):
+                    raise thread.error
                 else:
                     raise RemoteError("the call's thread is no thread of this process")
         except IpcError as e:

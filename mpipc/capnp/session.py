@@ -66,7 +66,7 @@ class Kept(Import):
 class Broken:
     """A capability that never came to be; calling it raises `error`."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: IpcError) -> None:
         self.error = error
 
 
@@ -100,7 +100,7 @@ class Answer(msgspec.Struct, eq=False):
     to_yourself: bool = False
     done: bool = False
     finished: bool = False
-    error: Exception | None = None
+    error: IpcError | None = None
     caps: Sequence[Capability] = ()
     body: bytes = b""
     shape: int | None = None  # None: the result is caps[0] itself (bootstrap)
@@ -248,7 +248,7 @@ class Session:
         self._done(answer)
 
     def reply_error(
-        self, answer: Answer, error: Exception, trace: str = "", *, no_finish: bool = False
+        self, answer: Answer, error: IpcError, trace: str = "", *, no_finish: bool = False
     ) -> None:
         """Answer a call with an exception, which the peer sees as RemoteError or the like.
         `no_finish`: forget it at once, also for calls that the peer pipelines on it."""
