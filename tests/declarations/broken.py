@@ -1,3 +1,3 @@
 """Imports a module that does not exist."""
 
-import tests.declarations.nowhere  # type: ignore[import-not-found] # noqa: F401
+import tests.declarations.nowhere  # type: ignore # noqa: F401

@@ -15,7 +15,7 @@ import mpipc
 from mpipc import Field, Float32, Int8, Int32
 
 if TYPE_CHECKING:
-    from tests.declarations.nowhere import Missing  # type: ignore[import-not-found]
+    from tests.declarations.nowhere import Missing  # type: ignore
 
 T = TypeVar("T")
 
