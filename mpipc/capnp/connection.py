@@ -410,10 +410,10 @@ class Connection:
                 while session.freed:
                     # In a box, so that no reference stays here.
                     box = [session.freed.popleft()]
-                    if isinstance(box[0], ThreadCapability):
-                        box.clear()
-                    else:
+                    if isinstance(box[0], Local):
                         self.driver.post_cleanup(box.clear)
+                    else:
+                        box.clear()  # runs none of the user's code
             finally:
                 self._dispatching = False
         if session.events:  # they came while the flag was still set

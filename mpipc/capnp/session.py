@@ -143,7 +143,7 @@ class Session:
         self.closed: IpcError | None = None
         self.out: list[bytes] = []
         self.events: deque[Event] = deque()
-        self.freed: deque[LocalCapability | Answer] = deque()
+        self.freed: deque[Capability] = deque()
         """May hold the last references to objects of ours: to be dropped without the lock."""
         self.imports = 0
         self.deferred = 0
@@ -254,7 +254,8 @@ class Session:
         `no_finish`: forget it at once, also for calls that the peer pipelines on it."""
         if self.closed:
             return
-        answer.error = error
+        # Its frames may refer to the answer, and would outlive the call with all that they hold.
+        answer.error = error.with_traceback(None)
         if answer.finished:
             self.out.append(rpc.return_other(answer.id, rpc.CANCELED))
         elif answer.to_yourself:
@@ -496,8 +497,7 @@ class Session:
         answer.finished = True
         if answer.done:
             del self.answers[id]
-            if answer.caps:
-                self.freed.append(answer)
+            self.freed.extend(answer.caps)
 
     def _receive_bootstrap(self, id: int) -> None:
         if id in self.answers:
@@ -674,7 +674,7 @@ class Session:
         """Raise Overloaded when the peer would hold more of our objects than it may."""
         if len(self.exports) + len(caps) > self.limits.exports:
             new = sum(
-                cap is not None and type(cap) is not Import and id(cap) not in self._export_ids
+                cap is not None and not isinstance(cap, Import) and id(cap) not in self._export_ids
                 for cap in caps
             )
             if len(self.exports) + new > self.limits.exports:
@@ -713,7 +713,8 @@ class Session:
         self.questions.clear()
         self._unsettled.clear()
         self._ready.clear()
-        self.freed.extend(self.answers.values())
+        for answer in self.answers.values():
+            self.freed.extend(answer.caps)
         self.freed.extend(export.target for export in self.exports.values())
         self.exports.clear()
         self._export_ids.clear()
