@@ -245,8 +245,10 @@ class Connection:
         if message is not None:
             message.owner = self
             return (message, *question.content)
-        assert question.payload is not None
-        return (question.payload.message, *question.payload.struct())
+        payload = question.payload
+        assert payload is not None
+        payload.message.owner = self
+        return (payload.message, *payload.struct())
 
     def _wait(self, question: Question, thread: DriverThread) -> None:
         try:
@@ -438,6 +440,10 @@ class Connection:
                 self.driver.post_io(partial(self._execute, delivery, method, None))
             else:
                 thread, callback = threads.read_context(delivery.message, *delivery.content)
+                if isinstance(callback, ThreadCapability):
+                    # A call of ours that turned out to be on an object of ours, so that the peer
+                    # passed it back: the thread that waits for it can run it.
+                    thread = callback
                 callback_thread = callback if isinstance(callback, Import) else None
                 run = partial(self._execute, delivery, method, callback_thread)
                 if isinstance(thread, ThreadCapability):

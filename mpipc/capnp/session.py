@@ -187,7 +187,9 @@ class Session:
 
     def abandon(self, question: Question) -> None:
         """Nobody waits for this answer any more; it is dropped when it comes."""
-        if not question.done and not question.abandoned and not self.closed:
+        if question in self._unsettled:
+            self._unsettled.discard(question)  # finished already
+        elif not question.done and not question.abandoned and not self.closed:
             question.abandoned = True
             self.out.append(rpc.finish(question.id, release_result_caps=True))
 
