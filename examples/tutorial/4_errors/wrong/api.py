@@ -1,0 +1,14 @@
+"""An interface with two mistakes."""
+
+from abc import ABC, abstractmethod
+
+import mpipc
+
+
+@mpipc.interface
+class Savings(ABC):
+    @abstractmethod
+    def deposit(self, amount: complex) -> None: ...
+
+    @abstractmethod
+    def last_booking(self) -> tuple[int, str]: ...
