@@ -6,10 +6,9 @@ import enum
 import math
 import reprlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from struct import Struct
-from struct import error as StructError
 from typing import Any, TypeVar
 
 from mpipc.capnp.message import Message
@@ -19,70 +18,8 @@ from mpipc.errors import ConversionError
 E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")
 
-# What packing a value of the wrong type or size raises. ConversionError is a ValueError.
-MISFITS = (StructError, TypeError, AttributeError, ValueError, KeyError, OverflowError)
-
 # Indexing checks that a value is a bool, and makes it a bit.
 BIT = {False: 0, True: 1}
-
-_RANGES = {
-    "Bool": (0, 1),
-    **{f"Int{n}": (-(1 << n - 1), (1 << n - 1) - 1) for n in (8, 16, 32, 64)},
-    **{f"UInt{n}": (0, (1 << n) - 1) for n in (8, 16, 32, 64)},
-}
-_EXPECTED = {"Bool": bool, "Text": str, "Data": bytes, "Float32": float, "Float64": float}
-
-
-def misfit(
-    error: Exception, where: str, values: Iterable[tuple[str, str, object]]
-) -> ConversionError:
-    """The error for values that could not be packed, naming the one to blame.
-
-    `values` are (name, schema type, value); "?" after the type allows None.
-    """
-    if isinstance(error, ConversionError):
-        return ConversionError(f"{where}: {error}")
-    for name, type, value in values:
-        wrong = _wrong(type, value)
-        if wrong:
-            return ConversionError(f"{where}: {name}: {wrong}")
-    return ConversionError(f"{where}: {error}")
-
-
-def struct_misfit(
-    error: Exception, where: str, fields: Iterable[tuple[str, str]], value: object
-) -> ConversionError:
-    """As `misfit`, for the fields of a struct."""
-    missing = next((name for name, _ in fields if not hasattr(value, name)), None)
-    if missing is not None:
-        return ConversionError(f"expected a {where}, got {_shown(value)}")
-    return misfit(error, where, [(name, type, getattr(value, name)) for name, type in fields])
-
-
-def _wrong(type: str, value: object) -> str | None:
-    """What is wrong with a value, None if nothing is, as far as that can be told from its type."""
-    if value is None:
-        return None if type.endswith("?") else f"expected {type}, got None"
-    type = type.removesuffix("?")
-    if type in _RANGES and isinstance(value, int):
-        low, high = _RANGES[type]
-        return None if low <= value <= high else f"{value} is out of range for {type}"
-    if type in _RANGES:
-        return f"expected an int for {type}, got {_shown(value)}"
-    expected = _EXPECTED.get(type)
-    if expected is float and isinstance(value, int | float):
-        return None if type == "Float64" else f"{value} is out of range for {type}"
-    if expected is not None and not isinstance(value, expected):
-        return f"expected {expected.__name__}, got {_shown(value)}"
-    if type.startswith("List(") and isinstance(value, Collection) and not isinstance(value, str):
-        return next(filter(None, (_wrong(type[5:-1], each) for each in value)), None)
-    if expected is None:
-        return f"expected {type}, got {_shown(value)}"
-    return None
-
-
-def _shown(value: object) -> str:
-    return f"{type(value).__name__} {reprlib.repr(value)}"
 
 
 def enum_member(cls: type[E], value: int) -> E:
@@ -164,7 +101,7 @@ def read_structs(m: Message, at: int, lo: int, hi: int, read: ReadStruct[T]) -> 
 def write_pointers(w: Writer, at: int, values: Collection[Any], write: WritePointer) -> int:
     """Append a list of pointers; `write` appends one object and gives its pointer word."""
     if isinstance(values, str | bytes):
-        raise TypeError(f"expected a list, got {_shown(values)}")
+        raise TypeError(f"expected a list, got {reprlib.repr(values)}")
     base, part, pointer = w.pointers(at, len(values))
     words = [write(w, base + index, value) for index, value in enumerate(values)]
     w.parts[part] = Struct(f"<{len(words)}Q").pack(*words)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from mpipc.capnp.message import Message
+from mpipc.capnp.misfits import unexpected
 from mpipc.capnp.session import Import
 from mpipc.capnp.writer import Writer
-from mpipc.errors import ConversionError, IpcError
+from mpipc.errors import IpcError
 
 if TYPE_CHECKING:
     from mpipc.capnp.connection import Connection
@@ -147,11 +148,6 @@ def close(proxy: object) -> None:
     elif proxy._mpipc_destroy is not None and not connection.closed:
         destroy = proxy._mpipc_destroy
         connection.call(target, destroy, connection.empty_params(destroy))
-
-
-def unexpected(server: str, value: object) -> ConversionError:
-    """The error for a value that is no object of the interface."""
-    return ConversionError(f"expected a {server}, got {value!r:.100}")
 
 
 class Generated(msgspec.Struct, frozen=True):
