@@ -30,6 +30,7 @@ from mpipc.capnp.session import (
     Overloaded,
     Question,
     Session,
+    again,
 )
 from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Shortcuts
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
@@ -258,8 +259,14 @@ class Connection:
                 self._session.abandon(question)
                 self.driver.pump()
             raise
-        if question.error is not None:
-            raise question.error
+        error, question.error = question.error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                # Nothing in its traceback may lead to it: such a cycle would keep all the objects
+                # that the frames refer to until the garbage collector finds it.
+                del error
 
     def empty_params(self, method: ClientMethod) -> Writer:
         """Parameters of a method that has none but its context."""
@@ -309,7 +316,7 @@ class Connection:
         if isinstance(cap, Local) and cap.impl is not None:
             return cap.impl
         if isinstance(cap, Broken):
-            raise cap.error
+            raise again(cap.error)
         raise ProtocolError("an object of another kind was expected")
 
     # ---------------------------------------------------------------------- for the driver
@@ -452,7 +459,7 @@ class Connection:
                 elif thread is None:
                     self.driver.post_pool(run)
                 elif isinstance(thread, Broken):
-                    raise thread.error
+                    raise again(thread.error)
                 else:
                     raise RemoteError("the call's thread is no thread of this process")
         except IpcError as e:

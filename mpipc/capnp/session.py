@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from struct import pack
 from typing import Any, TypeAlias
 
@@ -732,8 +733,8 @@ class Overloaded(RemoteError):
 
 
 def again(error: IpcError) -> IpcError:
-    """A fresh copy of an exception, since each waiting thread raises its own."""
-    return type(error)(*error.args)
+    """A fresh copy of an exception, since whoever raises it leaves a traceback in it."""
+    return copy(error)
 
 
 def _settled(entry: _Entry) -> Capability:
