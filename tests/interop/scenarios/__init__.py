@@ -1,0 +1,1 @@
+"""What a pycapnp client does with the mpipc service, one coroutine each."""
