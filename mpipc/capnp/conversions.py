@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import enum
 import math
-import reprlib
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from struct import Struct
+from struct import error as StructError
 from typing import Any, TypeVar
 
 from mpipc.capnp.message import Message
+from mpipc.capnp.proxy import Local, Server
 from mpipc.capnp.writer import Writer
 from mpipc.errors import ConversionError
 
 E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")
+
+# What packing a value of the wrong type or size raises. ConversionError is a ValueError.
+MISFITS = (StructError, TypeError, AttributeError, ValueError, KeyError, OverflowError)
 
 # Indexing checks that a value is a bool, and makes it a bit.
 BIT = {False: 0, True: 1}
@@ -70,63 +74,18 @@ def float_unxor(code: str, wire: int, default: float) -> float:
     return float(value)
 
 
-# --------------------------------------------------------------------------------------- lists
-
-WriteStruct = Callable[[Writer, int, Any], bytes]
-WritePointer = Callable[[Writer, int, Any], int]
-ReadStruct = Callable[[Message, int, int, int], T]
-ReadPointer = Callable[[Message, int, int, int], T]
+# ------------------------------------------------------------------------------------- objects
 
 
-def write_structs(
-    w: Writer, at: int, values: Collection[Any], write: WriteStruct, data_words: int, pointers: int
-) -> int:
-    """Append a list of structs; `write` gives the fixed part of one at a word."""
-    base, part, pointer = w.structs(at, len(values), data_words, pointers)
-    each = data_words + pointers
-    places = range(base, base + len(values) * each, each) if each else [base] * len(values)
-    w.parts[part] = b"".join(
-        [write(w, place, value) for place, value in zip(places, values, strict=True)]
-    )
-    return pointer
+def write_object(w: Writer, value: Any, server: Server) -> int:
+    """A pointer word for an object of ours, or for a proxy; None is a null capability."""
+    return 0 if value is None else w.cap(Local(value, server))
 
 
-def read_structs(m: Message, at: int, lo: int, hi: int, read: ReadStruct[T]) -> list[T]:
-    """Read a list of structs; `read` reads one from its byte position and sizes."""
-    content, count, data_words, pointers = m.structs(at, lo, hi)
-    step = (data_words + pointers) << 3
-    return [read(m, content + index * step, data_words, pointers) for index in range(count)]
-
-
-def write_pointers(w: Writer, at: int, values: Collection[Any], write: WritePointer) -> int:
-    """Append a list of pointers; `write` appends one object and gives its pointer word."""
-    if isinstance(values, str | bytes):
-        raise TypeError(f"expected a list, got {reprlib.repr(values)}")
-    base, part, pointer = w.pointers(at, len(values))
-    words = [write(w, base + index, value) for index, value in enumerate(values)]
-    w.parts[part] = Struct(f"<{len(words)}Q").pack(*words)
-    return pointer
-
-
-def read_pointers(m: Message, at: int, lo: int, hi: int, read: ReadPointer[T]) -> list[T]:
-    """Read a list of pointers; `read` follows one."""
-    return [read(m, *pointer) for pointer in m.pointers(at, lo, hi)]
-
-
-def write_text(w: Writer, at: int, value: str) -> int:
-    return w.text(at, value)
-
-
-def read_text(m: Message, at: int, lo: int, hi: int) -> str:
-    return m.text(at, lo, hi) if hi else ""
-
-
-def write_data(w: Writer, at: int, value: bytes) -> int:
-    return w.data(at, value)
-
-
-def read_data(m: Message, at: int, lo: int, hi: int) -> bytes:
-    return m.data(at, lo, hi) if hi else b""
+def read_object(m: Message, lo: int, hi: int, client: type[T]) -> T:
+    """The object that a capability pointer names: a proxy, our own object, or None for null."""
+    found: T = m.owner.proxy(m.cap(lo, hi), client)
+    return found
 
 
 def default_of(function: Any, parameter: int) -> Any:

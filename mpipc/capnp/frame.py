@@ -41,9 +41,9 @@ class FrameReader:
         self._filled += count
         if self._filled == len(self.partial):
             buf, self.partial, self._filled = self.partial, bytearray(), 0
-            yield from self.feed(memoryview(buf).toreadonly())
+            yield from self.feed(bytes(buf))
 
-    def feed(self, chunk: bytes | memoryview) -> Iterator[Message]:
+    def feed(self, chunk: bytes) -> Iterator[Message]:
         """A chunk was received; yields the messages that end in it. Raises ProtocolError."""
         if self.partial:  # an incomplete segment table from before
             chunk = bytes(self.partial) + chunk
@@ -89,7 +89,7 @@ class FrameReader:
             self.partial = bytearray(chunk[at:])
             self._filled = size - at
 
-    def _gather(self, chunk: bytes | memoryview, at: int, end: int) -> None:
+    def _gather(self, chunk: bytes, at: int, end: int) -> None:
         self._filled = len(chunk) - at
         self.partial = bytearray(end - at)
         self.partial[: self._filled] = chunk[at:]

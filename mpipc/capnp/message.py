@@ -1,15 +1,16 @@
 """Reading a Cap'n Proto message that may be hostile.
 
 Generated code unpacks a struct's fixed part in one go and hands each pointer word to a method here,
-as `(at, lo, hi)`: its byte position and its two halves (lo signed). Every method checks bounds
-before it touches or allocates anything, and counts what is traversed, as the C++ library does
+as `(at, lo, hi)`: its byte position and its two halves (lo signed). A null pointer is the default
+value of what is asked for. Every method checks bounds before it touches or allocates anything, and
+counts what is traversed, as the C++ library does
 (https://capnproto.org/encoding.html, "Security Considerations"): a message whose pointers overlap
 cannot make a reader do more than `Limits.traversal_words` of work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from struct import Struct, error
 from typing import Any, NoReturn
 
@@ -55,7 +56,7 @@ class Message(msgspec.Struct):
     that makes proxies of them. `budget` and `depth` are what is left of the limits.
     """
 
-    buf: bytes | bytearray | memoryview
+    buf: bytes
     start: int
     end: int
     segments: Sequence[tuple[int, int]] | None = None
@@ -93,25 +94,58 @@ class Message(msgspec.Struct):
         return data.ljust(want_data << 3, b"\0") + section.ljust(want_pointers << 3, b"\0")
 
     def text(self, at: int, lo: int, hi: int) -> str:
-        """Follow a Text pointer that is not null."""
-        content, size = self._bytes(at, lo, hi)
-        if not size or self.buf[content + size - 1]:
+        """Follow a Text pointer."""
+        start = at + 6 + lo + lo
+        end = start + (hi >> 3) - 1
+        if (
+            hi & 7 == BYTE
+            and lo & 3 == 1
+            and self.start <= start <= end < self.end
+            and not self.segments
+        ):
+            self.budget -= (hi >> 6) + 1
+            if self.budget < 0:
+                self.claim(0)
+        elif lo or hi:
+            start, size = self._bytes(at, lo, hi)
+            end = start + size - 1
+            if not size:
+                self.broken("a text without its closing NUL byte")
+        else:
+            return ""
+        if self.buf[end]:
             self.broken("a text without its closing NUL byte")
         try:
-            return str(self.buf[content : content + size - 1], "utf-8")
+            return self.buf[start:end].decode()
         except UnicodeDecodeError as e:
             raise ConversionError(f"received a text that is not UTF-8: {e.reason}") from None
 
     def data(self, at: int, lo: int, hi: int) -> bytes:
-        """Follow a Data pointer that is not null."""
-        content, size = self._bytes(at, lo, hi)
-        return bytes(self.buf[content : content + size])
+        """Follow a Data pointer."""
+        start = at + 6 + lo + lo
+        end = start + (hi >> 3)
+        if (
+            hi & 7 == BYTE
+            and lo & 3 == 1
+            and self.start <= start
+            and end <= self.end
+            and not self.segments
+        ):
+            self.budget -= (hi >> 6) + 1
+            if self.budget < 0:
+                self.claim(0)
+        elif lo or hi:
+            start, size = self._bytes(at, lo, hi)
+            end = start + size
+        return self.buf[start:end]
 
     def elements(self, at: int, lo: int, hi: int, element: int) -> tuple[int, int]:
         """Follow a pointer to a list of primitives or pointers: (byte position, count).
 
         `element` is the element size code of the specification.
         """
+        if not lo and not hi:
+            return self.start, 0
         content, hi = self._list(at, lo, hi)
         if hi & 7 != element:
             self.broken("a list has another element size than its schema says")
@@ -123,6 +157,8 @@ class Message(msgspec.Struct):
 
     def structs(self, at: int, lo: int, hi: int) -> tuple[int, int, int, int]:
         """Follow a pointer to a list of structs: (byte position, count, data words, pointers)."""
+        if not lo and not hi:
+            return self.start, 0, 0, 0
         content, hi = self._list(at, lo, hi)
         if hi & 7 != COMPOSITE:
             self.broken("a list of structs was expected")
@@ -147,18 +183,18 @@ class Message(msgspec.Struct):
     def bools(self, at: int, lo: int, hi: int) -> list[bool]:
         """A list of Bool."""
         content, count = self.elements(at, lo, hi, BIT)
-        buf = self.buf
-        return [buf[content + (i >> 3)] >> (i & 7) & 1 == 1 for i in range(count)]
+        if not count:
+            return []
+        bits = int.from_bytes(self.buf[content : content + ((count + 7) >> 3)], "little")
+        digits = f"{bits & (1 << count) - 1:0{count}b}"
+        return [digit == "1" for digit in reversed(digits)]
 
-    def pointers(self, at: int, lo: int, hi: int) -> list[tuple[int, int, int]]:
+    def pointers(self, at: int, lo: int, hi: int) -> Iterable[tuple[int, int, int]]:
         """A list of pointers, each as the (at, lo, hi) that the other methods take."""
         content, count = self.elements(at, lo, hi, POINTERS)
-        halves = Struct(f"<{count * 2}i").unpack_from(self.buf, content)
-        positions = range(content, content + count * 8, 8)
-        return [
-            (position, low, high & 0xFFFFFFFF)
-            for position, low, high in zip(positions, halves[::2], halves[1::2], strict=True)
-        ]
+        halves = Struct("<" + "iI" * count).unpack_from(self.buf, content)
+        places = range(content, content + count * 8, 8)
+        return zip(places, halves[::2], halves[1::2], strict=True)
 
     def cap(self, lo: int, hi: int) -> Any:
         """The capability that a pointer names, None for a null pointer."""
@@ -170,17 +206,18 @@ class Message(msgspec.Struct):
             self.broken("a capability pointer names no capability of the message")
         return self.caps[hi]
 
-    def nested(
-        self, load: Callable[[Message, int, int, int], Any], at: int, data_words: int, pointers: int
-    ) -> Any:
-        """Read a struct that may contain itself; deeper than `Limits.nesting` is an error."""
+    def descend(self) -> None:
+        """Begin to read a struct that may contain itself; the reader adds 1 to `depth` when it is
+        done. Deeper than `Limits.nesting` is an error."""
         if not self.depth:
             self.broken("structs are nested too deeply")
         self.depth -= 1
-        try:
-            return load(self, at, data_words, pointers)
-        finally:
-            self.depth += 1
+
+    def claim(self, words: int) -> None:
+        """Count words that are about to be read."""
+        self.budget -= words
+        if self.budget < 0:
+            self.broken("reading it takes more work than is allowed (traversal limit)")
 
     # ------------------------------------------------------------------------------- internals
 
@@ -212,9 +249,7 @@ class Message(msgspec.Struct):
             inside = any(low <= content and content + size <= high for low, high in self.segments)
         if not inside:
             self.broken("a pointer leads out of the message")
-        self.budget -= words
-        if self.budget < 0:
-            self.broken("reading it takes more work than is allowed (traversal limit)")
+        self.claim(words)
 
     def _far(self, lo: int, hi: int) -> tuple[int, int, int]:
         """As the encoding specification says under "Inter-Segment Pointers"."""

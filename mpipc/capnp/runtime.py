@@ -4,56 +4,68 @@ from __future__ import annotations
 
 from struct import Struct
 
+from mpipc.capnp.columns import (
+    FEW,
+    ReadRows,
+    WriteRows,
+    read_datas,
+    read_texts,
+    write_datas,
+    write_few,
+    write_pointers,
+    write_texts,
+)
 from mpipc.capnp.conversions import (
     BIT,
+    MISFITS,
     default_of,
     duration,
     enum_member,
     float_unxor,
     float_xor,
     milliseconds,
-    read_data,
-    read_pointers,
-    read_structs,
-    read_text,
-    write_data,
-    write_pointers,
-    write_structs,
-    write_text,
+    read_object,
+    write_object,
 )
 from mpipc.capnp.message import Message
-from mpipc.capnp.misfits import MISFITS, misfit, struct_misfit
-from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local, Server, ServerMethod
-from mpipc.capnp.threads import CONTEXT_CAPS
+from mpipc.capnp.misfits import describe, misfit
+from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod
+from mpipc.capnp.threads import CONTEXT, CONTEXT_CAPS, context_pointer
 from mpipc.capnp.writer import Writer
+
+CONTEXT_ONLY = context_pointer(0, 1).to_bytes(8, "little") + CONTEXT
+"""Parameters that are nothing but their Context."""
 
 __all__ = [
     "BIT",
     "CONTEXT_CAPS",
+    "CONTEXT_ONLY",
+    "FEW",
     "MISFITS",
     "Client",
     "ClientMethod",
     "Generated",
-    "Local",
     "Message",
+    "ReadRows",
     "Server",
     "ServerMethod",
     "Struct",
+    "WriteRows",
     "Writer",
     "default_of",
+    "describe",
     "duration",
     "enum_member",
     "float_unxor",
     "float_xor",
     "milliseconds",
     "misfit",
-    "read_data",
-    "read_pointers",
-    "read_structs",
-    "read_text",
-    "struct_misfit",
-    "write_data",
+    "read_datas",
+    "read_object",
+    "read_texts",
+    "write_datas",
+    "write_few",
+    "write_object",
     "write_pointers",
-    "write_structs",
-    "write_text",
+    "write_texts",
 ]

@@ -14,17 +14,18 @@ behind any header.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from struct import Struct, pack
 from typing import Any
 
 # A pointer to a struct of no size must not be null: the specification says offset -1.
 EMPTY_STRUCT = 0xFFFFFFFC
-_PAD = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
+DATA_PAD = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
 # Text always ends with NUL: for a length of 0 modulo 8 a whole word of it.
-_TEXT_PAD = (b"\0" * 8, *_PAD[1:])
-_LIST_OF_BYTES = 1 | 2 << 32
+TEXT_PAD = (b"\0" * 8, *DATA_PAD[1:])
+LIST_OF_BYTES = 1 | 2 << 32  # kind and element size in a pointer word
 MAX_LIST = (1 << 29) - 1
+_DIGIT = {False: "0", True: "1"}
 
 
 class Writer:
@@ -43,25 +44,26 @@ class Writer:
         size = len(encoded)
         position = self.end
         self.end = position + (size >> 3) + 1
-        self.parts.append(encoded)
-        self.parts.append(_TEXT_PAD[size & 7])
+        append = self.parts.append
+        append(encoded)
+        append(TEXT_PAD[size & 7])
         if size >= MAX_LIST:
             raise OverflowError(f"a text of {size} bytes is too long for Cap'n Proto")
-        return (position - at - 1) << 2 | _LIST_OF_BYTES | (size + 1) << 35
+        return (position - at - 1) << 2 | LIST_OF_BYTES | (size + 1) << 35
 
     def data(self, at: int, value: bytes) -> int:
         """Append a Data; returns the pointer word for the pointer at word `at`."""
         if type(value) is not bytes:
-            value = _as_bytes(value)
+            value = as_bytes(value)
         size = len(value)
         position = self.end
         self.end = position + ((size + 7) >> 3)
         self.parts.append(value)
         if size & 7:
-            self.parts.append(_PAD[size & 7])
+            self.parts.append(DATA_PAD[size & 7])
         if size > MAX_LIST:
             raise OverflowError(f"{size} bytes are too many for Cap'n Proto")
-        return (position - at - 1) << 2 | _LIST_OF_BYTES | size << 35
+        return (position - at - 1) << 2 | LIST_OF_BYTES | size << 35
 
     def struct(self, at: int, data_words: int, pointers: int) -> tuple[int, int, int]:
         """Reserve room for a struct: (its word, index into `parts`, pointer word for `at`)."""
@@ -82,24 +84,22 @@ class Writer:
         self.parts.append(pack("<Q", count << 2 | data_words << 32 | pointers << 48))
         return position + 1, self._hole(), (position - at - 1) << 2 | 1 | 7 << 32 | words << 35
 
-    def array(self, at: int, values: Sequence[Any], code: str, element: int) -> int:
+    def array(self, at: int, values: Collection[Any], code: str, element: int) -> int:
         """Append a list of numbers, packed in one operation."""
         content = Struct(f"<{len(values)}{code}").pack(*values)
         pointer = self.elements(at, len(values), element, len(content))
         self.parts.append(content)
-        self.parts.append(_PAD[len(content) & 7])
+        self.parts.append(DATA_PAD[len(content) & 7])
         return pointer
 
-    def bools(self, at: int, values: Sequence[bool]) -> int:
+    def bools(self, at: int, values: Collection[bool]) -> int:
         """Append a list of Bool."""
-        bits = 0
-        for index, value in enumerate(values):
-            if value:
-                bits |= 1 << index
-        content = bits.to_bytes((len(values) + 7) >> 3, "little")
-        pointer = self.elements(at, len(values), 1, len(content))
+        count = len(values)
+        digits = "".join(map(_DIGIT.__getitem__, values))[::-1]
+        content = int(digits or "0", 2).to_bytes((count + 7) >> 3, "little")
+        pointer = self.elements(at, count, 1, len(content))
         self.parts.append(content)
-        self.parts.append(_PAD[len(content) & 7])
+        self.parts.append(DATA_PAD[len(content) & 7])
         return pointer
 
     def pointers(self, at: int, count: int) -> tuple[int, int, int]:
@@ -128,7 +128,8 @@ class Writer:
         return len(self.parts) - 1
 
 
-def _as_bytes(value: object) -> bytes:
+def as_bytes(value: object) -> bytes:
+    """What may stand for bytes. Raises TypeError."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     raise TypeError(f"expected bytes, got {type(value).__name__}")

@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from mpipc.capnp.threads import CONTEXT_WORDS, context_pointer
+from mpipc.errors import Problem, SchemaError
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import call, packed, tuple_lines, unpack_lines
-from mpipc.generate.names import identifier, method_prefix
+from mpipc.generate.fields import blamed, packed, unpack_lines
+from mpipc.generate.layout import WIDTH
+from mpipc.generate.names import hexadecimal, identifier, method_name
 from mpipc.generate.records import RecordFormat
 from mpipc.generate.scope import Scope, python_object
-from mpipc.generate.structs import blamed_type
-from mpipc.model import Context, Interface, Method, ModuleLayout
+from mpipc.model import Context, Interface, Method, ModuleLayout, Primitive
 
 
 def client_lines(
     interface: Interface, layout: ModuleLayout, scope: Scope, convert: Conversions
 ) -> list[str]:
     """The source of an interface's client: its methods' constants, then the class."""
-    client = scope.runtime("Client")
-    name = f"{identifier(interface.key)}Client"
-    id = layout.interfaces[interface.name]
-    bases = [scope.generated(base, "{}Client") for base in interface.bases] or [client]
+    name = identifier(interface.key)
+    bases = [scope.generated(base, "{}Client") for base in interface.bases]
+    listed = [f"*{base}._mpipc_methods" for base in bases]
+    listed += [f'"{method.name}"' for method in interface.methods if method.kind == "method"]
+    parents = bases or [scope.runtime("Client")]
     if not interface.callable:
-        bases.append(scope.declared(interface.key))
-    own = [method.name for method in interface.methods if method.kind == "method"]
-    listed = [f"*{base}._mpipc_methods" for base in bases[: len(interface.bases)]]
-    listed += [f'"{method}"' for method in own]
-    constants: list[str] = []
+        parents.append(scope.declared(interface.key))
+    lines = [f"_id_{name} = {hexadecimal(layout.interfaces[interface.name])}"]
     body = [
-        f"class {name}({', '.join(bases)}):",
+        f"class {name}Client({', '.join(parents)}):",
         f'    """Calls a {interface.name} in another process."""',
         "",
         f'    _mpipc_name = "{interface.name}"',
-        *tuple_lines("_mpipc_methods: tuple[str, ...]", listed, "    "),
     ]
+    methods = []
     for method in interface.methods:
-        constants += _constants(interface, method, id, layout, scope)
+        lines += _constants(interface, method, layout, scope)
         if method.kind == "method":
-            body += ["", *_method(interface, method, layout, scope, convert)]
+            methods += ["", *_method(interface, method, layout, scope, convert)]
         else:
-            body.insert(4, f"    _mpipc_{method.kind} = {method_prefix(interface, method)}")
-    return [*constants, "", "", *body]
+            body.append(f"    _mpipc_{method.kind} = _method_{method_name(interface, method)}")
+    if listed:
+        comma = "," if len(listed) == 1 else ""
+        body.append(f"    _mpipc_methods: tuple[str, ...] = ({', '.join(listed)}{comma})")
+    return [*lines, "", "", *body, *methods]
 
 
 def params_format(method: Method, layout: ModuleLayout, scope: Scope) -> RecordFormat:
-    return RecordFormat(method.params, layout.records[method.params.path], scope, ("context",))
+    return RecordFormat(method.params, layout.records[method.params.path], scope)
 
 
 def results_format(method: Method, layout: ModuleLayout, scope: Scope) -> RecordFormat:
@@ -57,113 +60,122 @@ def _has_context(method: Method) -> bool:
 
 
 def _constants(
-    interface: Interface, method: Method, id: int, layout: ModuleLayout, scope: Scope
-) -> list[str]:
-    prefix = method_prefix(interface, method)
+    interface: Interface, method: Method, layout: ModuleLayout, scope: Scope
+) -> Iterator[str]:
+    name = method_name(interface, method)
     params, results = params_format(method, layout, scope), results_format(method, layout, scope)
     structure = scope.runtime("Struct")
-    client_method = scope.runtime("ClientMethod")
-    label = f"{interface.name}.{method.name}"
-    lines = [
-        f'{prefix} = {client_method}("{label}", {id:#x}, {method.ordinal}, {params.shape:#x}, '
-        f"{method.context})"
+    arguments = [
+        f'"{interface.name}.{method.name}"',
+        f"_id_{identifier(interface.key)}",
+        str(method.ordinal),
+        hexadecimal(params.shape),
+        str(method.context),
     ]
+    yield f"_method_{name} = {scope.runtime('ClientMethod')}({', '.join(arguments)})"
     if method.kind != "method":
-        return lines
-    if _has_context(method):
+        return
+    if method.parameters:
         # The Context comes right behind the parameters, so that both are packed in one go.
-        lines.append(f'{prefix}_params_out = {structure}("{params.write_format}QQ")')
-    elif params.words:
-        lines.append(f'{prefix}_params_out = {structure}("{params.write_format}")')
-    if params.targets():
-        lines.append(f'{prefix}_params_in = {structure}("{params.read_format}")')
+        behind = "QQ" if _has_context(method) else ""
+        yield f'_params_out_{name} = {structure}("{params.write_format}{behind}")'
+        yield f'_params_in_{name} = {structure}("{params.read_format}")'
+    for index, (parameter, value) in enumerate(_defaults(interface, method).items()):
+        if _literal(value) is None:
+            declared = f"{scope.declared(interface.key)}.{method.name}"
+            made = f"{scope.runtime('default_of')}({declared}, {index})"
+            yield f"_default_{name}_{parameter} = {made}"
     if results.words:
-        lines.append(f'{prefix}_results_out = {structure}("{results.write_format}")')
-    if results.targets():
-        lines.append(f'{prefix}_results_in = {structure}("{results.read_format}")')
-    return lines
+        yield f'_results_out_{name} = {structure}("{results.write_format}")'
+        yield f'_results_in_{name} = {structure}("{results.read_format}")'
 
 
 def _method(
-    interface: Interface,
-    method: Method,
-    layout: ModuleLayout,
-    scope: Scope,
-    convert: Conversions,
-) -> list[str]:
-    prefix = method_prefix(interface, method)
-    params, results = params_format(method, layout, scope), results_format(method, layout, scope)
-    lines = [
-        *call(f"def {method.name}", _parameters(interface, method, scope, convert), "    ",
-              f" -> {_returned(method, scope, convert)}:"),
-        *_docstring(method.doc),
-        *_warning(interface, method),
-    ]  # fmt: skip
-    values = {field.name: field.name for field in method.parameters}
-    slots = packed(method.parameters, values, params, 0, convert)
-    writer = scope.runtime("Writer")
-    if _has_context(method):
-        slots["context"] = hex(context_pointer(params.data_words, params.words))
-        caps = scope.runtime("CONTEXT_CAPS")
-        lines.append(f"        _w = {writer}({params.words + CONTEXT_WORDS}, {caps})")
-        arguments = [*params.arguments(slots), "3", "0x100000003"]
-    else:
-        lines.append(f"        _w = {writer}({params.words})")
-        arguments = params.arguments(slots)
-    pack = f"_w.parts[0] = {prefix}_params_out.pack"
-    if method.parameters:
-        blamed = [
-            f'("{field.name}", "{blamed_type(field, convert)}", {field.name})'
-            for field in method.parameters
-        ]
-        where = f'e, "{interface.name}.{method.name}"'
-        lines += [
-            "        try:",
-            *call(pack, arguments, " " * 12),
-            f"        except {scope.runtime('MISFITS')} as e:",
-            *call(f"raise {scope.runtime('misfit')}", [where, f"[{', '.join(blamed)}]"], " " * 12,
-                  " from None"),
-        ]  # fmt: skip
-    elif arguments:
-        lines += call(pack, arguments, " " * 8)
-    sent = f"self._mpipc_call({prefix}, _w)"
+    interface: Interface, method: Method, layout: ModuleLayout, scope: Scope, convert: Conversions
+) -> Iterator[str]:
+    name = method_name(interface, method)
+    results = results_format(method, layout, scope)
+    parameters = ", ".join(_parameters(interface, method, scope, convert))
+    yield f"    def {method.name}({parameters}) -> {_returned(method, scope, convert)}:"
+    yield from _docstring(method.doc)
+    yield from _warning(interface, method)
+    yield from _params(interface, method, layout, scope, convert)
+    call = f"self._mpipc_call(_method_{name}, _w)"
     if not results.targets():
-        return [*lines, f"        {sent}"]
-    lines.append(f"        _m, _at, _d, _p = {sent}")
-    unpack, read = unpack_lines(method.result_fields, results, f"{prefix}_results_in", convert)
-    lines += [f"        {line}" for line in unpack]
+        yield f"        {call}"
+        return
+    yield f"        _m, _at, _d, _p = {call}"
+    raised = [declared.slot for declared in method.raises]
+    fields = method.result_fields
+    unpack, values = unpack_lines(fields, results, f"_results_in_{name}", convert, raised)
+    if method.returns == "value" and isinstance(fields[0].type, Primitive):
+        # What `struct` returns has no type of its own.
+        number = results.source(fields[0].slot)
+        kind = "float" if number.code in "fd" else "int"
+        yield f"        {number.name}: {scope.builtin(kind)}"
+    yield from (f"        {line}" for line in unpack)
     for declared in method.raises:
         slot = declared.slot
-        if not any("_s = " in line for line in unpack):
-            lines.append("        _s = _at + (_d << 3)")
-            unpack = ["_s = "]
-        at = results.pointer_at(slot, "_s")
-        lines += [
-            f"        if hi_{slot.name}:",
-            f"            raise {scope.declared(declared.key)}"
-            f"(_m.text({at}, lo_{slot.name}, hi_{slot.name}))",
-        ]
-    if method.returns == "none":
-        return lines
+        yield f"        if lo_{slot.name} or hi_{slot.name}:"
+        text = f"_m.text({results.pointer_at(slot, '_s')}, lo_{slot.name}, hi_{slot.name})"
+        yield f"            raise {scope.declared(declared.key)}({text})"
     if method.returns == "value":
-        return [*lines, f"        return {read[0]}"]
-    names = [field.name for field in method.result_fields]
-    given = [f"{name}={value}" for name, value in zip(names, read, strict=True)]
-    return [*lines, *call(f"return {scope.declared(method.returns)}", given, " " * 8)]
+        yield f"        return {values[0]}"
+    elif method.returns != "none":
+        yield f"        return {scope.declared(method.returns)}({', '.join(values)})"
+
+
+def _params(
+    interface: Interface, method: Method, layout: ModuleLayout, scope: Scope, convert: Conversions
+) -> Iterator[str]:
+    """Lines that make the writer `_w` of the parameters."""
+    params = params_format(method, layout, scope)
+    writer = scope.runtime("Writer")
+    has_context = _has_context(method)
+    if has_context:
+        words, caps = params.words + CONTEXT_WORDS, scope.runtime("CONTEXT_CAPS")
+        yield f"        _w = {writer}({words}, {caps})"
+    else:
+        yield f"        _w = {writer}({params.words})"
+    if not method.parameters:
+        if has_context:
+            yield f"        _w.parts[0] = {scope.runtime('CONTEXT_ONLY')}"
+        return
+    values = {field.name: field.name for field in method.parameters}
+    slots = packed(method.parameters, values, params, 0, convert)
+    context = []
+    if has_context:
+        slots["context"] = hexadecimal(context_pointer(params.data_words, params.words))
+        context = ["3", "0x100000003"]
+    arguments = ", ".join([*params.arguments(slots), *context])
+    described = [f"{f.name}=({blamed(f, convert)}, {f.name})" for f in method.parameters]
+    blame = ", ".join(["_e", f'"{interface.name}.{method.name}"', *described])
+    yield "        try:"
+    packing = f"_params_out_{method_name(interface, method)}.pack({arguments})"
+    yield f"            _w.parts[0] = {packing}"
+    yield f"        except {scope.runtime('MISFITS')} as _e:"
+    yield f"            raise {scope.runtime('misfit')}({blame}) from None"
 
 
 def _parameters(
     interface: Interface, method: Method, scope: Scope, convert: Conversions
-) -> list[str]:
-    defaults = _defaults(interface, method, scope)
-    result = ["self"]
+) -> Iterator[str]:
+    defaults = _defaults(interface, method)
+    yield "self"
     for field in method.parameters:
+        if field.name == "self" or field.name.startswith("_"):
+            where = f"{interface.key}.{method.name}({field.name})"
+            raise SchemaError(
+                [Problem(where, "generated code uses this name itself", "another name")]
+            )
         annotation = convert.annotation(field.type, taken=True)
         if field.optional:
             annotation += " | None"
-        default = f" = {defaults[field.name]}" if field.name in defaults else ""
-        result.append(f"{field.name}: {annotation}{default}")
-    return result
+        default = ""
+        if field.name in defaults:
+            named = f"_default_{method_name(interface, method)}_{field.name}"
+            default = f" = {_literal(defaults[field.name]) or named}"
+        yield f"{field.name}: {annotation}{default}"
 
 
 def _returned(method: Method, scope: Scope, convert: Conversions) -> str:
@@ -176,38 +188,38 @@ def _returned(method: Method, scope: Scope, convert: Conversions) -> str:
     return scope.declared(method.returns)
 
 
-def _defaults(interface: Interface, method: Method, scope: Scope) -> dict[str, str]:
-    """Expressions for the defaults of parameters, which the caller's side fills in."""
-    if interface.callable:
+def _defaults(interface: Interface, method: Method) -> dict[str, object]:
+    """The defaults of parameters, which the caller's side fills in."""
+    if interface.callable or method.kind != "method":
         return {}
     function: Any = getattr(python_object(interface.key), method.name)
     values = function.__defaults__ or ()
-    names = [field.name for field in method.parameters][len(method.parameters) - len(values) :]
-    result = {}
-    for index, (name, value) in enumerate(zip(names, values, strict=True)):
-        if value is None or type(value) in (bool, int, str, bytes):
-            result[name] = repr(value)
-        else:
-            declared = f"{scope.declared(interface.key)}.{method.name}"
-            result[name] = f"{scope.runtime('default_of')}({declared}, {index})"
-    return result
+    names = [field.name for field in method.parameters]
+    return dict(zip(names[len(names) - len(values) :], values, strict=True))
 
 
-def _warning(interface: Interface, method: Method) -> list[str]:
-    if not method.deprecated:
-        return []
-    text = f"{interface.name}.{method.name} is deprecated: {method.deprecated}"
-    return [f"        self._mpipc_deprecated({text!r})"]
+def _literal(value: object) -> str | None:
+    """A default as the declaration has it, None where that takes more than a literal."""
+    if isinstance(value, str) and value.isalnum():
+        return f'"{value}"'
+    return repr(value) if value is None or type(value) in (bool, int) else None
 
 
-def _docstring(doc: str) -> list[str]:
+def _warning(interface: Interface, method: Method) -> Iterator[str]:
+    if method.deprecated:
+        text = f"{interface.name}.{method.name} is deprecated: {method.deprecated}"
+        yield f"        self._mpipc_deprecated({text!r})"
+
+
+def _docstring(doc: str) -> Iterator[str]:
     if not doc:
-        return []
-    escaped = doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').splitlines()
-    if len(escaped) == 1 and len(escaped[0]) <= 86:
-        return [f'        """{escaped[0]}"""']
-    return [
-        f'        """{escaped[0]}',
-        *(f"        {line}".rstrip() for line in escaped[1:]),
-        '        """',
-    ]
+        return
+    lines = doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').splitlines()
+    # A quote must not touch those around it.
+    lines[0] = f" {lines[0]}" if lines[0].startswith('"') else lines[0]
+    single = f'        """{lines[0]} """' if doc.endswith('"') else f'        """{lines[0]}"""'
+    if len(lines) == 1 and len(single) <= WIDTH:
+        yield single
+    else:
+        rest = [f"        {line}".rstrip() for line in [*lines[1:], '"""']]
+        yield "\n".join([f'        """{lines[0]}', *rest])

@@ -18,6 +18,7 @@ from mpipc.model import (
     InterfaceType,
     ListType,
     MapType,
+    Model,
     Primitive,
     StructType,
     TextType,
@@ -31,12 +32,15 @@ _ELEMENT = {1: 2, 2: 3, 4: 4, 8: 5}
 
 
 class Conversions:
-    """The expressions, within one generated module. `callables` are the interfaces derived from a
-    `Callable[...]`, which have no class of their own."""
+    """The expressions, within one generated module. `lists` are the structs that it reads and
+    writes lists of."""
 
-    def __init__(self, scope: Scope, callables: frozenset[TypeName]) -> None:
+    def __init__(self, scope: Scope, model: Model) -> None:
         self._scope = scope
-        self._callables = callables
+        self._callables = {
+            i.key for module in model.modules.values() for i in module.interfaces if i.callable
+        }
+        self.lists: dict[TypeName, None] = {}
 
     # ------------------------------------------------------------------------------ numbers
 
@@ -67,36 +71,32 @@ class Conversions:
             case StructType(key):
                 return f"{scope.generated(key, '_write_{}')}(_w, {at}, {value})"
             case InterfaceType(key):
-                local = scope.runtime("Local")
-                made = f"_w.cap({local}({value}, {scope.generated(key, '{}Server')}))"
-                # A null object is a null capability (WIRE.md, "Objects").
-                return f"(0 if {value} is None else {made})"
+                server = scope.generated(key, "{}Server")
+                return f"{scope.runtime('write_object')}(_w, {value}, {server})"
             case ListType(element):
                 return self._to_list(element, at, value)
             case MapType(entry=entry):
-                return self._to_structs(StructType(entry), at, f"{value}.items()")
+                return f"{scope.generated(entry, '_write_dict_{}')}(_w, {at}, {value})"
         raise AssertionError(type)
 
     def from_pointer(self, type: Type, at: str, lo: str, hi: str) -> str:
         """The value; a null pointer is the type's default value, None for an object."""
         scope = self._scope
+        pointer = f"{at}, {lo}, {hi}"
         match type:
             case TextType():
-                return f'(_m.text({at}, {lo}, {hi}) if {hi} else "")'
+                return f"_m.text({pointer})"
             case DataType():
-                return f'(_m.data({at}, {lo}, {hi}) if {hi} else b"")'
+                return f"_m.data({pointer})"
             case StructType(key):
-                return f"{scope.generated(key, '_read_{}')}(_m, {at}, {lo}, {hi})"
+                return f"{scope.generated(key, '_read_{}')}(_m, {pointer})"
             case InterfaceType(key):
-                return f"_m.owner.proxy(_m.cap({lo}, {hi}), {scope.generated(key, '{}Client')})"
+                client = scope.generated(key, "{}Client")
+                return f"{scope.runtime('read_object')}(_m, {lo}, {hi}, {client})"
             case ListType(element, container):
-                items, is_list = self._from_list(element, at, lo, hi)
-                if container == "list":
-                    return f"({items if is_list else f'list({items})'} if {hi} else [])"
-                return f"({container}({items}) if {hi} else {container}())"
+                return self._from_list(element, container, pointer)
             case MapType(entry=entry):
-                items = self._from_structs(StructType(entry), at, lo, hi)
-                return f"(dict({items}) if {hi} else {{}})"
+                return f"{scope.generated(entry, '_read_dict_{}')}(_m, {pointer})"
         raise AssertionError(type)
 
     # -------------------------------------------------------------------------------- lists
@@ -109,72 +109,60 @@ class Conversions:
             case Primitive(name):
                 return self._to_array(name, at, value)
             case EnumType(wire=wire):
-                return self._to_array(wire.name, at, f"[_e.value for _e in {value}]")
+                items = f"[{self.to_number(element, '_e')} for _e in {value}]"
+                return self._to_array(wire.name, at, items)
             case TimedeltaType():
-                return self._to_array("Float64", at, f"list(map({self._milliseconds()}, {value}))")
-            case StructType():
-                return self._to_structs(element, at, value)
-        write = scope.runtime("write_pointers")
-        return f"{write}(_w, {at}, {value}, {self._writer(element)})"
-
-    def _milliseconds(self) -> str:
-        return self._scope.runtime("milliseconds")
+                items = f"[{self.to_number(element, '_e')} for _e in {value}]"
+                return self._to_array("Float64", at, items)
+            case TextType():
+                return f"{scope.runtime('write_texts')}(_w, {at}, {value})"
+            case DataType():
+                return f"{scope.runtime('write_datas')}(_w, {at}, {value})"
+            case StructType(key):
+                self.lists[key] = None
+                return f"{scope.local(key, '_write_list_{}')}(_w, {at}, {value})"
+        write = self.to_pointer(element, "_at", "_v")
+        function, _, arguments = write.partition("(")
+        if arguments != "_w, _at, _v)":
+            function = f"lambda _w, _at, _v: {write}"
+        return f"{scope.runtime('write_pointers')}(_w, {at}, {value}, {function})"
 
     def _to_array(self, name: str, at: str, value: str) -> str:
         code = CODES[name]
         return f'_w.array({at}, {value}, "{code}", {_ELEMENT[SIZES[code]]})'
 
-    def _to_structs(self, element: StructType, at: str, value: str) -> str:
-        write = self._scope.runtime("write_structs")
-        fixed = self._scope.generated(element.key, "_fixed_{}")
-        size = self._scope.generated(element.key, "_{}_size")
-        return f"{write}(_w, {at}, {value}, {fixed}, *{size})"
-
-    def _from_list(self, element: Type, at: str, lo: str, hi: str) -> tuple[str, bool]:
-        """The expression for the items, and whether it is a list already."""
+    def _from_list(self, element: Type, container: str, pointer: str) -> str:
+        """The expression for a list, a tuple, a set or a frozenset."""
         scope = self._scope
+        items, found, loop = "", "list", ""
         match element:
             case Primitive("Bool"):
-                return f"_m.bools({at}, {lo}, {hi})", True
+                items = f"_m.bools({pointer})"
             case Primitive(name):
-                return self._from_array(name, at, lo, hi), False
+                items, found = self._from_array(name, pointer), "tuple"
             case EnumType(wire=wire):
-                array = self._from_array(wire.name, at, lo, hi)
-                return f"[{self.from_number(element, '_e')} for _e in {array}]", True
+                loop = f"for _e in {self._from_array(wire.name, pointer)}"
             case TimedeltaType():
-                array = self._from_array("Float64", at, lo, hi)
-                return f"[{self.from_number(element, '_e')} for _e in {array}]", True
-            case StructType():
-                return self._from_structs(element, at, lo, hi), True
-        read = scope.runtime("read_pointers")
-        return f"{read}(_m, {at}, {lo}, {hi}, {self._reader(element)})", True
+                loop = f"for _e in {self._from_array('Float64', pointer)}"
+            case TextType():
+                items = f"{scope.runtime('read_texts')}(_m, {pointer})"
+            case DataType():
+                items = f"{scope.runtime('read_datas')}(_m, {pointer})"
+            case StructType(key):
+                self.lists[key] = None
+                items = f"{scope.local(key, '_read_list_{}')}(_m, {pointer})"
+            case _:
+                value = self.from_pointer(element, "_at", "_lo", "_hi")
+                return _collected(
+                    value, f"for _at, _lo, _hi in _m.pointers({pointer})", container, scope
+                )
+        if loop:
+            return _collected(self.from_number(element, "_e"), loop, container, scope)
+        return items if found == container else f"{scope.builtin(container)}({items})"
 
-    def _from_array(self, name: str, at: str, lo: str, hi: str) -> str:
+    def _from_array(self, name: str, pointer: str) -> str:
         code = CODES[name]
-        return f'_m.array({at}, {lo}, {hi}, "{code}", {_ELEMENT[SIZES[code]]})'
-
-    def _from_structs(self, element: StructType, at: str, lo: str, hi: str) -> str:
-        read = self._scope.runtime("read_structs")
-        load = self._scope.generated(element.key, "_load_{}")
-        return f"{read}(_m, {at}, {lo}, {hi}, {load})"
-
-    def _writer(self, element: Type) -> str:
-        """A function (writer, word, value) -> pointer word."""
-        match element:
-            case TextType():
-                return self._scope.runtime("write_text")
-            case DataType():
-                return self._scope.runtime("write_data")
-        return f"lambda _w, _at, _v: {self.to_pointer(element, '_at', '_v')}"
-
-    def _reader(self, element: Type) -> str:
-        """A function (message, at, lo, hi) -> value."""
-        match element:
-            case TextType():
-                return self._scope.runtime("read_text")
-            case DataType():
-                return self._scope.runtime("read_data")
-        return f"lambda _m, _at, _lo, _hi: {self.from_pointer(element, '_at', '_lo', '_hi')}"
+        return f'_m.array({pointer}, "{code}", {_ELEMENT[SIZES[code]]})'
 
     # -------------------------------------------------------------------------- annotations
 
@@ -183,15 +171,15 @@ class Conversions:
         scope = self._scope
         match type:
             case Primitive("Bool"):
-                return "bool"
+                return scope.builtin("bool")
             case Primitive("Float32" | "Float64"):
-                return "float"
+                return scope.builtin("float")
             case Primitive():
-                return "int"
+                return scope.builtin("int")
             case TextType():
-                return "str"
+                return scope.builtin("str")
             case DataType():
-                return "bytes"
+                return scope.builtin("bytes")
             case TimedeltaType():
                 return scope.standard("datetime.timedelta")
             case EnumType(key) | StructType(key):
@@ -201,15 +189,15 @@ class Conversions:
             case ListType(element, container):
                 inner = self.annotation(element, taken=taken)
                 if container == "tuple":
-                    return f"tuple[{inner}, ...]"
+                    return f"{scope.builtin('tuple')}[{inner}, ...]"
                 if container == "list" and taken:
                     return f"{scope.standard('collections.abc.Sequence')}[{inner}]"
-                return f"{container}[{inner}]"
+                return f"{scope.builtin(container)}[{inner}]"
             case MapType(key, value):
                 pair = f"{self.annotation(key, taken=taken)}, {self.annotation(value, taken=taken)}"
                 if taken:
                     return f"{scope.standard('collections.abc.Mapping')}[{pair}]"
-                return f"dict[{pair}]"
+                return f"{scope.builtin('dict')}[{pair}]"
         raise AssertionError(type)
 
     def _object(self, key: TypeName) -> str:
@@ -218,21 +206,32 @@ class Conversions:
             return f"{call}[..., {self._scope.standard('typing.Any')}]"
         return self._scope.declared(key)
 
-    def schema_name(self, type: Type) -> str:
-        """The type's name in error messages."""
+    def described(self, type: Type) -> str:
+        """The type as `describe` and `misfit` take it, to find the value that does not fit."""
         match type:
             case Primitive(name):
-                return name
+                return f'"{name}"'
             case TextType():
-                return "Text"
+                return '"Text"'
             case DataType():
-                return "Data"
+                return '"Data"'
             case ListType(element):
-                return f"List({self.schema_name(element)})"
-            case MapType():
-                return "dict"
+                return f"[{self.described(element)}]"
+            case MapType(key, value):
+                return f"{{{self.described(key)}: {self.described(value)}}}"
             case TimedeltaType():
-                return "timedelta"
+                return self._scope.standard("datetime.timedelta")
+            case InterfaceType(key) if key in self._callables:
+                return '"Callable"'
             case StructType(key) | InterfaceType(key) | EnumType(key):
-                return key.name
+                return self._scope.declared(key)
         raise AssertionError(type)
+
+
+def _collected(value: str, loop: str, container: str, scope: Scope) -> str:
+    """A comprehension that makes a list, a tuple, a set or a frozenset."""
+    if container == "list":
+        return f"[{value} {loop}]"
+    if container == "set":
+        return f"{{{value} {loop}}}"
+    return f"{scope.builtin(container)}({value} {loop})"

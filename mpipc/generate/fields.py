@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.records import RecordFormat, slot_is_pointer
-from mpipc.model import Field
+from mpipc.model import Field, InterfaceType, Primitive, Slot
 
 
 def packed(
@@ -23,80 +23,75 @@ def packed(
         value = values[field.name]
         if slot_is_pointer(field.slot):
             word = record.pointer_word(field.slot, base)
-            slots[field.slot.name] = _or_none(
-                field, value, convert.to_pointer(field.type, word, value)
-            )
+            slots[field.slot.name] = packed_pointer(field, word, value, convert)
         else:
-            slots[field.slot.name] = _or_none(field, value, convert.to_number(field.type, value))
+            number = convert.to_number(field.type, value)
+            zero = "False" if field.type == Primitive("Bool") else "0"
+            slots[field.slot.name] = _or_zero(field, value, number, zero)
         if field.flag is not None:
-            slots[field.flag.name] = f"({value} is not None)"
+            slots[field.flag.name] = f"{value} is not None"
     return slots
 
 
-def _or_none(field: Field, value: str, converted: str) -> str:
-    return f"(0 if {value} is None else {converted})" if field.optional else converted
+def packed_pointer(field: Field, word: str, value: str, convert: Conversions) -> str:
+    """The expression for the pointer word of a field."""
+    pointer = convert.to_pointer(field.type, word, value)
+    return pointer if isinstance(field.type, InterfaceType) else _or_zero(field, value, pointer)
 
 
-def unpacked(field: Field, record: RecordFormat, section: str, convert: Conversions) -> str:
-    """The expression for a field's value, from the names that unpacking bound; `section` is the
-    variable that holds the byte position of the pointer section."""
+def _or_zero(field: Field, value: str, converted: str, zero: str = "0") -> str:
+    return f"{zero} if {value} is None else {converted}" if field.optional else converted
+
+
+def unpacked(field: Field, record: RecordFormat, at: str, convert: Conversions) -> str:
+    """The expression for a field's value, from the names that unpacking bound; `at` is the byte
+    position of its pointer, if it is one."""
     slot = field.slot
+    present = ""
     if slot_is_pointer(slot):
         lo, hi = f"lo_{slot.name}", f"hi_{slot.name}"
-        value = convert.from_pointer(field.type, record.pointer_at(slot, section), lo, hi)
-        present = f"({lo} or {hi})"
+        value = convert.from_pointer(field.type, at, lo, hi)
+        if not isinstance(field.type, InterfaceType):
+            present = f"{lo} or {hi}"
     else:
         value = convert.from_number(field.type, record.number(slot))
-        present = "True"
-    if not field.optional:
-        return value
     if field.flag is not None:
         present = record.number(field.flag)
-    return f"({value} if {present} else None)"
+    return f"{value} if {present} else None" if field.optional and present else value
 
 
 def unpack_lines(
-    fields: Sequence[Field], record: RecordFormat, name: str, convert: Conversions
+    fields: Sequence[Field],
+    record: RecordFormat,
+    layout: str,
+    convert: Conversions,
+    others: Sequence[Slot] = (),
 ) -> tuple[list[str], list[str]]:
-    """Lines that unpack a record at byte `_at` of the message `_m`, and the fields' values."""
+    """Lines that unpack a record at byte `_at` of the message `_m`, and the fields' values. Where
+    they or `others`, more pointers, need it, `_s` becomes the position of the pointer section."""
     targets = record.targets()
     if not targets:
         return [], []
-    left = [f"{', '.join(targets)} = ("] if len(targets) > 1 else [f"({targets[0]},) = ("]
-    if len(left[0]) > 90:
-        left = ["(", *(f"    {target}," for target in targets), ") = ("]
+    values = [unpacked(field, record, _position(field, record), convert) for field in fields]
+    sizes = f"{record.data_words}, {record.pointer_count}"
+    left = ", ".join(targets) if len(targets) > 1 else f"({targets[0]},)"
     lines = [
-        *left,
-        f"    {name}.unpack_from(_m.buf, _at)",
-        f"    if _d == {record.data_words} and _p == {record.pointers}",
-        f"    else {name}.unpack(_m.resized(_at, _d, _p, {record.data_words}, {record.pointers}))",
+        f"{left} = (",
+        f"    {layout}.unpack_from(_m.buf, _at)",
+        f"    if _d == {record.data_words} and _p == {record.pointer_count}",
+        f"    else {layout}.unpack(_m.resized(_at, _d, _p, {sizes}))",
         ")",
     ]
-    section = "_s"
-    values = [unpacked(field, record, section, convert) for field in fields]
-    if any("_s" in _words(value) for value in values):
+    if others or any("(_s" in value or " _s" in value for value in values):
         lines.append("_s = _at + (_d << 3)")
     return lines, values
 
 
-def _words(text: str) -> set[str]:
-    return set("".join(c if c.isalnum() or c == "_" else " " for c in text).split())
+def _position(field: Field, record: RecordFormat) -> str:
+    return record.pointer_at(field.slot, "_s") if slot_is_pointer(field.slot) else ""
 
 
-def call(prefix: str, arguments: Sequence[str], indent: str, suffix: str = "") -> list[str]:
-    """`prefix(arguments)suffix` as lines of at most 100 characters where that is possible."""
-    line = f"{indent}{prefix}({', '.join(arguments)}){suffix}"
-    if len(line) <= 100:
-        return [line]
-    return [
-        f"{indent}{prefix}(",
-        *(f"{indent}    {argument}," for argument in arguments),
-        f"{indent}){suffix}",
-    ]
-
-
-def tuple_lines(name: str, items: Sequence[str], indent: str) -> list[str]:
-    """`name = (items)` as lines."""
-    if len(items) == 1:
-        return [f"{indent}{name} = ({items[0]},)"]
-    return call(f"{name} = ", items, indent)
+def blamed(field: Field, convert: Conversions) -> str:
+    """A field's type as `describe` and `misfit` take it."""
+    described = convert.described(field.type)
+    return f"({described}, None)" if field.optional else described

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
 IN_MEMORY = "_mpipc_generated"
 """Parent name of modules that are generated at first use instead of being imported."""
 
+LOCALS = frozenset(
+    {"_at", "_d", "_e", "_hi", "_impl", "_key", "_lo", "_m", "_p", "_part", "_pointer", "_result"}
+    | {"_rows", "_s", "_v", "_value", "_values", "_w"}
+)
+"""The variables of generated functions; what users name never begins with an underscore."""
+
 
 def generated_module(module: str, *, in_memory: bool) -> str:
     """The module generated for an interface module.
@@ -24,10 +30,15 @@ def generated_module(module: str, *, in_memory: bool) -> str:
 
 
 def identifier(key: TypeName) -> str:
-    """A declared type's name as part of an identifier: a nested class has dots in its name."""
-    return key.name.replace(".", "_").replace("<locals>", "local")
+    """A declared type's name as part of an identifier, which joins several by underscores."""
+    return key.name.replace("_", "__")
 
 
-def method_prefix(interface: Interface, method: Method) -> str:
-    """Beginning of the names of a method's constants and functions."""
-    return f"_{identifier(interface.key)}_{method.name.strip('_')}"
+def method_name(interface: Interface, method: Method) -> str:
+    """What a generated name says about a method."""
+    return f"{identifier(interface.key)}_{method.name.strip('_')}"
+
+
+def hexadecimal(number: int) -> str:
+    """A literal as formatters like it."""
+    return f"0x{number:X}"

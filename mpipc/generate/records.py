@@ -1,4 +1,4 @@
-"""Packing and unpacking the fixed part of a record in one operation.
+"""The fixed part of a record: how it is packed and unpacked in one operation.
 
 From a record's layout follow two `struct` formats that differ only in how they treat pointers:
 writing packs a pointer as one word (`Q`), reading unpacks its two halves (`iI`).
@@ -6,11 +6,13 @@ writing packs a pointer as one word (`Q`), reading unpacks its two halves (`iI`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from struct import pack
 
 from mpipc.generate.scope import Scope
 from mpipc.model import (
+    Context,
     EnumType,
     Primitive,
     Record,
@@ -25,7 +27,7 @@ CODES = {
     "Float32": "f", "Float64": "d",
 }  # fmt: skip
 SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
-_INTEGER = {"f": "I", "d": "Q"}
+_BITS_OF = {"f": "I", "d": "Q"}
 
 
 def wire_primitive(slot: Slot) -> Primitive | None:
@@ -46,13 +48,24 @@ def slot_is_pointer(slot: Slot) -> bool:
 
 
 @dataclass(frozen=True)
-class _Number:
-    """A number in the data section; `bits` are the Bool slots that share its byte."""
+class Number:
+    """A number in the data section: its byte offset and `struct` format, and the slot that it is,
+    or the Bool slots that share its byte, each with its bit."""
 
     offset: int
     code: str
     slot: Slot | None
     bits: tuple[tuple[int, Slot], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The variable that it is read into."""
+        return f"bits_{self.offset}" if self.slot is None else f"v_{self.slot.name}"
+
+    @property
+    def index(self) -> int:
+        """Its offset in multiples of its size."""
+        return self.offset // SIZES[self.code]
 
 
 class RecordFormat:
@@ -62,105 +75,104 @@ class RecordFormat:
     `lo_x`, `hi_x` to the halves of a pointer, where x is the slot's schema name.
     """
 
-    def __init__(
-        self, record: Record, layout: RecordLayout, scope: Scope, unread: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, record: Record, layout: RecordLayout, scope: Scope) -> None:
         self._scope = scope
         self.data_words = layout.data_words
-        self.pointers = layout.pointers
+        self.pointer_count = layout.pointers
         self.words = layout.data_words + layout.pointers
         self.shape = layout.data_words | layout.pointers << 16
+        self.slots = {slot.name: slot for slot in record.slots}
         self._offsets = layout.offsets
-        self._pointers = {
+        self.pointers = {
             layout.offsets[slot.name]: slot for slot in record.slots if slot_is_pointer(slot)
         }
-        self._unread = set(unread)
-        self._numbers = _numbers(record, layout.offsets)
-
-    def _data(self) -> str:
-        parts, position = [], 0
-        for number in self._numbers:
-            parts.append(_padding(number.offset - position))
-            parts.append(number.code)
-            position = number.offset + SIZES[number.code]
-        parts.append(_padding(self.data_words * 8 - position))
-        return "".join(parts)
+        self.numbers = _numbers(record, layout.offsets)
 
     @property
     def read_format(self) -> str:
         pointers = [
-            "8x" if index not in self._pointers or self._pointers[index].name in self._unread
-            else "iI"
-            for index in range(self.pointers)
-        ]  # fmt: skip
+            "iI" if index in self.pointers and _is_read(self.pointers[index]) else "8x"
+            for index in range(self.pointer_count)
+        ]
         return f"<{self._data()}{''.join(pointers)}"
 
     @property
     def write_format(self) -> str:
-        pointers = ["Q" if i in self._pointers else "8x" for i in range(self.pointers)]
+        pointers = ["Q" if index in self.pointers else "8x" for index in range(self.pointer_count)]
         return f"<{self._data()}{''.join(pointers)}"
+
+    def _data(self) -> str:
+        parts, position = [], 0
+        for number in self.numbers:
+            parts.append(_padding(number.offset - position) + number.code)
+            position = number.offset + SIZES[number.code]
+        return "".join(parts) + _padding(self.data_words * 8 - position)
 
     def targets(self) -> list[str]:
         """Names that unpacking with `read_format` binds, in order."""
-        names = [
-            f"bits_{number.offset}" if number.slot is None else f"v_{number.slot.name}"
-            for number in self._numbers
-        ]
-        for index in sorted(self._pointers):
-            name = self._pointers[index].name
-            if name not in self._unread:
-                names += [f"lo_{name}", f"hi_{name}"]
+        names = [number.name for number in self.numbers]
+        for _, slot in sorted(self.pointers.items()):
+            if _is_read(slot):
+                names += [f"lo_{slot.name}", f"hi_{slot.name}"]
         return names
 
     def arguments(self, values: Mapping[str, str]) -> list[str]:
         """Arguments for packing with `write_format`, from an expression for each slot name; a
         missing one is zero, which is the slot's default on the wire."""
-        result = []
-        for number in self._numbers:
-            if number.slot is not None:
-                result.append(self._encoded(number.slot, values.get(number.slot.name)))
-            else:
-                bits = [
-                    self._bit(slot, values[slot.name]) + (f" << {bit}" if bit else "")
-                    for bit, slot in number.bits
-                    if slot.name in values
-                ]  # fmt: skip
-                result.append(" | ".join(bits) or "0")
-        result += [values.get(self._pointers[i].name, "0") for i in sorted(self._pointers)]
-        return result
+        pointers = [values.get(slot.name, "0") for _, slot in sorted(self.pointers.items())]
+        return [self.encoded(number, values) for number in self.numbers] + pointers
+
+    def encoded(self, number: Number, values: Mapping[str, str]) -> str:
+        """The expression for a number as it is on the wire."""
+        if number.slot is None:
+            bits = [
+                self._bit(slot, values[slot.name], bit)
+                for bit, slot in number.bits
+                if slot.name in values
+            ]
+            return " | ".join(bits) or "0"
+        if number.slot.name not in values:
+            return "0"
+        return self._xored(number.slot, values[number.slot.name], "float_xor")
 
     def number(self, slot: Slot) -> str:
         """The expression for the number, or the bool, in a slot that was read."""
         primitive = wire_primitive(slot)
         assert primitive is not None
         if primitive.name == "Bool":
-            offset = self._offsets[slot.name]
-            mask = 1 << (offset & 7)
-            comparison = "==" if slot.default else "!="
-            return f"bits_{offset >> 3} & {mask} {comparison} 0"
-        name = f"v_{slot.name}"
-        if not slot.default:
-            return name
-        code = CODES[primitive.name]
-        if code in _INTEGER:
-            return f'{self._scope.runtime("float_unxor")}("{code}", {name}, {slot.default!r})'
-        return f"{name} ^ {slot.default}"
+            name, mask = self.bit(slot)
+            return f"{name} & {mask} {'==' if slot.default else '!='} 0"
+        return self._xored(slot, f"v_{slot.name}", "float_unxor")
 
-    def _encoded(self, slot: Slot, value: str | None) -> str:
-        if value is None:
-            return "0"
-        if not slot.default:
+    def bit(self, slot: Slot) -> tuple[str, int]:
+        """The variable of the byte that a Bool slot is in, and the slot's bit there."""
+        offset = self._offsets[slot.name]
+        return f"bits_{offset >> 3}", 1 << (offset & 7)
+
+    def source(self, slot: Slot) -> Number:
+        """The number that a slot is, or is part of."""
+        for number in self.numbers:
+            if number.slot is slot or any(bit is slot for _, bit in number.bits):
+                return number
+        raise AssertionError(slot)
+
+    def _xored(self, slot: Slot, value: str, function: str) -> str:
+        """A number, where its slot has a default."""
+        default = _default(slot)
+        if not default:
             return value
-        primitive = wire_primitive(slot)
-        assert primitive is not None
-        code = CODES[primitive.name]
-        if code in _INTEGER:
-            return f'{self._scope.runtime("float_xor")}("{code}", {value}, {slot.default!r})'
-        return f"{value} ^ {slot.default}"
+        if isinstance(default, int):
+            return f"{value} ^ {default}"
+        code, literal = default
+        if not literal[-1].isdigit():  # infinity and NaN have no literals
+            literal = f'{self._scope.builtin("float")}("{literal}")'
+        return f'{self._scope.runtime(function)}("{code}", {value}, {literal})'
 
-    def _bit(self, slot: Slot, value: str) -> str:
-        bit = self._scope.runtime("BIT")
-        return f"{bit}[not {value}]" if slot.default else f"{bit}[{value}]"
+    def _bit(self, slot: Slot, value: str, position: int) -> str:
+        bit = f"{self._scope.runtime('BIT')}[{value}]"
+        if slot.default:
+            bit = f"({bit} ^ 1)" if position else f"{bit} ^ 1"
+        return f"{bit} << {position}" if position else bit
 
     def pointer_at(self, slot: Slot, section: str) -> str:
         """The byte position of a slot's pointer, given the variable of the pointer section."""
@@ -175,7 +187,12 @@ class RecordFormat:
         return f"{base} + {word}" if word else base
 
 
-def _numbers(record: Record, offsets: Mapping[str, int]) -> list[_Number]:
+def _is_read(slot: Slot) -> bool:
+    """The runtime reads a Context by itself."""
+    return not isinstance(slot.type, Context)
+
+
+def _numbers(record: Record, offsets: Mapping[str, int]) -> list[Number]:
     numbers = []
     bits: dict[int, list[tuple[int, Slot]]] = {}
     for slot in record.slots:
@@ -188,12 +205,24 @@ def _numbers(record: Record, offsets: Mapping[str, int]) -> list[_Number]:
             continue
         code = CODES[primitive.name]
         size = SIZES[code]
-        if slot.default and code in _INTEGER:
-            code = _INTEGER[code]
-        numbers.append(_Number(offset * size, code, slot))
-    numbers += [_Number(byte, "B", None, tuple(sorted(b, key=lambda x: x[0])))
-                for byte, b in bits.items()]  # fmt: skip
+        if isinstance(_default(slot), tuple):
+            code = _BITS_OF[code]  # it is XORed, which only works with bits
+        numbers.append(Number(offset * size, code, slot))
+    for byte, each in bits.items():
+        numbers.append(Number(byte, "B", None, tuple(sorted(each, key=lambda bit: bit[0]))))
     return sorted(numbers, key=lambda number: number.offset)
+
+
+def _default(slot: Slot) -> int | tuple[str, str] | None:
+    """The default that a slot's number is XORed with: an integer, or the format and the `repr` of
+    a float; None where there is none, or where it is all zeros."""
+    value, primitive = slot.default, wire_primitive(slot)
+    if value is None or primitive is None:
+        return None
+    code = CODES.get(primitive.name, "")
+    if code not in _BITS_OF:
+        return int(value) or None
+    return (code, repr(float(value))) if any(pack(code, value)) else None  # -0.0 is not zeros
 
 
 def _padding(size: int) -> str:

@@ -1,22 +1,25 @@
-"""The functions that write and read one struct.
+"""The functions that write and read a struct.
 
-_Block_size            its data words and pointers
-_fixed_Block           the fixed part, to be put at a word; appends what its pointers lead to
-_write_Block           append the whole struct; gives the pointer word
-_load_Block            read one whose position and sizes are known
-_read_Block            read the one behind a pointer
+_fixed_Block         pack its fixed part, to be put at a word; appends what its pointers lead to
+_write_Block         append a Block; gives the pointer word
+_load_Block          read one whose position and sizes are known
+_read_Block          read the one behind a pointer
+_write_list_Block    append a list of Blocks: few one by one, many column by column
+_read_list_Block     read one
+_write_dict_Entry    as for lists, for the entries of a dict
+_read_dict_Entry
 """
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Iterator
 
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import call, packed, tuple_lines, unpack_lines
+from mpipc.generate.fields import blamed, packed, packed_pointer, unpack_lines, unpacked
 from mpipc.generate.names import identifier
-from mpipc.generate.records import RecordFormat
-from mpipc.generate.scope import Scope, python_object
-from mpipc.model import Field, RecordLayout, Struct
+from mpipc.generate.records import Number, RecordFormat, slot_is_pointer
+from mpipc.generate.scope import Scope
+from mpipc.model import DataType, Field, RecordLayout, Struct, TextType
 
 
 def struct_lines(
@@ -25,102 +28,236 @@ def struct_lines(
     """The source of a struct's functions. `recursive`: it can contain itself."""
     name = identifier(struct.key)
     record = RecordFormat(struct.record, layout, scope)
-    entry = struct.kind == "entry"
-    kind = (
-        f"tuple[{', '.join(convert.annotation(f.type, taken=True) for f in struct.fields)}]"
-        if entry
-        else scope.declared(struct.key)
-    )
-    if entry:
-        values = {field.name: f"_v[{index}]" for index, field in enumerate(struct.fields)}
-    else:
-        values = {field.name: f"_v.{field.name}" for field in struct.fields}
-    slots = packed(struct.fields, values, record, "_at", convert)
-    writer, message = scope.runtime("Writer"), scope.runtime("Message")
-    structure = scope.runtime("Struct")
-    lines = [
-        f"_{name}_size = ({record.data_words}, {record.pointers})",
-        f'_{name}_out = {structure}("{record.write_format}")',
-        f'_{name}_in = {structure}("{record.read_format}")',
-        *_fields_constant(name, struct, convert),
-        "",
-        "",
-        f"def _fixed_{name}(_w: {writer}, _at: int, _v: {kind}) -> bytes:",
-        "    try:",
-        *call(f"return _{name}_out.pack", record.arguments(slots), " " * 8),
-        f"    except {scope.runtime('MISFITS')} as e:",
-        *_blame(name, struct, scope),
-        "",
-        "",
-        f"def _write_{name}(_w: {writer}, _at: int, _v: {kind}) -> int:",
-        f"    base, part, pointer = _w.struct(_at, *_{name}_size)",
-        f"    _w.parts[part] = _fixed_{name}(_w, base, _v)",
-        "    return pointer",
-        "",
-        "",
-    ]
-    load = f"_load_{name}"
-    result = kind if not entry else kind.replace("Sequence[", "list[").replace("Mapping[", "dict[")
-    if recursive:
-        lines += [
-            f"def {load}(_m: {message}, _at: int, _d: int, _p: int) -> {result}:",
-            f"    found: {result} = _m.nested({load}_inside, _at, _d, _p)",
-            "    return found",
-            "",
-            "",
-        ]
-        load = f"{load}_inside"
-    unpack, read = unpack_lines(struct.fields, record, f"_{name}_in", convert)
-    lines += [
-        f"def {load}(_m: {message}, _at: int, _d: int, _p: int) -> {result}:",
-        *(f"    {line}" for line in unpack),
-        *_construct(struct, kind, read),
-        "",
-        "",
-        f"def _read_{name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {result}:",
-        f"    return _load_{name}(_m, *_m.struct(_at, _lo, _hi))",
-    ]
+    lines = [*_format_lines(name, record, scope)]
+    if struct.kind != "entry":
+        described = [f"{field.name}={blamed(field, convert)}" for field in struct.fields]
+        arguments = ", ".join([scope.declared(struct.key), *described])
+        lines.append(f"{scope.runtime('describe')}({arguments})")
+    lines += ["", "", *_writing(struct, record, scope, convert)]
+    lines += ["", "", *_reading(struct, record, scope, convert, recursive=recursive)]
     return lines
 
 
-def _fields_constant(name: str, struct: Struct, convert: Conversions) -> list[str]:
+def _writing(
+    struct: Struct, record: RecordFormat, scope: Scope, convert: Conversions
+) -> Iterator[str]:
+    name = identifier(struct.key)
+    writer, structure = scope.runtime("Writer"), _class(struct, scope, convert, taken=True)
     if struct.kind == "entry":
+        values = {"key": "_v[0]", "value": "_v[1]"}
+    else:
+        values = {field.name: f"_v.{field.name}" for field in struct.fields}
+    slots = packed(struct.fields, values, record, "_at", convert)
+    taken = f"_w: {writer}, _at: int, _v: {structure}"
+    yield f"def _fixed_{name}({taken}) -> {scope.builtin('bytes')}:"
+    if record.words:
+        yield f"    return _out_{name}.pack({', '.join(record.arguments(slots))})"
+    else:
+        yield '    return b""'
+    if struct.kind != "entry":
+        sizes = f"{record.data_words}, {record.pointer_count}"
+        yield from ("", "")
+        yield f"def _write_{name}({taken}) -> {scope.builtin('int')}:"
+        yield f"    _at, _part, _pointer = _w.struct(_at, {sizes})"
+        yield f"    _w.parts[_part] = _fixed_{name}(_w, _at, _v)"
+        yield "    return _pointer"
+
+
+def _reading(
+    struct: Struct, record: RecordFormat, scope: Scope, convert: Conversions, *, recursive: bool
+) -> Iterator[str]:
+    name = identifier(struct.key)
+    message, structure = scope.runtime("Message"), _class(struct, scope, convert, taken=False)
+    unpack, values = unpack_lines(struct.fields, record, f"_in_{name}", convert)
+    made = "" if struct.kind == "entry" else scope.declared(struct.key)
+    yield f"def _load_{name}(_m: {message}, _at: int, _d: int, _p: int) -> {structure}:"
+    yield from (f"    {line}" for line in unpack)
+    if struct.kind == "entry":
+        yield from _returned(", ".join(values), recursive=recursive)
+    else:
+        yield from _returned(f"{made}({', '.join(values)})", recursive=recursive)
+        yield from ("", "")
+        yield f"def _read_{name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {structure}:"
+        yield f"    return _load_{name}(_m, *_m.struct(_at, _lo, _hi))"
+
+
+def _class(struct: Struct, scope: Scope, convert: Conversions, *, taken: bool) -> str:
+    """What a struct is in Python; an entry is a tuple."""
+    if struct.kind != "entry":
+        return scope.declared(struct.key)
+    pair = [convert.annotation(field.type, taken=taken) for field in struct.fields]
+    return f"{scope.builtin('tuple')}[{', '.join(pair)}]"
+
+
+def _format_lines(name: str, record: RecordFormat, scope: Scope) -> list[str]:
+    """The formats, which are one where there are no pointers."""
+    if not record.words:
         return []
-    pairs = [f'("{f.name}", "{blamed_type(f, convert)}")' for f in struct.fields]
-    return tuple_lines(f"_{name}_fields", pairs, "")
+    structure = scope.runtime("Struct")
+    if record.read_format == record.write_format:
+        return [f'_out_{name} = _in_{name} = {structure}("{record.write_format}")']
+    return [
+        f'_out_{name} = {structure}("{record.write_format}")',
+        f'_in_{name} = {structure}("{record.read_format}")',
+    ]
 
 
-def blamed_type(field: Field, convert: Conversions) -> str:
-    """A field's type as `misfit` takes it."""
-    return convert.schema_name(field.type) + ("?" if field.optional else "")
+def _returned(value: str, *, recursive: bool) -> list[str]:
+    if not recursive:
+        return [f"    return {value}"]
+    return [
+        "    _m.descend()",
+        f"    _result = {value}",
+        "    _m.depth += 1",
+        "    return _result",
+    ]
 
 
-def _blame(name: str, struct: Struct, scope: Scope) -> list[str]:
-    if struct.kind == "entry":
-        key, value = struct.fields
-        convert = Conversions(scope, frozenset())
-        pairs = [
-            f'("{f.name}", "{blamed_type(f, convert)}", _v[{i}])'
-            for i, f in enumerate((key, value))
+def list_lines(
+    struct: Struct, layout: RecordLayout, scope: Scope, convert: Conversions, *, recursive: bool
+) -> list[str]:
+    """The source of the functions that write and read a list of a struct, or a dict."""
+    columns = _Columns(struct, RecordFormat(struct.record, layout, scope), scope, convert)
+    return [*columns.write(), "", "", *columns.read(recursive=recursive)]
+
+
+class _Columns:
+    """The columns of a list of a struct."""
+
+    def __init__(
+        self, struct: Struct, record: RecordFormat, scope: Scope, convert: Conversions
+    ) -> None:
+        self._struct = struct
+        self._record = record
+        self._scope = scope
+        self._convert = convert
+        self._entry = struct.kind == "entry"
+        if self._entry:
+            self._values = {"key": "_key", "value": "_value"}
+        else:
+            self._values = {field.name: f"_v.{field.name}" for field in struct.fields}
+
+    # ------------------------------------------------------------------------------- writing
+
+    def write(self) -> Iterator[str]:
+        scope, record = self._scope, self._record
+        writer, rows = scope.runtime("Writer"), scope.runtime("WriteRows")
+        pair = [self._convert.annotation(f.type, taken=True) for f in self._struct.fields]
+        if self._entry:
+            kind = f"{scope.standard('collections.abc.Mapping')}[{', '.join(pair)}]"
+        else:
+            item = scope.declared(self._struct.key)
+            kind = f"{scope.standard('collections.abc.Collection')}[{item}]"
+        name = self._name("write")
+        sizes = f"{record.data_words}, {record.pointer_count}"
+        length = f"{scope.builtin('len')}(_values)"
+        items = "_values.items()" if self._entry else "_values"
+        fixed = scope.generated(self._struct.key, "_fixed_{}")
+        yield f"def {name}(_w: {writer}, _at: int, _values: {kind}) -> int:"
+        yield f"    if {length} < {scope.runtime('FEW')}:"
+        yield f"        return {scope.runtime('write_few')}(_w, _at, {items}, {fixed}, {sizes})"
+        yield f"    _rows = {rows}(_w, {length}, {sizes}, *_w.structs(_at, {length}, {sizes}))"
+        for number in record.numbers:
+            yield f"    _rows.numbers({self._place(number)}, {self._number_column(number)})"
+        for index, slot in sorted(record.pointers.items()):
+            field = next(field for field in self._struct.fields if field.slot is slot)
+            yield f"    _rows.{self._pointer_column(index, field)}"
+        yield "    return _rows.finish()"
+
+    def _number_column(self, number: Number) -> str:
+        used = [
+            field
+            for field in self._struct.fields
+            if any(self._is_part(slot, number) for slot in (field.slot, field.flag) if slot)
         ]
-        misfit = scope.runtime("misfit")
-        return [f'        raise {misfit}(e, "dict", [{", ".join(pairs)}]) from None']
-    misfit = scope.runtime("struct_misfit")
-    return [f'        raise {misfit}(e, "{struct.name}", _{name}_fields, _v) from None']
+        slots = packed(self._struct.fields, self._values, self._record, "_at", self._convert)
+        return self._column(self._record.encoded(number, slots), used)
 
+    def _is_part(self, slot: object, number: Number) -> bool:
+        return number.slot is slot or any(bit is slot for _, bit in number.bits)
 
-def _construct(struct: Struct, kind: str, values: list[str]) -> list[str]:
-    if struct.kind == "entry":
-        return call("return ", values, "    ")
-    names = [field.name for field in struct.fields]
-    if not _positional(struct, names):
-        values = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
-    return call(f"return {kind}", values, "    ")
+    def _pointer_column(self, index: int, field: Field) -> str:
+        value = self._values[field.name]
+        if not field.optional and isinstance(field.type, TextType):
+            return f"texts({index}, {self._column(value, [field])})"
+        if not field.optional and isinstance(field.type, DataType):
+            return f"datas({index}, {self._column(value, [field])})"
+        word = packed_pointer(field, "_at", value, self._convert)
+        variables, values = self._loop([field])
+        zipped = self._scope.builtin("zip")
+        places = f"{zipped}(_rows.places({index}), {values}, strict=True)"
+        return f"pointers({index}, [{word} for _at, {variables} in {places}])"
 
+    def _column(self, value: str, used: list[Field]) -> str:
+        variables, values = self._loop(used)
+        return values if value == variables else f"[{value} for {variables} in {values}]"
 
-def _positional(struct: Struct, names: list[str]) -> bool:
-    """Whether the class takes exactly these fields, in this order, by position."""
-    parameters = inspect.signature(python_object(struct.key)).parameters.values()
-    return [p.name for p in parameters] == names and all(
-        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters
-    )
+    def _loop(self, used: list[Field]) -> tuple[str, str]:
+        """The loop variables, and what to loop over, for values of some fields."""
+        if not self._entry:
+            return "_v", "_values"
+        names = [field.name for field in used]
+        if names == ["key"]:
+            return "_key", "_values"
+        if names == ["value"]:
+            return "_value", "_values.values()"
+        return "_key, _value", "_values.items()"
+
+    # ------------------------------------------------------------------------------- reading
+
+    def read(self, *, recursive: bool) -> Iterator[str]:
+        scope, convert = self._scope, self._convert
+        message, rows = scope.runtime("Message"), scope.runtime("ReadRows")
+        columns = ", ".join([self._read_column(field) for field in self._struct.fields])
+        load = scope.generated(self._struct.key, "_load_{}")
+        few = f"_rows.each({load})"
+        if self._entry:
+            pair = [convert.annotation(field.type, taken=False) for field in self._struct.fields]
+            kind = f"{scope.builtin('dict')}[{', '.join(pair)}]"
+            few = f"{scope.builtin('dict')}({few})"
+            many = f"{scope.builtin('dict')}({scope.builtin('zip')}({columns}, strict=True))"
+        else:
+            item = scope.declared(self._struct.key)
+            kind = f"{scope.builtin('list')}[{item}]"
+            many = f"{scope.builtin('list')}({scope.builtin('map')}({item}, {columns}))"
+        name = self._name("read")
+        yield f"def {name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {kind}:"
+        yield f"    _rows = {rows}(_m, *_m.structs(_at, _lo, _hi))"
+        if columns:
+            yield f"    if _rows.count < {scope.runtime('FEW')}:"
+            yield f"        return {few}"
+            yield from _returned(many, recursive=recursive)
+        else:
+            yield f"    return {few}"
+
+    def _read_column(self, field: Field) -> str:
+        """The expression for all values of a field."""
+        slot, flag = field.slot, field.flag
+        if slot_is_pointer(slot):
+            index = next(i for i, each in self._record.pointers.items() if each is slot)
+            if not field.optional and isinstance(field.type, TextType):
+                return f"_rows.texts({index})"
+            if not field.optional and isinstance(field.type, DataType):
+                return f"_rows.datas({index})"
+            variables, source = f"_at, lo_{slot.name}, hi_{slot.name}", f"_rows.pointers({index})"
+        else:
+            number = self._record.source(slot)
+            variables, source = number.name, f"_rows.numbers({self._place(number)})"
+        value = unpacked(field, self._record, "_at", self._convert)
+        if flag is not None:
+            bits = self._record.source(flag)
+            if bits.name != variables:
+                source = (
+                    f"{self._scope.builtin('zip')}({source}, _rows.numbers({self._place(bits)}), "
+                    "strict=True)"
+                )
+                pair = f"({variables})" if "," in variables else variables
+                variables = f"{pair}, {bits.name}"
+        return source if value == variables else f"[{value} for {variables} in {source}]"
+
+    def _place(self, number: Number) -> str:
+        return f'"{number.code}", {number.index}'
+
+    def _name(self, action: str) -> str:
+        kind = "dict" if self._entry else "list"
+        return self._scope.local(self._struct.key, f"_{action}_{kind}_{{}}")

@@ -1,0 +1,1 @@
+"""Everything that can be declared, for the tests of the codecs."""

@@ -1,0 +1,235 @@
+"""Structs and enums: every type, every attribute."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, NamedTuple, NewType
+
+import msgspec
+
+import mpipc
+from mpipc import (
+    Field,
+    Float32,
+    Float64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+)
+
+Height = NewType("Height", int)
+Hash = NewType("Hash", bytes)
+
+
+class Color(enum.Enum):
+    RED = 1
+    GREEN = 2
+    NONE = 0
+    NEGATIVE = -(2**31)
+
+
+class Level(enum.IntEnum):
+    LOW = 0
+    HIGH = 255
+
+
+class Rights(enum.IntFlag):
+    READ = 1
+    WRITE = 2
+    BOTH = 3
+    LAST = 1 << 30
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    a: Int8
+    b: UInt64
+    c: Int16
+    d: UInt8
+    e: Int32
+    f: Float32
+    g: UInt16
+    h: Float64
+    i: Int64
+    j: UInt32
+    k: int
+    m: float
+    n: Height
+
+
+class Bits(NamedTuple):
+    """More of them than fit into a byte, with a number in between."""
+
+    a: bool
+    b: bool
+    c: bool
+    number: UInt16
+    d: bool
+    e: bool
+    f: bool
+    g: bool
+    h: bool
+    i: bool
+
+
+@dataclass(frozen=True)
+class Texts:
+    text: str
+    data: bytes
+    again: str
+    hash: Hash
+
+
+class Row(msgspec.Struct, frozen=True):
+    number: int
+    text: str
+    value: float
+    data: bytes
+
+
+class Point(NamedTuple):
+    x: Int32
+    y: Int32
+
+
+class Empty(msgspec.Struct, frozen=True):
+    """A struct of no size."""
+
+
+@mpipc.struct(wrap="demo::Kinds")
+@dataclass
+class Kinds:
+    """What travels as a number, but is none."""
+
+    color: Color
+    level: Annotated[Level, UInt8]
+    rights: Rights
+    narrow_rights: Annotated[Rights, Int64]
+    wait: timedelta
+
+
+@dataclass
+class Optionals:
+    boolean: bool | None
+    number: Int8 | None
+    real: Float32 | None
+    color: Color | None
+    wait: timedelta | None
+    text: str | None
+    data: bytes | None
+    numbers: list[Int16] | None
+    point: Point | None
+    empty: Empty | None
+    table: dict[str, int] | None
+    marked_text: Annotated[str | None, Field(has_flag=True)]
+    marked_point: Annotated[Point | None, Field(has_flag=True)]
+
+
+class Defaults(msgspec.Struct, kw_only=False):
+    """Values that are XORed with the default in the schema."""
+
+    yes: Annotated[bool, Field(wire_default=True)]
+    no: Annotated[bool, Field(wire_default=False)]
+    also: Annotated[bool, Field(wire_default=True)]
+    signed: Annotated[Int8, Field(wire_default=-1)]
+    unsigned: Annotated[UInt64, Field(wire_default=2**64 - 1)]
+    plain: Annotated[int, Field(wire_default=-(2**63))]
+    zero: Annotated[Int32, Field(wire_default=0)]
+    double: Annotated[float, Field(wire_default=0.1)]
+    single: Annotated[Float32, Field(wire_default=0.1)]
+    infinite: Annotated[float, Field(wire_default=float("-inf"))]
+    nothing: Annotated[float, Field(wire_default=float("nan"))]
+    minus_zero: Annotated[float, Field(wire_default=-0.0)]
+    color: Annotated[Color, Field(wire_default=Color.GREEN)]
+    wait: Annotated[timedelta, Field(wire_default=timedelta(seconds=1))]
+    maybe: Annotated[Int16 | None, Field(wire_default=7)]
+    perhaps: Annotated[bool | None, Field(wire_default=True)]
+
+
+class Ordered(msgspec.Struct):
+    """Ordinals in another order than the fields."""
+
+    text: Annotated[str, Field(3)]
+    first: Annotated[Int64, Field(0, name="renamed")]
+    flag: Annotated[bool, Field(2)]
+    second: Annotated[UInt8, Field(1)]
+
+
+class Tree(msgspec.Struct):
+    label: str
+    left: Tree | None
+    children: list[Tree]
+    named: dict[str, Tree]
+
+
+@mpipc.struct(name="Everything")
+class Nested(msgspec.Struct):
+    numbers: Numbers
+    bits: Bits
+    texts: Texts
+    empty: Empty
+    kinds: Kinds
+    optionals: Optionals
+    tree: Tree
+
+
+@dataclass
+class Lists:
+    booleans: list[bool]
+    bytes_: Annotated[list[UInt8], Field(name="octets")]
+    shorts: tuple[Int16, ...]
+    numbers: set[Int32]
+    longs: frozenset[UInt64]
+    singles: list[Float32]
+    doubles: tuple[float, ...]
+    texts: list[str]
+    text_set: set[str]
+    datas: tuple[bytes, ...]
+    data_set: frozenset[bytes]
+    colors: list[Color]
+    levels: set[Annotated[Level, UInt8]]
+    rights: tuple[Rights, ...]
+    waits: list[timedelta]
+    wait_set: frozenset[timedelta]
+
+
+@dataclass
+class StructLists:
+    rows: list[Row]
+    points: tuple[Point, ...]
+    point_set: set[Point]
+    empties: list[Empty]
+    numbers: frozenset[Numbers]
+    bits: list[Bits]
+    texts: list[Texts]
+    kinds: list[Kinds]
+    optionals: list[Optionals]
+    defaults: list[Defaults]
+    ordered: list[Ordered]
+    lists: list[Lists]
+
+
+@dataclass
+class Deep:
+    numbers: list[list[int]]
+    texts: list[list[list[str]]]
+    points: list[tuple[Point, ...]]
+    sets: list[set[bytes]]
+    tables: list[dict[str, Int32]]
+
+
+@dataclass
+class Tables:
+    counts: dict[str, Int32]
+    names: dict[bytes, str]
+    bits: dict[bool, bool]
+    colors: dict[Color, timedelta]
+    rows: dict[int, Row]
+    lists: dict[Int8, list[Point]]
+    deep: dict[str, dict[UInt8, tuple[str, ...]]]
