@@ -757,7 +757,10 @@ def pipelined(answer: Answer, path: Sequence[int]) -> Capability:
     payload = answer_payload(answer)
     message, at, lo, hi = payload.message, payload.at, payload.lo, payload.hi
     for index in path:
-        content, data_words, pointers = message.struct(at, lo, hi)
+        try:
+            content, data_words, pointers = message.struct(at, lo, hi)
+        except ProtocolError as e:  # it is the path that does not fit
+            return Broken(e)
         if index >= pointers:
             return None
         at = content + (data_words + index) * 8
