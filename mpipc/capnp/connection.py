@@ -50,7 +50,7 @@ class DriverThread(threads.Thread, Protocol):
 
     contexts: dict[Any, Import]
     capability: ThreadCapability
-    pins: list[Callable[[], None]]
+    pins: dict[Any, Callable[[], None]]
     home: object
     nested: int
     is_main: bool
@@ -291,7 +291,7 @@ class Connection:
                 self._threads.add(thread)
                 thread.contexts[self] = kept
                 # Every call of this thread's passes it on as callback thread; keep it exported.
-                thread.pins.append(partial(self._session.unpin, self._session.pin(capability)))
+                thread.pins[self] = partial(self._session.unpin, self._session.pin(capability))
         return kept
 
     def _outgoing(self, cap: Any) -> Any:
@@ -394,6 +394,7 @@ class Connection:
             self._session.close(error)
             for thread in list(self._threads):
                 thread.contexts.pop(self, None)
+                thread.pins.pop(self, None)
         self._dispatch()
         self.driver.stop()
 

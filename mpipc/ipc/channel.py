@@ -106,8 +106,8 @@ class Channel:
         # A second descriptor, since one can be registered only once: its readiness to write.
         self._out = os.dup(sock.fileno())
         self._epoll.register(self._out, 0)
-        self._kick_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._epoll.register(self._kick_fd, select.EPOLLIN)
+        self._kick: _Kick | None = _Kick()
+        self._epoll.register(self._kick.fd, select.EPOLLIN)
         self._kicked = False
         self._io_tasks: deque[Task] = deque()
         self._pool = Pool(pool_threads, self.wait)
@@ -358,12 +358,10 @@ class Channel:
     def kick(self) -> None:
         """Have the I/O thread look for work. Called in any thread, lock held or not, also while
         objects are garbage-collected."""
-        if not self._kicked and not self.stopped:
+        kick = self._kick  # which keeps it open
+        if kick is not None and not self._kicked:
             self._kicked = True
-            try:
-                os.eventfd_write(self._kick_fd, 1)
-            except (OSError, ValueError):
-                pass  # stopped meanwhile
+            os.eventfd_write(kick.fd, 1)
 
     def _io(self) -> None:
         threads.adopt(threading.current_thread().name)
@@ -380,13 +378,13 @@ class Channel:
     def _look_around(self) -> None:
         ready = self._epoll.poll(self._guard_tick)
         for fd, _ in ready:
-            if fd == self._kick_fd:
-                self._work()
+            if fd == self._sock.fileno():
+                self._guard()
             elif fd == self._out:
                 with self.lock:
                     self._write_queue()
             else:
-                self._guard()
+                self._work(fd)
         if not ready:
             self._rearm_if_forgotten()
 
@@ -404,8 +402,8 @@ class Channel:
             self._reading.release()
             self._arm()
 
-    def _work(self) -> None:
-        os.eventfd_read(self._kick_fd)
+    def _work(self, kick_fd: int) -> None:
+        os.eventfd_read(kick_fd)
         # Before looking: whoever comes later kicks again.
         self._kicked = False
         with self.lock:
@@ -422,7 +420,8 @@ class Channel:
         self._shutdown()
         self._pool.end()
         self.stopped = True
-        os.eventfd_write(self._kick_fd, 1)
+        self._kicked = False
+        self.kick()
 
     def _shutdown(self) -> None:
         try:
@@ -436,17 +435,24 @@ class Channel:
             self._epoll.close()
             self._sock.close()
             os.close(self._out)
+            self._kick = None
         if self.on_stop is not None:
             self.on_stop()
-
-    def __del__(self) -> None:
-        # Not earlier: whoever can still call `kick` holds a reference to the channel.
-        os.close(self._kick_fd)
 
     def join(self, timeout: float) -> None:
         """Wait until the channel's descriptors are closed, at most `timeout` seconds."""
         if threading.current_thread() is not self.io_thread:
             self.io_thread.join(timeout)
+
+
+class _Kick:
+    """An eventfd that is closed as soon as nobody uses it any more."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.fd)
 
 
 class timeout:

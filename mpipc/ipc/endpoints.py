@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from mpipc.capnp.connection import Connection
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits
-from mpipc.capnp.proxy import Local
+from mpipc.capnp.proxy import Generated, Local
 from mpipc.declare import INTERFACE, InterfaceOptions, options_of
-from mpipc.errors import AddressError, IpcError, SchemaError, Timeout
+from mpipc.errors import AddressError, Disconnected, IpcError, SchemaError, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
 from mpipc.ipc import log
@@ -217,14 +217,13 @@ def connect(
     With `auto` it returns None when nobody listens there. Raises AddressError, Timeout,
     Disconnected, and SchemaError when `root` is no root interface.
     """
-    began = time.monotonic()
     where = addresses.parse(address, datadir=datadir, name=name)
-    interface = _root_class(root)
+    generated = generated_for(_root_class(root))
+    began = time.monotonic()
     sock = addresses.connect(where, timeout)
     if sock is None:
         return None
-    left = timeout - (time.monotonic() - began)
-    proxy: Remote[T] = _start(sock, str(where), interface, left, limits)[0]
+    proxy: Remote[T] = _start(sock, str(where), generated, began, timeout, limits)[0]
     return proxy
 
 
@@ -246,7 +245,8 @@ def spawn(
     Raises what Popen raises, Timeout, Disconnected when the child ends without serving, and
     SchemaError.
     """
-    interface = _root_class(root)
+    generated = generated_for(_root_class(root))
+    began = time.monotonic()
     ours, theirs = socket.socketpair()
     with ours, theirs:
         fd = theirs.fileno()
@@ -255,11 +255,12 @@ def spawn(
         sock = ours.dup()
     try:
         proxy: Remote[T]
-        proxy, channel = _start(sock, f"spawn:{argv[0]}", interface, timeout, limits)
-    except IpcError as e:
+        proxy, channel = _start(sock, f"spawn:{argv[0]}", generated, began, timeout, limits)
+    except Disconnected as e:
         status = _reap(child)
-        raise type(e)(f"{argv[0]} (exit status {status}): {e}") from None
+        raise Disconnected(f"{argv[0]} ended with exit status {status}: {e}") from None
     except BaseException:
+        child.terminate()
         _reap(child)
         raise
     channel.on_stop = threading.Thread(
@@ -309,14 +310,18 @@ def _ipcfd(argv: Sequence[str]) -> int | None:
 
 
 def _start(
-    sock: socket.socket, description: str, root: type, seconds: float, limits: Limits
+    sock: socket.socket,
+    description: str,
+    generated: Generated,
+    began: float,
+    seconds: float,
+    limits: Limits,
 ) -> tuple[Any, Channel]:
     """Begin to talk on a connected socket, and get the other end's root object."""
-    generated = generated_for(root)
     channel, connection = _connection(sock, description, None, limits, tracebacks=False)
     channel.start(connection, f"mpipc-io {description}")
     try:
-        with timeout(seconds):
+        with timeout(began + seconds - time.monotonic()):
             proxy = connection.start(generated)
     except Timeout:
         connection.close()

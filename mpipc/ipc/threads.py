@@ -22,8 +22,9 @@ _log = logging.getLogger("mpipc")
 class LocalThread:
     """A thread of this process and its inbox. None in the inbox only wakes the thread up.
 
-    `contexts`: for each connection, the peer's thread that runs this thread's calls. `pins`: called
-    when the thread ends. `deadline`: on the monotonic clock, None for none.
+    `contexts`: for each connection, the peer's thread that runs this thread's calls. `pins`: for
+    each connection, what to call when the thread ends. `deadline`: on the monotonic clock, None for
+    none.
     `home`: the channel that this thread waits on, outermost; `nested`: how many waits are nested in
     that one, and `away`: how many of them are on other channels; `reads`: whether it has the
     reader's role of its home.
@@ -41,7 +42,7 @@ class LocalThread:
         self.inbox: SimpleQueue[Task | None] = SimpleQueue()
         self.contexts: dict[Any, Any] = {}
         self.capability = ThreadCapability(self)
-        self.pins: list[Task] = []
+        self.pins: dict[Any, Task] = {}
         self.deadline: float | None = None
         self.home: object = None
         self.nested = 0
@@ -86,8 +87,8 @@ class _End:
 
     def __del__(self) -> None:
         self._thread.contexts.clear()
-        for unpin in self._thread.pins:
-            unpin()
+        while self._thread.pins:
+            self._thread.pins.popitem()[1]()
 
 
 class Worker:
