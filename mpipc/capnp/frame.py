@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import Struct
 
-from mpipc.capnp.message import Limits, Message
+from mpipc.capnp.message import Limits, Message, budget
 from mpipc.errors import ProtocolError
 
 _TABLE = Struct("<II")
@@ -62,7 +62,7 @@ class FrameReader:
                     self._gather(chunk, at, end)
                     return
                 at = end
-                yield Message(chunk, start, end, None, limits.traversal_words, limits.nesting)
+                yield Message(chunk, start, end, None, budget(limits, words), limits.nesting)
                 continue
             if more_segments >= _MAX_SEGMENTS:
                 raise ProtocolError(
@@ -72,19 +72,20 @@ class FrameReader:
             if size - at < table:
                 break
             sizes = Struct(f"<{more_segments + 1}I").unpack_from(chunk, at + 4)
-            if sum(sizes) > self.limits.message_words:
-                self._too_large(sum(sizes))
+            words = sum(sizes)
+            if words > self.limits.message_words:
+                self._too_large(words)
             start = position = at + table
-            end = start + sum(sizes) * 8
+            end = start + words * 8
             if end > size:
                 self._gather(chunk, at, end)
                 return
             segments = []
-            for words in sizes:
-                segments.append((position, position + words * 8))
-                position += words * 8
+            for each in sizes:
+                segments.append((position, position + each * 8))
+                position += each * 8
             at = end
-            yield Message(chunk, start, end, segments, limits.traversal_words, limits.nesting)
+            yield Message(chunk, start, end, segments, budget(limits, words), limits.nesting)
         if at < size:
             self.partial = bytearray(chunk[at:])
             self._filled = size - at

@@ -5,7 +5,7 @@ as `(at, lo, hi)`: its byte position and its two halves (lo signed). A null poin
 value of what is asked for. Every method checks bounds before it touches or allocates anything, and
 counts what is traversed, as the C++ library does
 (https://capnproto.org/encoding.html, "Security Considerations"): a message whose pointers overlap
-cannot make a reader do more than `Limits.traversal_words` of work.
+cannot make a reader do much more work than its size justifies (`budget`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True):
     """What a peer may ask of us.
 
     `message_words`    size of one message in 8-byte words; larger ones end the connection.
-    `traversal_words`  words visited while reading one message.
+    `traversal_words`  words visited while reading one message, whatever its size.
     `nesting`          depth of structs within structs.
     `calls`            calls in flight from the peer.
     `exports`          objects that the peer holds at once.
@@ -46,6 +46,17 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 DEFAULT_LIMITS = Limits()
+_TIMES = 4
+_AT_LEAST = 1 << 13
+
+
+def budget(limits: Limits, words: int) -> int:
+    """How many words may be visited while reading a message of this size.
+
+    Once or twice its size is what reading takes, unless its pointers overlap, as no writer's do.
+    Lists of nothing have no size, so there is something on top.
+    """
+    return min(limits.traversal_words, _TIMES * words + _AT_LEAST)
 
 
 class Message(msgspec.Struct):

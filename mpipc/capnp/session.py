@@ -532,7 +532,9 @@ class Session:
         self.out.append(rpc.disembargo_reply(resolved.id, id))
 
     def _receive_unimplemented(self, message: Message, at: int, lo: int, hi: int) -> None:
-        inner = Message(message.buf, message.start, message.end, message.segments)
+        inner = Message(
+            message.buf, message.start, message.end, message.segments, message.budget, message.depth
+        )
         content, data_words, pointers = inner.struct(at, lo, hi)
         if data_words < 1 or pointers < 1:
             return

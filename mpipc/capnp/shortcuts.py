@@ -14,7 +14,7 @@ from struct import Struct
 import msgspec
 
 from mpipc.capnp import rpc_messages as rpc
-from mpipc.capnp.message import POINTER, Message
+from mpipc.capnp.message import POINTER, Limits, Message, budget
 from mpipc.capnp.proxy import Local, ServerMethod
 from mpipc.capnp.session import Answer, Delivery, Import, Question, Session
 from mpipc.capnp.threads import CONTEXT, CONTEXT_WORDS, ThreadCapability
@@ -39,6 +39,7 @@ class _AnswerHead(msgspec.Struct, gc=False):
     """What the beginning of an answer says."""
 
     size: int
+    budget: int
     id: int
     released: bool
     content: tuple[int, int, int]
@@ -49,6 +50,7 @@ class _CallHead(msgspec.Struct, gc=False):
     context at `context_at`, which is part of the content and so looked at each time."""
 
     size: int
+    budget: int
     id: int
     target: int
     thread: int
@@ -83,7 +85,7 @@ class Shortcuts:
         begin = chunk[:_ANSWER_CONTENT]
         head = self._answers.get(begin)
         if head is None:
-            head = _answer_head(begin)
+            head = _answer_head(begin, self._session.limits)
             if head is None:
                 return None
             if len(self._answers) >= _REMEMBERED:
@@ -96,12 +98,11 @@ class Shortcuts:
         question = session.questions.get(head.id)
         if question is None or question.abandoned or question.forward is not None:
             return None
-        session.forget(question)
         if head.released:
             for number in question.exported:
                 session.unexport(number, 1)
-        limits = session.limits
-        question.message = Message(chunk, 8, size, None, limits.traversal_words, limits.nesting)
+        session.forget(question)
+        question.message = Message(chunk, 8, size, None, head.budget, session.limits.nesting)
         question.content = head.content
         question.done = True
         return question
@@ -111,7 +112,7 @@ class Shortcuts:
         begin = chunk[:_CALL_CONTENT]
         head = self._calls.get(begin)
         if head is None:
-            head = _call_head(chunk)
+            head = _call_head(chunk, self._session.limits)
             if head is None:
                 return None
             if len(self._calls) >= _REMEMBERED:
@@ -141,9 +142,8 @@ class Shortcuts:
             return None
         callback = Import(session, head.callback)
         session.imports += 1
-        limits = session.limits
         message = Message(
-            chunk, 8, size, None, limits.traversal_words, limits.nesting, (thread, callback)
+            chunk, 8, size, None, head.budget, session.limits.nesting, (thread, callback)
         )
         answer = answers[head.id] = Answer(head.id)
         content = head.content
@@ -157,7 +157,7 @@ class Shortcuts:
         )
 
 
-def _answer_head(begin: bytes) -> _AnswerHead | None:
+def _answer_head(begin: bytes, limits: Limits) -> _AnswerHead | None:
     segments, words, prefix, id, flags, middle, lo, hi, table = _ANSWER.unpack(begin)
     content = _ANSWER_CONTENT, hi & 0xFFFF, hi >> 16
     if (
@@ -170,10 +170,10 @@ def _answer_head(begin: bytes) -> _AnswerHead | None:
         or _beyond(content, words)
     ):
         return None
-    return _AnswerHead(8 + words * 8, id, flags == 2, content)
+    return _AnswerHead(8 + words * 8, budget(limits, words), id, flags == 2, content)
 
 
-def _call_head(chunk: bytes) -> _CallHead | None:
+def _call_head(chunk: bytes, limits: Limits) -> _CallHead | None:
     if len(chunk) < _CALL_CONTENT:
         return None
     (segments, words, prefix, id, number, to, interface, middle, target, lo, hi, table, tag,
@@ -200,8 +200,8 @@ def _call_head(chunk: bytes) -> _CallHead | None:
     if context_lo & 3 or context_lo < 0 or context_hi != _CONTEXT_SHAPE:
         return None
     return _CallHead(
-        len(chunk), id, target, first >> 32, second >> 32, interface, number, content,
-        pointer_at, chunk[pointer_at : pointer_at + 8], context_at,
+        len(chunk), budget(limits, words), id, target, first >> 32, second >> 32, interface, number,
+        content, pointer_at, chunk[pointer_at : pointer_at + 8], context_at,
     )  # fmt: skip
 
 
