@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
-import pkgutil
 import sys
 import tempfile
 import time
@@ -14,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpipc.derive import derive
+from mpipc.derive.packages import GENERATED, interface_modules
 from mpipc.errors import Problem, SchemaError
 from mpipc.model import Model, Module
 from mpipc.schema import HEADER, committed_lock, compile_layouts, module_text
 
-GENERATED = "generated"
 _MARK = HEADER.partition(" from ")[0]
 """How every generated file begins; a file that does not is left alone."""
 
@@ -32,6 +30,40 @@ def build(package: str, *, check: bool = False) -> int:
     the exit status: 1 when they differ. Raises SchemaError for declarations that have none.
     """
     started = time.perf_counter()
+    plan = make_plan(package)
+    if check:
+        for path in plan.outdated:
+            _print_difference(path, plan.wanted.get(path.name, ""))
+    else:
+        plan.target.mkdir(exist_ok=True)
+        for name in plan.changed:
+            _write(plan.target / name, plan.wanted[name])
+        for path in plan.stale:
+            path.unlink()
+    summary = _Summary(plan.modules, len(plan.wanted), len(plan.changed), len(plan.stale), check)
+    print(f"{package}: {summary} ({time.perf_counter() - started:.2f} s)")
+    return 1 if check and plan.outdated else 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a package declares, and what that makes of the files in its `generated/`: those that
+    are `wanted`, by name, those of them that are `changed`, and `stale` ones that nobody wants."""
+
+    model: Model
+    modules: list[Module]
+    target: Path
+    wanted: Mapping[str, str]
+    changed: list[str]
+    stale: list[Path]
+
+    @property
+    def outdated(self) -> list[Path]:
+        return [*(self.target / name for name in self.changed), *self.stale]
+
+
+def make_plan(package: str) -> Plan:
+    """What `build` would do. Raises SchemaError for declarations that have no schema."""
     directory, names = interface_modules(package)
     model = derive(names, committed_lock)
     modules = [model.modules[name] for name in names]
@@ -44,20 +76,7 @@ def build(package: str, *, check: bool = False) -> int:
     wanted = generated_files(model, modules)
     stale = [path for path in _generated(target) if path.name not in wanted]
     changed = [name for name, text in wanted.items() if _read(target / name) != text]
-    if check:
-        for name in changed:
-            _print_difference(target / name, wanted[name])
-        for path in stale:
-            _print_difference(path, "")
-    else:
-        target.mkdir(exist_ok=True)
-        for name in changed:
-            _write(target / name, wanted[name])
-        for path in stale:
-            path.unlink()
-    summary = _Summary(modules, len(wanted), len(changed), len(stale), check)
-    print(f"{package}: {summary} ({time.perf_counter() - started:.2f} s)")
-    return 1 if check and (changed or stale) else 0
+    return Plan(model, modules, target, wanted, changed, stale)
 
 
 @dataclass(frozen=True)
@@ -91,27 +110,6 @@ class _Summary:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def interface_modules(package: str) -> tuple[Path, list[str]]:
-    """The directory of a package, and its modules, imported, without the generated ones."""
-    try:
-        found = importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (package + ".").startswith(error.name + "."):
-            raise
-        raise SchemaError(
-            [Problem(package, "no such package", "its name as in `import`")]
-        ) from None
-    search = getattr(found, "__path__", None)
-    if search is None:
-        raise SchemaError([Problem(package, "a module, not a package", "the package it is in")])
-    names = []
-    for module in pkgutil.iter_modules(search):
-        if module.name != GENERATED and not module.ispkg:
-            names.append(f"{package}.{module.name}")
-            importlib.import_module(names[-1])
-    return Path(next(iter(search))), sorted(names)
 
 
 def generated_files(model: Model, modules: list[Module]) -> Mapping[str, str]:

@@ -113,9 +113,7 @@ def record(
     for each in members:
         asked.append((each.slot, each.ordinal))
         if each.flag:
-            # Behind a value that had none so far, the next ordinal is somebody else's.
-            follows = None if each.ordinal is None or locked else each.ordinal + 1
-            asked.append((_flag_name(each), follows))
+            asked.append((_flag_name(each.slot), _flag_ordinal(each, locked)))
     again = repeated(name for name, _ in asked)
     if again:
         raise Mistake(
@@ -132,7 +130,7 @@ def record(
         slots.append(slot)
         flag = None
         if each.flag:
-            flag = Slot(_flag_name(each), next(numbers), Primitive("Bool"))
+            flag = Slot(_flag_name(each.slot), next(numbers), Primitive("Bool"))
             flags.append(flag)
         if each.field:
             assert not isinstance(each.type, Context | ThreadMap)
@@ -141,5 +139,15 @@ def record(
     return Record(path, tuple(every), reserved), fields, slots
 
 
-def _flag_name(member: Member) -> str:
-    return "has" + capitalized(member.slot)
+def _flag_name(value: str) -> str:
+    return "has" + capitalized(value)
+
+
+def _flag_ordinal(member: Member, locked: Sequence[Reserved]) -> int | None:
+    """The ordinal that a flag asks for: the one behind its value's. Where that is somebody else's
+    already it asks for none, unless its value was only renamed."""
+    if member.ordinal is None or not locked:
+        return None if member.ordinal is None else member.ordinal + 1
+    had = {each.name: each.ordinal for each in locked}
+    former = next((each.name for each in locked if each.ordinal == member.ordinal), None)
+    return None if former is None else had.get(_flag_name(former))

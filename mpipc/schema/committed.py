@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mpipc.derive.lock import Lock
+from mpipc.derive.packages import GENERATED
 from mpipc.model import PrimitiveName, Reserved
 from mpipc.schema.source import read_outline
 
@@ -16,7 +17,7 @@ def committed_schema(module: str) -> Path | None:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None or module == "__main__":
         return None
-    path = Path(file).parent / "generated" / f"{module.rpartition('.')[2]}.capnp"
+    path = Path(file).parent / GENERATED / f"{module.rpartition('.')[2]}.capnp"
     return path if path.is_file() else None
 
 

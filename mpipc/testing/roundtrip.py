@@ -18,6 +18,7 @@ from mpipc.derive import derive_interface
 from mpipc.generate.load import generated_for
 from mpipc.ipc.channel import Channel, timeout
 from mpipc.model import Interface, Method, Model, TypeName
+from mpipc.schema import committed_lock
 from mpipc.testing.strategies import Strategies, python_class, result_of
 
 _SECONDS = 30.0
@@ -51,7 +52,7 @@ def roundtrip(interface: type, *, max_examples: int = 100) -> dict[str, int]:
     Objects and callables among the values must arrive as proxies of the same interface. Returns how
     many times each method was called. Raises AssertionError, with the method and the values.
     """
-    model = derive_interface(interface)
+    model = derive_interface(interface, committed_lock)
     key = TypeName(interface.__module__, interface.__qualname__)
     methods = [
         method

@@ -31,6 +31,7 @@ from mpipc.model import (
     Type,
     TypeName,
 )
+from mpipc.schema import committed_lock
 
 Objects = Callable[[Interface], st.SearchStrategy[Any]]
 """Makes a strategy for objects of an interface."""
@@ -127,7 +128,7 @@ def _primitive(name: str) -> st.SearchStrategy[Any]:
 
 def values(cls: type) -> st.SearchStrategy[Any]:
     """Values of a struct that is declared in an interface module. Raises SchemaError."""
-    model = derive_interface(cls)
+    model = derive_interface(cls, committed_lock)
     key = TypeName(cls.__module__, cls.__qualname__)
     return Strategies(model).of(StructType(key))
 
@@ -157,7 +158,7 @@ def result_of(method: Method, strategies: Strategies) -> st.SearchStrategy[Any]:
 def _method(function: Callable[..., Any]) -> tuple[Model, Method]:
     owner = function.__qualname__.rpartition(".")[0]
     cls = python_class(TypeName(function.__module__, owner))
-    model = derive_interface(cls)
+    model = derive_interface(cls, committed_lock)
     interface = model.interface(TypeName(function.__module__, owner))
     method = next(m for m in interface.methods if m.name == function.__name__)
     return model, method

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -89,3 +91,27 @@ def members(schema: str, scope: str) -> list[str]:
         if line.strip() and not line.strip().startswith("#"):
             found.append(" ".join(line.split()))
     raise AssertionError(f"no {scope} in\n{schema}")
+
+
+def git(directory: Path, *arguments: str) -> str:
+    """Run git, as somebody, without anybody's configuration."""
+    environment = {
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        **{f"GIT_{who}_NAME": "Somebody" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": "somebody@example.org" for who in ("AUTHOR", "COMMITTER")},
+    }
+    run = subprocess.run(
+        ["git", *arguments], cwd=directory, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def commit(directory: Path) -> None:
+    """Commit everything in a repository, which is made when there is none."""
+    if not (directory / ".git").exists():
+        git(directory, "init", "-q")
+    git(directory, "add", "--all", ".")
+    git(directory, "commit", "-q", "--allow-empty", "-m", "a version")

@@ -316,6 +316,27 @@ def test_without_a_committed_schema_the_order_of_declaration_counts(package: Pac
     assert ordinals == ["destroy @0", "getZ @1", "getB @2", "getC @3"]
 
 
+UP_TO_DATE = """
+import sys
+from demo.chain import Chain
+from mpipc.generate.load import generated_for
+
+print(generated_for(Chain).client.__module__, "capnp" in sys.modules)
+"""
+
+
+def test_code_that_is_up_to_date_needs_no_compiler(package: Package, tmp_path: Path) -> None:
+    """Not even when a removed member is in the schema, and a comment makes somebody look at it."""
+    package.write(CHAIN)
+    package.build()
+    package.write(CHAIN.replace("get_b", "get_d"))
+    package.build()
+    package.write(CHAIN.replace("get_b", "get_d") + "# a comment\n")
+    command = [sys.executable, "-c", UP_TO_DATE]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    assert (run.stderr, run.stdout) == ("", "demo.generated.chain False\n")
+
+
 PROGRAM = """
 import sys
 import mpipc

@@ -1,0 +1,215 @@
+"""What a package declares, as a tree for people and for programs.
+
+interfaces.echo
+  Echo
+    @0 destroy()
+    @1 echo(echo: str) -> str
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mpipc.derive.lock import former_name
+from mpipc.model import (
+    DataType,
+    EnumType,
+    Field,
+    Interface,
+    InterfaceType,
+    ListType,
+    MapType,
+    Method,
+    Module,
+    Primitive,
+    Reserved,
+    Struct,
+    StructType,
+    TextType,
+    TimedeltaType,
+    Type,
+)
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A field, a parameter or a result."""
+
+    name: str
+    schema_name: str
+    ordinal: int
+    type: str
+    optional: bool
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """The place of something that is gone."""
+
+    former_name: str
+    ordinal: int
+
+
+class DescribedMethod(msgspec.Struct, frozen=True):
+    name: str
+    schema_name: str
+    ordinal: int
+    parameters: tuple[Value, ...]
+    results: tuple[Value, ...]
+    raises: tuple[str, ...]
+    context: bool
+    kind: str
+    deprecated: str
+    doc: str
+
+
+class DescribedInterface(msgspec.Struct, frozen=True):
+    name: str
+    schema_name: str
+    bases: tuple[str, ...]
+    root: bool
+    callback: bool
+    methods: tuple[DescribedMethod, ...]
+    removed: tuple[Removed, ...]
+    doc: str
+
+
+class DescribedStruct(msgspec.Struct, frozen=True):
+    name: str
+    schema_name: str
+    fields: tuple[Value, ...]
+    removed: tuple[Removed, ...]
+    doc: str
+
+
+class DescribedModule(msgspec.Struct, frozen=True):
+    name: str
+    file_id: int
+    interfaces: tuple[DescribedInterface, ...]
+    structs: tuple[DescribedStruct, ...]
+
+
+def describe(module: Module) -> DescribedModule:
+    """What an interface module declares; structs that are only the entries of dicts are left out,
+    for their dicts are described by the types in them."""
+    return DescribedModule(
+        module.name,
+        module.id,
+        tuple(_interface(each) for each in module.interfaces),
+        tuple(_struct(each) for each in module.structs if each.kind != "entry"),
+    )
+
+
+def _interface(interface: Interface) -> DescribedInterface:
+    return DescribedInterface(
+        interface.key.name,
+        interface.name,
+        tuple(base.name for base in interface.bases),
+        interface.root,
+        interface.callable,
+        tuple(_method(each) for each in interface.methods),
+        _removed(interface.reserved),
+        interface.doc,
+    )
+
+
+def _method(method: Method) -> DescribedMethod:
+    return DescribedMethod(
+        method.name,
+        method.schema_name,
+        method.ordinal,
+        tuple(map(_value, method.parameters)),
+        tuple(map(_value, method.result_fields)),
+        tuple(each.key.name for each in method.raises),
+        method.context,
+        method.kind,
+        method.deprecated,
+        method.doc,
+    )
+
+
+def _struct(struct: Struct) -> DescribedStruct:
+    fields = tuple(map(_value, struct.fields))
+    gone = _removed(struct.record.reserved)
+    return DescribedStruct(struct.key.name, struct.name, fields, gone, struct.doc)
+
+
+def _value(field: Field) -> Value:
+    type = type_name(field.type) + (" | None" if field.optional else "")
+    return Value(field.name, field.slot.name, field.slot.ordinal, type, field.optional)
+
+
+def _removed(reserved: tuple[Reserved, ...]) -> tuple[Removed, ...]:
+    return tuple(Removed(former_name(each.name) or each.name, each.ordinal) for each in reserved)
+
+
+def type_name(type: Type) -> str:
+    """A type as somebody writes it in an annotation."""
+    match type:
+        case Primitive("Bool"):
+            return "bool"
+        case Primitive("Int64"):
+            return "int"
+        case Primitive("Float64"):
+            return "float"
+        case Primitive(name):
+            return name
+        case TextType():
+            return "str"
+        case DataType():
+            return "bytes"
+        case TimedeltaType():
+            return "timedelta"
+        case ListType(element, "tuple"):
+            return f"tuple[{type_name(element)}, ...]"
+        case ListType(element, container):
+            return f"{container}[{type_name(element)}]"
+        case MapType(key, value):
+            return f"dict[{type_name(key)}, {type_name(value)}]"
+        case StructType(key) | InterfaceType(key) | EnumType(key):
+            return key.name
+
+
+# ----------------------------------------------------------------------------------------- people
+
+
+def as_tree(module: DescribedModule) -> Iterator[str]:
+    """The lines of the tree of a module."""
+    yield module.name
+    for interface in module.interfaces:
+        extends = f"({', '.join(interface.bases)})" if interface.bases else ""
+        marks = ["root"] * interface.root + ["callback"] * interface.callback
+        yield _with_doc(f"  {interface.name}{extends}", marks, interface.doc)
+        rows = [(each.ordinal, _signature(each)) for each in interface.methods]
+        rows += [(each.ordinal, f"(removed: {each.former_name})") for each in interface.removed]
+        yield from _numbered(rows)
+    for struct in module.structs:
+        yield _with_doc(f"  {struct.name}", ["struct"], struct.doc)
+        rows = [(each.ordinal, f"{each.name}: {each.type}") for each in struct.fields]
+        rows += [(each.ordinal, f"(removed: {each.former_name})") for each in struct.removed]
+        yield from _numbered(rows)
+
+
+def _numbered(rows: list[tuple[int, str]]) -> Iterator[str]:
+    return (f"    @{ordinal} {text}" for ordinal, text in sorted(rows))
+
+
+def _with_doc(head: str, marks: list[str], doc: str) -> str:
+    marked = f"{head} [{', '.join(marks)}]" if marks else head
+    return f"{marked}  {doc.splitlines()[0]}" if doc else marked
+
+
+def _signature(method: DescribedMethod) -> str:
+    parameters = ", ".join(f"{each.name}: {each.type}" for each in method.parameters)
+    text = f"{method.name}({parameters})"
+    if [each.name for each in method.results] == ["result"]:
+        text += f" -> {method.results[0].type}"
+    elif method.results:
+        text += f" -> ({', '.join(f'{each.name}: {each.type}' for each in method.results)})"
+    if method.raises:
+        text += f" raises {', '.join(method.raises)}"
+    if not method.context and method.kind == "method":
+        text += " [no context]"
+    if method.deprecated:
+        text += f" [deprecated: {method.deprecated}]"
+    return text
