@@ -84,7 +84,7 @@ class DescribedStruct(msgspec.Struct, frozen=True):
 
 class DescribedModule(msgspec.Struct, frozen=True):
     name: str
-    file_id: int
+    file_id: str
     interfaces: tuple[DescribedInterface, ...]
     structs: tuple[DescribedStruct, ...]
 
@@ -94,7 +94,7 @@ def describe(module: Module) -> DescribedModule:
     for their dicts are described by the types in them."""
     return DescribedModule(
         module.name,
-        module.id,
+        f"{module.id:#x}",
         tuple(_interface(each) for each in module.interfaces),
         tuple(_struct(each) for each in module.structs if each.kind != "entry"),
     )

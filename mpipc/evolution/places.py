@@ -11,6 +11,7 @@ import msgspec
 from mpipc.declare import SCHEMA_FILE
 from mpipc.derive.mistakes import Place, locate
 from mpipc.evolution.changes import Spot
+from mpipc.evolution.zeros import zeroless
 from mpipc.model import (
     Field,
     Interface,
@@ -28,11 +29,13 @@ from mpipc.schema.source import read_outline
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A declaration's name as its author knows it, and where it stands."""
+    """A declaration's name as its author knows it, and where it stands. `zeroless`: the Enum
+    because of which it must be sent (see there)."""
 
     title: str
     file: str
     line: int
+    zeroless: str = ""
 
 
 Index = Mapping[str, Found]
@@ -49,6 +52,11 @@ class Places:
 
     def __init__(self, old: Mapping[str, Index], new: Mapping[str, Index]) -> None:
         self._old, self._new = old, new
+
+    def zeroless(self, spot: Spot) -> str:
+        """The Enum because of which a declaration has no zero, empty for most."""
+        found = self._index(spot, old=False).get(key(spot.path, spot.part, spot.member))
+        return found.zeroless if found else ""
 
     def title(self, spot: Spot) -> str:
         """`Chain.get_block(height)`, or the name of the file."""
@@ -120,6 +128,7 @@ def python_index(model: Model, module: Module) -> Index:
 
 class _PythonIndex:
     def __init__(self, model: Model, module: Module) -> None:
+        self._model = model
         self._module = module
         self._used = dict(reversed(list(_uses(model))))
 
@@ -142,7 +151,7 @@ class _PythonIndex:
         yield struct.name, _found(struct.key.name, place)
         for field in struct.fields:
             at = place if made_up else place.at_member(field.name)
-            yield from _members(struct.name, "", [field], f"{struct.key.name}.{{}}", at)
+            yield from self._member(struct.name, "", field, f"{struct.key.name}.{{}}", at)
 
     def _interface(self, interface: Interface) -> Iterator[tuple[str, Found]]:
         place = self._place(interface.key, made_up=interface.callable)
@@ -155,27 +164,27 @@ class _PythonIndex:
             path = f"{interface.name}.{method.schema_name}"
             title = name if interface.callable else f"{name}.{method.name}"
             yield path, _found(title, at)
-            yield from _signature(path, title, method, at, made_up=interface.callable)
+            yield from self._signature(path, title, method, at, made_up=interface.callable)
 
+    def _signature(
+        self, path: str, title: str, method: Method, place: Place, *, made_up: bool
+    ) -> Iterator[tuple[str, Found]]:
+        for field in method.parameters:
+            at = place if made_up else place.at_parameter(field.name)
+            yield from self._member(path, "Params", field, f"{title}({{}})", at)
+        for field in method.result_fields:
+            at = place
+            if isinstance(method.returns, TypeName):
+                at = Place(method.returns.module, method.returns.name, field.name)
+            yield from self._member(path, "Results", field, f"{title} -> {{}}", at)
 
-def _signature(
-    path: str, title: str, method: Method, place: Place, *, made_up: bool
-) -> Iterator[tuple[str, Found]]:
-    for field in method.parameters:
-        at = place if made_up else place.at_parameter(field.name)
-        yield from _members(path, "Params", [field], f"{title}({{}})", at)
-    for field in method.result_fields:
-        at = place
-        if isinstance(method.returns, TypeName):
-            at = Place(method.returns.module, method.returns.name, field.name)
-        yield from _members(path, "Results", [field], f"{title} -> {{}}", at)
-
-
-def _members(
-    path: str, part: str, fields: list[Field], title: str, place: Place
-) -> Iterator[tuple[str, Found]]:
-    for field in fields:
+    def _member(
+        self, path: str, part: str, field: Field, title: str, place: Place
+    ) -> Iterator[tuple[str, Found]]:
         found = _found(title.format(field.name), place)
+        enum = zeroless(self._model, field)
+        if enum is not None:
+            found = msgspec.structs.replace(found, zeroless=enum.name)
         yield key(path, part, field.slot.name), found
         if field.flag is not None:
             yield key(path, part, field.flag.name), found

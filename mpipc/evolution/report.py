@@ -12,6 +12,7 @@ from mpipc.evolution.changes import Change, Who
 from mpipc.evolution.compare import compare
 from mpipc.evolution.places import Places
 from mpipc.evolution.versions import Version
+from mpipc.evolution.zeros import needs_value
 from mpipc.schema.compiled import read_compiled
 
 
@@ -57,6 +58,9 @@ def report(old: Version, new: Version, drift: Iterable[str] = ()) -> Report:
 
 
 def _finding(change: Change, places: Places) -> Finding:
+    enum = places.zeroless(change.spot)
+    if enum:
+        change = needs_value(change, enum)
     file, line = places.where(change.spot)
     return Finding(
         change.rule,

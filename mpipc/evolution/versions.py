@@ -43,16 +43,16 @@ def find_version(name: str, scratch: Path) -> Version:
 
     Raises Unknown, SchemaError.
     """
-    revision, colon, inside = name.rpartition(":")
-    if colon:
-        found = in_revision(revision, inside, scratch)
-        if found is None:
-            raise Unknown(f"{name}: there is no such schema file, directory or package in it")
-        return found
     path = Path(name)
     if path.exists():
         return _at_path(name, path, scratch)
-    return _at_path(name, _package_directory(name), scratch)
+    revision, colon, inside = name.rpartition(":")
+    if not colon:
+        return _at_path(name, _package_directory(name), scratch)
+    found = in_revision(revision, inside, scratch)
+    if found is None:
+        raise Unknown(f"{name}: there is no such schema file, directory or package in it")
+    return found
 
 
 def in_revision(revision: str, name: str, scratch: Path) -> Version | None:

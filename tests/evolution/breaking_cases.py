@@ -215,6 +215,73 @@ CASES = [
         rules=("parameter-removed: old servers",),
     ),
     Case(
+        "parameter_that_cannot_be_zero",
+        types="""
+            class Color(enum.Enum):
+                RED = 1
+
+            class Pen(msgspec.Struct):
+                width: int
+                color: Color
+            """,
+        old="def draw(self) -> None: ...",
+        new="def draw(self, color: Color, pen: Pen, some: Color | None) -> None: ...",
+        serve="""
+            class RealChain(Chain):
+                def draw(self, *arguments): pass
+            """,
+        call="chain.draw()",
+        call_new="chain.draw(Color.RED, Pen(1, Color.RED), None)",
+        old_client="RemoteError: ConversionError: received 0, which is no Color",
+        new_client="None",
+        rules=(
+            *("parameter-needed: old clients",) * 2,
+            "safe parameter-added",
+            "safe struct-added",
+        ),
+    ),
+    Case(
+        "field_that_cannot_be_zero",
+        types="""
+            class Color(enum.Enum):
+                RED = 1
+
+            class Pen(msgspec.Struct):
+                width: int
+            """,
+        types_new="""
+            class Color(enum.Enum):
+                RED = 1
+
+            class Pen(msgspec.Struct):
+                width: int
+                color: Color
+            """,
+        old="def get(self, value: Pen) -> Pen: ...",
+        new="def get(self, value: Pen) -> Pen: ...",
+        serve=ECHO,
+        call="chain.get(Pen(1))",
+        call_new="chain.get(Pen(1, Color.RED))",
+        old_client="RemoteError: ConversionError: received 0, which is no Color",
+        new_client="ConversionError: received 0, which is no Color",
+        rules=("field-needed: old clients, old servers",),
+    ),
+    Case(
+        "result_that_cannot_be_zero",
+        types="""
+            class Color(enum.Enum):
+                RED = 1
+            """,
+        old="def get(self, value: int) -> None: ...",
+        new="def get(self, value: int) -> Color: ...",
+        serve=ECHO,
+        serve_new=ECHO.replace("return value", "return Color(value)"),
+        call="chain.get(1)",
+        old_client="None",
+        new_client="ConversionError: received 0, which is no Color",
+        rules=("result-needed: old servers",),
+    ),
+    Case(
         "result_removed",
         types="""
             class Found(mpipc.Results):

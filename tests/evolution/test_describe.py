@@ -97,7 +97,7 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["describe", "--json", "demo"]) == 0
     (module,) = json.loads(capsys.readouterr().out)
-    assert module["name"] == "demo.chain"
+    assert (module["name"], module["file_id"]) == ("demo.chain", "0xbaba89ee1cc01375")
     chain = next(each for each in module["interfaces"] if each["name"] == "Chain")
     assert chain["bases"] == ["Named"]
     assert chain["removed"] == [{"former_name": "getTip", "ordinal": 1}]
