@@ -21,9 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.path.insert(0, os.getcwd())
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
         return status
     except IpcError as error:
         print(f"mpipc: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `mpipc describe PACKAGE | head`: somebody has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130

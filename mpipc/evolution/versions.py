@@ -72,8 +72,8 @@ def built(label: str, paths: Iterable[Path], root: Path | None = None) -> Versio
         for path in resolved
     }
     # Schemas import each other by their packages, as modules do.
-    above = dict.fromkeys(str(each) for path in resolved for each in path.parents)
-    imports = (*above, *filter(None, sys.path))
+    roots = dict.fromkeys(str(_top(path.parent)) for path in resolved)
+    imports = (*roots, *filter(None, sys.path))
     places = {path: schema_index(Path(path), name) for path, name in names.items()}
     return Version(label, Sources(tuple(names), imports), places)
 
@@ -94,6 +94,13 @@ def write_schemas(model: Model, directory: Path) -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(module_text(model, name), encoding="utf-8")
     return {name: str(path) for name, path in paths.items()}
+
+
+def _top(directory: Path) -> Path:
+    """The directory that the package around a directory is imported from."""
+    while (directory / "__init__.py").exists():
+        directory = directory.parent
+    return directory
 
 
 def _at_path(label: str, path: Path, scratch: Path, root: Path | None = None) -> Version:
@@ -120,12 +127,10 @@ def _package_directory(name: str) -> Path:
 
 def _declared_elsewhere(label: str, path: Path, scratch: Path, root: Path | None) -> Version:
     """Derive a package in a process of its own: this one may have another version of it."""
-    top = path
-    while (top.parent / "__init__.py").exists():
-        top = top.parent
-    package = ".".join(path.relative_to(top.parent).parts)
+    top = _top(path.parent)
+    package = ".".join(path.relative_to(top).parts)
     program = f"from {__name__} import _declare; _declare()"
-    command = [sys.executable, "-c", program, str(top.parent), package, str(scratch / "schemas")]
+    command = [sys.executable, "-c", program, str(top), package, str(scratch / "schemas")]
     run = subprocess.run(command, capture_output=True, cwd=root)
     if run.returncode:
         complaint = run.stderr.decode(errors="replace").strip()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -133,6 +136,15 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
     block = module["structs"][0]
     assert block["doc"].startswith("A block.")
     assert [field["name"] for field in block["fields"]] == ["hash", "sizes", "parent"]
+
+
+def test_somebody_who_reads_only_the_beginning_sees_no_traceback(described: Package) -> None:
+    command = [sys.executable, "-m", "mpipc", "describe", "demo"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=50)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (1, b"")
 
 
 def test_what_cannot_be_described_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,6 +129,24 @@ def test_packages_that_use_each_other(
     assert "type changed from Point to Int32" in out
 
 
+def test_a_package_within_another_that_is_called_as_one_that_it_uses(
+    package: Package, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package.write("@mpipc.struct\nclass Point(msgspec.Struct):\n    x: Int32\n" + CHAIN)
+    package.build()
+    outer = Package(tmp_path, "outer")
+    inner = Package(outer.directory, "demo")
+    chain = "from demo.chain import Point\n" + CHAIN
+    inner.write(chain.replace("Int32", "Point"))
+    assert main(["build", "outer.demo"]) == 0
+    commit(tmp_path)
+    inner.write(chain)
+    outer.forget()
+    assert main(["check", "--against", "HEAD", "outer.demo"]) == 1
+    assert "type changed from Point to Int32" in capsys.readouterr().out
+    outer.forget()
+
+
 @pytest.mark.parametrize(
     "name", ["nowhere", "no.such.package", "HEAD:nowhere", "none:demo", "x.capnp"]
 )
