@@ -7,9 +7,9 @@ from mpipc.capnp.runtime import Generated, Message, Struct, Writer, describe
 
 from .. import common as _common
 
-MODEL = "8c145af1a623afac2e36b8493352f2862ce2726e179e9937e7a3c5346f586104"
-SOURCE = "c9f0411df5ab14a3984fdcff5ac6b4623b119832139cf60fe8c843f7a0913a50"
-IMPORTS: tuple[str, ...] = ()
+MODEL = "26e3276aa7ef7107f388d3456e87fbc6"
+SOURCE = "62e8d723520de38b57e6ea9587e1b4b6"
+IMPORTS: dict[str, str] = {}
 
 
 _out_BlockRef = Struct("<i4xQ")

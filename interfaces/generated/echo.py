@@ -19,9 +19,9 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "0509d44368ca6cc591c23e07316fbcd11809b1acfcc2b8e959a216d5af757280"
-SOURCE = "86fa542e595420feb307debdd9404950bd948e364b98f8b68e89f20cf27dc60d"
-IMPORTS: tuple[str, ...] = ()
+MODEL = "d053bdb69ad55762d3a6cc8ff0abb8fb"
+SOURCE = "c95bfb24c0bac7de7c9980cfdaab84de"
+IMPORTS: dict[str, str] = {}
 
 
 _id_Echo = 0xD36B89640DC94399

@@ -26,9 +26,13 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "6416dd05f8e323e24331d9a722a73628321d3f2f9d580a4ffc8e16ebd98dd988"
-SOURCE = "e0693c96985c5dbee228b0c870b8594072c6f21fa825c0529c85f0658f67da4c"
-IMPORTS: tuple[str, ...] = ("interfaces.echo", "interfaces.mining")
+MODEL = "975ecb2f5fdb2d0d1a570f422a902784"
+SOURCE = "f14de4840ad718a166160077ca15274b"
+IMPORTS: dict[str, str] = {
+    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
+    "interfaces.echo": "d053bdb69ad55762d3a6cc8ff0abb8fb",
+    "interfaces.mining": "72ad40fd118bc439299f501a5525336d",
+}
 
 
 _id_Init = 0x8838C700BA5CBA65

@@ -24,6 +24,7 @@ from mpipc.capnp.runtime import (
     misfit,
     read_datas,
     read_object,
+    results_misfit,
     write_datas,
     write_object,
 )
@@ -32,9 +33,11 @@ from .. import common as _common
 from .. import mining as _mining
 from . import common as _common_codec
 
-MODEL = "b2e60f3ae8d6e54636e957215f993df04118c1bdae3543d9d5dcea4e872d6504"
-SOURCE = "059549f78eac4fab55036416ee814c39bfd282bf4464016c3b06f727704fb1c5"
-IMPORTS: tuple[str, ...] = ("interfaces.common",)
+MODEL = "72ad40fd118bc439299f501a5525336d"
+SOURCE = "4d6890146faac46bdaa588be38cb189e"
+IMPORTS: dict[str, str] = {
+    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
+}
 
 
 _out_BlockCreateOptions = _in_BlockCreateOptions = Struct("<B7xQQ")
@@ -844,7 +847,7 @@ def _serve_Mining_check_block(
             BIT[_result.result], _w.text(1, _result.reason), _w.text(2, _result.debug)
         )
     except MISFITS as _e:
-        raise misfit(_e, "Mining.check_block", result=(_mining.CheckedBlock, _result)) from None
+        raise results_misfit(_e, "Mining.check_block", _mining.CheckedBlock, _result) from None
     return _w
 
 

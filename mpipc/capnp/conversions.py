@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from struct import Struct
-from struct import error as StructError
 from typing import Any, TypeVar
 
 from mpipc.capnp.message import Message
@@ -18,9 +17,6 @@ from mpipc.errors import ConversionError
 
 E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")
-
-# What packing a value of the wrong type or size raises. ConversionError is a ValueError.
-MISFITS = (StructError, TypeError, AttributeError, ValueError, KeyError, OverflowError)
 
 # Indexing checks that a value is a bool, and makes it a bit.
 BIT = {False: 0, True: 1}

@@ -1,32 +1,36 @@
-"""Finding the value that could not be packed, and naming it.
+"""What to say about values that do not fit: which one of a call's is to blame, and why.
 
-Packing just tries, and fails somewhere deep down. Only then what was to be packed is compared with
-a description of its type, which is one of
+Generated code packs all values of a call in one operation, which raises whatever it raises; who is
+to blame is found out here, afterwards, with a description of each value's type:
 
-    "Int32", "Text", "Data", "Callable"     a Cap'n Proto type, or anything callable
-    Color, timedelta, Block, Chain          a class
-    [T], {K: V}                             a list of T, a dict
-    (T, None)                               a T or None
+    "Int32", "Text", "Data"             a Cap'n Proto type
+    "Callable"                          anything callable
+    Color, timedelta, Block, Chain      a class
+    [T], {K: V}                         a list of T, a dict
+    (T, None)                           a T or None
 """
 
 from __future__ import annotations
 
+import operator
 import reprlib
+from abc import ABC
 from collections.abc import Collection, Iterator, Mapping
+from struct import Struct
+from struct import error as StructError
 from typing import Any, TypeAlias
 
 from mpipc.errors import ConversionError
 
+# What packing a value of the wrong type or size raises. ConversionError is a ValueError.
+MISFITS = (StructError, TypeError, AttributeError, ValueError, KeyError, OverflowError)
+
 Description: TypeAlias = Any
 
+_FLOAT32 = Struct("<f")
 _RANGES = {
     **{f"Int{n}": (-(1 << n - 1), (1 << n - 1) - 1) for n in (8, 16, 32, 64)},
     **{f"UInt{n}": (0, (1 << n) - 1) for n in (8, 16, 32, 64)},
-}
-_CLASSES: Mapping[str, tuple[str, Any]] = {
-    "Bool": ("a bool", bool),
-    "Text": ("a str", str),
-    "Data": ("bytes", (bytes, bytearray, memoryview)),
 }
 _fields: dict[type, Mapping[str, Description]] = {}
 
@@ -47,56 +51,65 @@ def misfit(
     return ConversionError(f"{where}: {error}")
 
 
+def results_misfit(error: Exception, where: str, cls: type, results: object) -> ConversionError:
+    """As `misfit`, for an object of a Results class."""
+    for found in _wrong(cls, results, ""):
+        return ConversionError(f"{where}: {found.removeprefix('.').removeprefix(': ')}")
+    return ConversionError(f"{where}: {error}")
+
+
+def unexpected(expected: str, value: object) -> ConversionError:
+    """The error for a value that is no object of an interface of this name."""
+    return ConversionError(f"expected a {expected}, got {_shown(value)}")
+
+
 def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
-    """What is wrong with a value, as far as that can be told from its type, and where in it."""
+    """What is wrong with a value, as far as that can be told, and where in it."""
     if isinstance(type, tuple):
         if value is not None:
             yield from _wrong(type[0], value, path)
     elif isinstance(type, list):
-        if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
-            yield _expected("a list", value, path)
-        else:
-            for index, each in enumerate(value):
-                yield from _wrong(type[0], each, f"{path}[{index}]")
+        yield from _wrong_list(type[0], value, path)
     elif isinstance(type, dict):
-        if not isinstance(value, Mapping):
-            yield _expected("a dict", value, path)
-        else:
-            ((of_key, of_value),) = type.items()
-            for key, each in value.items():
-                yield from _wrong(of_key, key, f"a key of {path}")
-                yield from _wrong(of_value, each, f"{path}[{key!r}]")
+        yield from _wrong_dict(type, value, path)
     elif isinstance(type, str):
-        yield from _wrong_primitive(type, value, path)
+        for found in _WRONG.get(type, _wrong_integer)(type, value):
+            yield f"{path}: {found}"
     elif type in _fields:
-        missing = [name for name in _fields[type] if not hasattr(value, name)]
-        if missing:
-            yield _expected(f"a {type.__name__}", value, path)
-        for name, of_field in _fields[type].items():
-            if not missing:
-                yield from _wrong(of_field, getattr(value, name), f"{path}.{name}")
-    elif value is not None and not isinstance(value, type) and not _is_called(type, value):
-        yield _expected(f"a {type.__name__}", value, path)
+        yield from _wrong_struct(type, value, path)
+    elif issubclass(type, ABC):
+        # A null object is a null capability (WIRE.md, "Objects").
+        if not (value is None or isinstance(value, type) or _is_called(type, value)):
+            yield f"{path}: {_expected(f'a {type.__name__}', value)}"
+    elif not isinstance(value, type):
+        yield f"{path}: {_expected(type.__name__, value)}"
 
 
-def _wrong_primitive(type: str, value: object, path: str) -> Iterator[str]:
-    if type in _RANGES:
-        low, high = _RANGES[type]
-        if not isinstance(value, int):
-            yield _expected(f"an int for {type}", value, path)
-        elif not low <= value <= high:
-            yield f"{path}: {value} is out of range for {type}"
-    elif type in _CLASSES:
-        what, classes = _CLASSES[type]
-        if not isinstance(value, classes):
-            yield _expected(what, value, path)
-    elif type == "Callable":
-        if value is not None and not callable(value):
-            yield _expected("something callable", value, path)
-    elif not isinstance(value, int | float):
-        yield _expected("a float", value, path)
-    elif type == "Float32" and abs(value) < float("inf"):
-        yield f"{path}: {value} is out of range for Float32"
+def _wrong_list(element: Description, value: object, path: str) -> Iterator[str]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        yield f"{path}: {_expected('a list', value)}"
+        return
+    for index, each in enumerate(value):
+        yield from _wrong(element, each, f"{path}[{index}]")
+
+
+def _wrong_dict(types: Mapping[Any, Description], value: object, path: str) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{path}: {_expected('a dict', value)}"
+        return
+    ((of_key, of_value),) = types.items()
+    for key, each in value.items():
+        yield from _wrong(of_key, key, f"{path}: a key")
+        yield from _wrong(of_value, each, f"{path}[{reprlib.repr(key)}]")
+
+
+def _wrong_struct(cls: type, value: object, path: str) -> Iterator[str]:
+    fields = _fields[cls]
+    if not all(hasattr(value, name) for name in fields):
+        yield f"{path}: {_expected(f'a {cls.__name__}', value)}"
+        return
+    for name, type in fields.items():
+        yield from _wrong(type, getattr(value, name), f"{path}.{name}")
 
 
 def _is_called(interface: type, value: object) -> bool:
@@ -104,14 +117,70 @@ def _is_called(interface: type, value: object) -> bool:
     return "__call__" in vars(interface) and callable(value)
 
 
-def _expected(what: str, value: object, path: str) -> str:
-    return f"{path}: expected {what}, got {_shown(value)}"
+# ------------------------------------------------------------------------------ Cap'n Proto types
 
 
-def unexpected(interface: str, value: object) -> ConversionError:
-    """The error for a value that is no object of an interface."""
-    return ConversionError(f"expected a {interface}, got {_shown(value)}")
+def _wrong_integer(type: str, value: object) -> Iterator[str]:
+    low, high = _RANGES[type]
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        yield _expected(f"an int for {type}", value)
+    else:
+        if not low <= number <= high:
+            yield f"{value} is out of range for {type}"
+
+
+def _wrong_float(type: str, value: object) -> Iterator[str]:
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        number = float(value)  # type: ignore[arg-type]
+        _FLOAT32.pack(number if type == "Float32" else 0)
+    except OverflowError:
+        yield f"{value} is out of range for {type}"
+    except (TypeError, ValueError):
+        yield _expected("float", value)
+
+
+def _wrong_bool(type: str, value: object) -> Iterator[str]:
+    if value not in (True, False):
+        yield _expected("bool", value)
+
+
+def _wrong_text(type: str, value: object) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield _expected("str", value)
+        return
+    try:
+        value.encode()
+    except UnicodeEncodeError as e:
+        yield f"{_shown(value)} is no valid Unicode: {e.reason}"
+
+
+def _wrong_data(type: str, value: object) -> Iterator[str]:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        yield _expected("bytes", value)
+
+
+def _wrong_callable(type: str, value: object) -> Iterator[str]:
+    if value is not None and not callable(value):
+        yield _expected("something callable", value)
+
+
+_WRONG = {
+    "Float32": _wrong_float,
+    "Float64": _wrong_float,
+    "Bool": _wrong_bool,
+    "Text": _wrong_text,
+    "Data": _wrong_data,
+    "Callable": _wrong_callable,
+}
+
+
+def _expected(expected: str, value: object) -> str:
+    return f"expected {expected}, got {_shown(value)}"
 
 
 def _shown(value: object) -> str:
-    return f"{type(value).__name__} {reprlib.repr(value)}"
+    return "None" if value is None else f"{type(value).__name__} {reprlib.repr(value)}"

@@ -17,7 +17,6 @@ from mpipc.capnp.columns import (
 )
 from mpipc.capnp.conversions import (
     BIT,
-    MISFITS,
     default_of,
     duration,
     enum_member,
@@ -28,7 +27,7 @@ from mpipc.capnp.conversions import (
     write_object,
 )
 from mpipc.capnp.message import Message
-from mpipc.capnp.misfits import describe, misfit
+from mpipc.capnp.misfits import MISFITS, describe, misfit, results_misfit
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod
 from mpipc.capnp.threads import CONTEXT, CONTEXT_CAPS, context_pointer
 from mpipc.capnp.writer import Writer
@@ -63,6 +62,7 @@ __all__ = [
     "read_datas",
     "read_object",
     "read_texts",
+    "results_misfit",
     "write_datas",
     "write_few",
     "write_object",

@@ -10,7 +10,7 @@ from mpipc.errors import Problem, SchemaError
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.fields import blamed, packed, unpack_lines
 from mpipc.generate.layout import WIDTH
-from mpipc.generate.names import hexadecimal, identifier, method_name
+from mpipc.generate.names import hexadecimal, identifier, method_name, quoted
 from mpipc.generate.records import RecordFormat
 from mpipc.generate.scope import Scope, python_object
 from mpipc.model import Context, Interface, Method, ModuleLayout, Primitive
@@ -80,8 +80,8 @@ def _constants(
         behind = "QQ" if _has_context(method) else ""
         yield f'_params_out_{name} = {structure}("{params.write_format}{behind}")'
         yield f'_params_in_{name} = {structure}("{params.read_format}")'
-    for index, (parameter, value) in enumerate(_defaults(interface, method).items()):
-        if _literal(value) is None:
+    for index, (parameter, value) in enumerate(defaults(interface, method).items()):
+        if literal(value) is None:
             declared = f"{scope.declared(interface.key)}.{method.name}"
             made = f"{scope.runtime('default_of')}({declared}, {index})"
             yield f"_default_{name}_{parameter} = {made}"
@@ -98,7 +98,9 @@ def _method(
     parameters = ", ".join(_parameters(interface, method, scope, convert))
     yield f"    def {method.name}({parameters}) -> {_returned(method, scope, convert)}:"
     yield from _docstring(method.doc)
-    yield from _warning(interface, method)
+    if method.deprecated:
+        text = f"{interface.name}.{method.name} is deprecated: {method.deprecated}"
+        yield f"        self._mpipc_deprecated({quoted(text)})"
     yield from _params(interface, method, layout, scope, convert)
     call = f"self._mpipc_call(_method_{name}, _w)"
     if not results.targets():
@@ -160,7 +162,7 @@ def _params(
 def _parameters(
     interface: Interface, method: Method, scope: Scope, convert: Conversions
 ) -> Iterator[str]:
-    defaults = _defaults(interface, method)
+    given = defaults(interface, method)
     yield "self"
     for field in method.parameters:
         if field.name == "self" or field.name.startswith("_"):
@@ -172,9 +174,9 @@ def _parameters(
         if field.optional:
             annotation += " | None"
         default = ""
-        if field.name in defaults:
+        if field.name in given:
             named = f"_default_{method_name(interface, method)}_{field.name}"
-            default = f" = {_literal(defaults[field.name]) or named}"
+            default = f" = {literal(given[field.name]) or named}"
         yield f"{field.name}: {annotation}{default}"
 
 
@@ -188,7 +190,7 @@ def _returned(method: Method, scope: Scope, convert: Conversions) -> str:
     return scope.declared(method.returns)
 
 
-def _defaults(interface: Interface, method: Method) -> dict[str, object]:
+def defaults(interface: Interface, method: Method) -> dict[str, object]:
     """The defaults of parameters, which the caller's side fills in."""
     if interface.callable or method.kind != "method":
         return {}
@@ -198,17 +200,11 @@ def _defaults(interface: Interface, method: Method) -> dict[str, object]:
     return dict(zip(names[len(names) - len(values) :], values, strict=True))
 
 
-def _literal(value: object) -> str | None:
+def literal(value: object) -> str | None:
     """A default as the declaration has it, None where that takes more than a literal."""
-    if isinstance(value, str) and value.isalnum():
-        return f'"{value}"'
+    if type(value) is str:
+        return quoted(value)
     return repr(value) if value is None or type(value) in (bool, int) else None
-
-
-def _warning(interface: Interface, method: Method) -> Iterator[str]:
-    if method.deprecated:
-        text = f"{interface.name}.{method.name} is deprecated: {method.deprecated}"
-        yield f"        self._mpipc_deprecated({text!r})"
 
 
 def _docstring(doc: str) -> Iterator[str]:

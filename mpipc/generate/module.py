@@ -8,11 +8,11 @@ from pathlib import Path
 from sys import modules
 from typing import NewType
 
-from mpipc.generate.clients import client_lines
+from mpipc.generate.clients import client_lines, defaults, literal
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.fields import blamed
 from mpipc.generate.layout import broken
-from mpipc.generate.names import identifier
+from mpipc.generate.names import GENERATION, identifier
 from mpipc.generate.scope import Scope
 from mpipc.generate.servers import server_lines
 from mpipc.generate.structs import list_lines, struct_lines
@@ -49,8 +49,15 @@ def module_source(
         "",
         f'MODEL = "{model_digest(module)}"',
         f'{SOURCE_LINE}"{source_digest(name)}"',
-        f"IMPORTS: tuple[str, ...] = {_tuple(module.imports)}",
+        "IMPORTS: dict[str, str] = {",
+        *(
+            f'    "{each}": "{model_digest(model.modules[each])}",'
+            for each in _reached(model, name)
+        ),
+        "}",
     ]
+    if source[-2].endswith("{"):
+        source[-2:] = ["IMPORTS: dict[str, str] = {}"]
     for block in blocks:
         source += ["", "", *block]
     return "\n".join(broken(source)) + "\n"
@@ -110,21 +117,38 @@ def _mypy_comment(name: str) -> Iterator[str]:
         yield '# mypy: disable-error-code="arg-type, override"'
 
 
-def _tuple(names: tuple[str, ...]) -> str:
-    quoted = ", ".join(f'"{name}"' for name in names)
-    return f"({quoted},)" if len(names) == 1 else f"({quoted})"
+def _reached(model: Model, name: str) -> list[str]:
+    """The modules whose types a module's types are made of."""
+    reached: set[str] = set()
+    queue = [*model.modules[name].imports]
+    while queue:
+        each = queue.pop()
+        if each not in reached and each != name:
+            reached.add(each)
+            queue += model.modules[each].imports
+    return sorted(reached)
 
 
 def model_digest(module: Module) -> str:
-    """Identifies what a module declares: the generated code depends on nothing else."""
-    return hashlib.sha256(repr(module).encode()).hexdigest()
+    """Identifies what a module declares: its generated code depends on nothing else but that of
+    the modules it imports."""
+    filled_in = [
+        {name: literal(value) for name, value in defaults(interface, method).items()}
+        for interface in module.interfaces
+        for method in interface.methods
+    ]
+    return _digest(repr((module, filled_in)).encode())
 
 
 def source_digest(name: str) -> str:
     """Identifies a module's source text, empty where it has no file. When it is what the generated
     code was made from, deriving the model again would find nothing new."""
     path = getattr(modules.get(name), "__file__", None)
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+    return _digest(Path(path).read_bytes()) if path else ""
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(GENERATION + text).hexdigest()[:32]
 
 
 def _registry(module: Module, scope: Scope) -> list[str]:

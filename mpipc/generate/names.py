@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
 
 IN_MEMORY = "_mpipc_generated"
 """Parent name of modules that are generated at first use instead of being imported."""
+
+GENERATION = b"2"
+"""Changes when generated code changes: what an older mpipc generated is not up to date."""
 
 LOCALS = frozenset(
     {"_at", "_d", "_e", "_hi", "_impl", "_key", "_lo", "_m", "_p", "_part", "_pointer", "_result"}
@@ -37,6 +41,17 @@ def identifier(key: TypeName) -> str:
 def method_name(interface: Interface, method: Method) -> str:
     """What a generated name says about a method."""
     return f"{identifier(interface.key)}_{method.name.strip('_')}"
+
+
+def quoted(text: str) -> str:
+    """A string literal as formatters like it: in double quotes, unless it has more of them inside
+    than single ones."""
+    # `repr` escapes what is inside the quotes that it chooses: single ones for a text with double.
+    escaped = repr('"' + text)[2:-1]
+    if text.count('"') > text.count("'"):
+        return f"'{escaped}'"
+    unescaped = re.sub(r"\\(.)", lambda found: "'" if found[1] == "'" else found[0], escaped)
+    return '"' + unescaped.replace('"', '\\"') + '"'
 
 
 def hexadecimal(number: int) -> str:

@@ -79,15 +79,17 @@ def _results(
     if not fields:
         yield f"    {packing}"
     else:
-        returns = method.returns
-        described = (
-            scope.declared(returns) if isinstance(returns, TypeName) else blamed(fields[0], convert)
-        )
-        blame = f'_e, "{interface.name}.{method.name}", result=({described}, _result)'
+        where = f'_e, "{interface.name}.{method.name}"'
+        if isinstance(method.returns, TypeName):
+            cls = scope.declared(method.returns)
+            blame = f"{scope.runtime('results_misfit')}({where}, {cls}, _result)"
+        else:
+            described = f"({blamed(fields[0], convert)}, _result)"
+            blame = f"{scope.runtime('misfit')}({where}, result={described})"
         yield "    try:"
         yield f"        {packing}"
         yield f"    except {scope.runtime('MISFITS')} as _e:"
-        yield f"        raise {scope.runtime('misfit')}({blame}) from None"
+        yield f"        raise {blame} from None"
     yield "    return _w"
 
 

@@ -29,9 +29,9 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "85dc286cc633e24c616368648d36fd772d535c89046340f7d987b39ada5daef8"
-SOURCE = "d349238488115b08d447bc84e120c672795e63a28b0f74b052d64e28e2f56c83"
-IMPORTS: tuple[str, ...] = ()
+MODEL = "51c22520687269d97e74fbf46b7f6e97"
+SOURCE = "8470cd595498a6675c0e214ab85c0e3d"
+IMPORTS: dict[str, str] = {}
 
 
 _out_Row = Struct("<qdQQ")

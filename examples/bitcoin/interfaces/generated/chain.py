@@ -28,9 +28,11 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "6fbd8de967815797e4c228c80f1df7e70782579e7fe0536546b170ada14fad40"
-SOURCE = "70094107a03b85c2b9e94c0f81292a9a2ce0effa588e562d4858159b459e4567"
-IMPORTS: tuple[str, ...] = ("interfaces.common",)
+MODEL = "0178c4df4c9fdcc26400ee4751ffc1cf"
+SOURCE = "c3205027db74062f12928d0e2e869945"
+IMPORTS: dict[str, str] = {
+    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
+}
 
 
 _id_TipHandler = 0x8AFCEC477D9759DB

@@ -24,9 +24,15 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "ba8cf3e82c4b8708db58641c0aaa3903a120acb80a8d7afadcb7412fe78831ba"
-SOURCE = "857e9f5dba28cb77b8a407f5b81ca1e06a0e3ec3ba9956406b6d79aee285f86c"
-IMPORTS: tuple[str, ...] = ("examples.bitcoin.interfaces.chain", "interfaces.init")
+MODEL = "9c979ab23321221416e7d16307fcdf56"
+SOURCE = "ef368570ee61b613c31b563c2993af60"
+IMPORTS: dict[str, str] = {
+    "examples.bitcoin.interfaces.chain": "0178c4df4c9fdcc26400ee4751ffc1cf",
+    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
+    "interfaces.echo": "d053bdb69ad55762d3a6cc8ff0abb8fb",
+    "interfaces.init": "975ecb2f5fdb2d0d1a570f422a902784",
+    "interfaces.mining": "72ad40fd118bc439299f501a5525336d",
+}
 
 
 _id_NodeInit = 0xE2E88A306C253775

@@ -1,0 +1,81 @@
+"""Generated clients and servers without anything in between.
+
+A client's call is a `Writer`; its bytes, framed, are what pycapnp reads, and what the server's
+function reads again as a `Message`. The results take the same way back.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from mpipc.capnp.message import POINTER, Message, unpack
+from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
+from mpipc.capnp.writer import Writer
+from mpipc.generate.load import generated_for
+
+BUDGET = 1 << 16
+"""Words that may be read of a message that is not ours."""
+
+
+def framed(w: Writer, shape: int) -> bytes:
+    """A message whose root is a struct of this shape: `data words | pointers << 16`."""
+    body = b"".join(w.parts)
+    assert len(body) == w.end * 8, "the writer has lost count"
+    root = shape << 32 if shape else 0xFFFFFFFC
+    words = struct.pack("<Q", root) + body
+    return struct.pack("<II", 0, len(words) // 8) + words
+
+
+def received(data: bytes, caps: Any = ()) -> tuple[Message, int, int, int]:
+    """A framed message, and where its root struct is: (content, data words, pointers)."""
+    count = struct.unpack_from("<I", data)[0] + 1
+    sizes = struct.unpack_from(f"<{count}I", data, 4)
+    at = (4 + 4 * count + 7) // 8 * 8
+    segments = []
+    for size in sizes:
+        segments.append((at, at + size * 8))
+        at += size * 8
+    message = Message(data, segments[0][0], at, segments if count > 1 else None, BUDGET)
+    message.caps = caps
+    message.owner = Owner()
+    lo, hi = unpack(POINTER, message, message.start)
+    return message, *message.struct(message.start, lo, hi)
+
+
+class Owner:
+    """What a connection does for objects of its own process."""
+
+    def proxy(self, cap: Any, client: type[Client]) -> Any:
+        return cap.impl if isinstance(cap, Local) else cap
+
+
+class Called(Exception):
+    """A call that nobody answers."""
+
+
+class Loopback:
+    """A connection that keeps the framed parameters and results of its last call."""
+
+    def __init__(self, cls: type, impl: object = None) -> None:
+        self.generated: Generated = generated_for(cls)
+        self.impl = impl
+        self.params = b""
+        self.results = b""
+        self.client: Any = self.generated.client(self, object())  # type: ignore[arg-type]
+
+    def call(self, target: object, method: ClientMethod, w: Writer) -> Any:
+        """As `Connection.call`."""
+        self.params = framed(w, method.shape)
+        if self.impl is None:
+            raise Called
+        self.serve(method.interface, method.number, self.params, w.caps)
+        return received(self.results, self._caps)
+
+    def serve(self, interface: int, number: int, params: bytes, caps: Any = ()) -> None:
+        """Have framed parameters read, the object called, and keep the results."""
+        method = self.generated.server.methods[interface, number]
+        assert method.run is not None
+        w = method.run(self.impl, *received(params, caps))
+        self._caps = w.caps
+        self.results = framed(w, method.shape)
