@@ -11,7 +11,7 @@ cannot make a reader do much more work than its size justifies (`budget`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from struct import Struct, error
+from struct import Struct
 from typing import Any, NoReturn
 
 import msgspec
@@ -86,6 +86,8 @@ class Message(msgspec.Struct):
                 self.broken("a struct pointer was expected")
         else:
             content = at + 8 + (lo << 1)
+            if self.segments:
+                content = self._near(at, content)
         if not hi:
             return self.start, 0, 0
         data_words = hi & 0xFFFF
@@ -164,7 +166,7 @@ class Message(msgspec.Struct):
         size = (count * _BITS[element] + 7) >> 3
         # A list of nothing costs no bytes; counting its elements keeps it from being a bomb.
         self._claim(content, size, (size + 7) >> 3 if element else count)
-        return content, count
+        return content if size else self.start, count
 
     def structs(self, at: int, lo: int, hi: int) -> tuple[int, int, int, int]:
         """Follow a pointer to a list of structs: (byte position, count, data words, pointers)."""
@@ -236,7 +238,8 @@ class Message(msgspec.Struct):
         """Follow far pointers: (byte position of the object, halves that describe it)."""
         if lo & 3 == 2:
             return self._far(lo, hi)
-        return at + 8 + ((lo >> 2) << 3), lo, hi
+        content = at + 8 + ((lo >> 2) << 3)
+        return self._near(at, content) if self.segments else content, lo, hi
 
     def _bytes(self, at: int, lo: int, hi: int) -> tuple[int, int]:
         content, lo, hi = self.resolve(at, lo, hi)
@@ -253,8 +256,11 @@ class Message(msgspec.Struct):
         return content, hi
 
     def _claim(self, content: int, size: int, words: int) -> None:
-        """Check that `size` bytes at `content` are inside the message, and count `words`."""
-        if self.segments is None:
+        """Check that `size` bytes at `content` are inside the message, and count `words`. Nothing
+        may be anywhere."""
+        if not size:
+            inside = True
+        elif self.segments is None:
             inside = self.start <= content and content + size <= self.end
         else:
             inside = any(low <= content and content + size <= high for low, high in self.segments)
@@ -270,27 +276,33 @@ class Message(msgspec.Struct):
             inner_lo, inner_hi = POINTER.unpack_from(self.buf, landing)
             if inner_lo & 3 == 2:
                 self.broken("a far pointer leads to another one")
-            return landing + 8 + ((inner_lo >> 2) << 3), inner_lo, inner_hi
+            content = landing + 8 + ((inner_lo >> 2) << 3)
+            return self._near(landing, content), inner_lo, inner_hi
         self._claim(landing, 16, 2)
         far_lo, far_hi, tag_lo, tag_hi = TWO_WORDS.unpack_from(self.buf, landing)
         if far_lo & 7 != 2 or tag_lo & 3 == 2:
             self.broken("the landing pad of a double-far pointer is malformed")
         return self._in_segment(far_hi, far_lo), tag_lo, tag_hi
 
+    # Segments lie side by side in `buf`, but a pointer must not lead from one into the next. Where
+    # one does, these give the end of the message instead, where there is room for nothing.
+
+    def _near(self, at: int, content: int) -> int:
+        """Where a pointer at `at` leads by its offset."""
+        for low, high in self.segments or ((self.start, self.end),):
+            if low <= at < high:
+                return content if low <= content < high else self.end
+        return self.end
+
     def _in_segment(self, segment: int, lo: int) -> int:
+        """Where a far pointer leads."""
         segments = self.segments or ((self.start, self.end),)
         if segment >= len(segments):
             self.broken("a far pointer names a segment that does not exist")
-        return segments[segment][0] + (lo & 0xFFFFFFF8)
+        low, high = segments[segment]
+        content = low + (lo & 0xFFFFFFF8)
+        return content if content < high else self.end
 
     def broken(self, why: str) -> NoReturn:
         """Raise ProtocolError: the message is malformed."""
         raise ProtocolError(f"malformed message: {why}")
-
-
-def unpack(layout: Struct, message: Message, at: int) -> tuple[Any, ...]:
-    """`layout.unpack_from`, with a ProtocolError where the message is too short."""
-    try:
-        return layout.unpack_from(message.buf, at)
-    except error:
-        message.broken("it is too short")

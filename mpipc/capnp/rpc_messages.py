@@ -13,7 +13,7 @@ from struct import Struct, pack
 
 import msgspec
 
-from mpipc.capnp.message import POINTER, Message, unpack
+from mpipc.capnp.message import POINTER, Message
 
 # Message's union.
 UNIMPLEMENTED, ABORT, CALL, RETURN, FINISH, RESOLVE, RELEASE = range(7)
@@ -290,11 +290,15 @@ def _fixed(layout: Struct, message: Message, at: int, lo: int, hi: int, data: in
 def message_kind(message: Message) -> tuple[int, int, int, int]:
     """Which message it is, and the pointer to its struct as (kind, at, lo, hi)."""
     start = message.start
-    lo, hi, kind, inner_lo, inner_hi = unpack(_HEAD, message, start)
-    if lo == 0 and hi == 0x10001:
-        if message.end - start >= 24:
+    first = message.segments[0][1] if message.segments else message.end
+    if first - start < 24:
+        if first == start:
+            message.broken("it is empty")
+        lo, hi = POINTER.unpack_from(message.buf, start)
+    else:
+        lo, hi, kind, inner_lo, inner_hi = _HEAD.unpack_from(message.buf, start)
+        if lo == 0 and hi == 0x10001:
             return kind, start + 16, inner_lo, inner_hi
-        message.broken("it is too short")
     section, (word, inner_lo, inner_hi) = _fixed(_ONE_ONE, message, start, lo, hi, 1, 1)
     return word & 0xFFFF, section, inner_lo, inner_hi
 
