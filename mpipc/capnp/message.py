@@ -280,7 +280,7 @@ class Message(msgspec.Struct):
             return self._near(landing, content), inner_lo, inner_hi
         self._claim(landing, 16, 2)
         far_lo, far_hi, tag_lo, tag_hi = TWO_WORDS.unpack_from(self.buf, landing)
-        if far_lo & 7 != 2 or tag_lo & 3 == 2:
+        if far_lo & 3 != 2 or tag_lo & 3 == 2:
             self.broken("the landing pad of a double-far pointer is malformed")
         return self._in_segment(far_hi, far_lo), tag_lo, tag_hi
 
