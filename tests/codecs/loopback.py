@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from mpipc.capnp.message import POINTER, Message, unpack
+from mpipc.capnp.message import POINTER, Message
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
 from mpipc.capnp.writer import Writer
 from mpipc.generate.load import generated_for
@@ -39,7 +39,9 @@ def received(data: bytes, caps: Any = ()) -> tuple[Message, int, int, int]:
     message = Message(data, segments[0][0], at, segments if count > 1 else None, BUDGET)
     message.caps = caps
     message.owner = Owner()
-    lo, hi = unpack(POINTER, message, message.start)
+    if message.start == segments[0][1]:
+        message.broken("it is empty")
+    lo, hi = POINTER.unpack_from(message.buf, message.start)
     return message, *message.struct(message.start, lo, hi)
 
 

@@ -1,0 +1,108 @@
+"""Cutting a stream into messages."""
+
+from __future__ import annotations
+
+from struct import pack
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpipc.capnp.frame import FrameReader
+from mpipc.capnp.message import DEFAULT_LIMITS, Limits, Message
+from mpipc.errors import ProtocolError
+from tests import rpc_schema
+
+
+def content(message: Message) -> bytes:
+    """The message as it was framed."""
+    segments = message.segments or [(message.start, message.end)]
+    sizes = [(end - start) // 8 for start, end in segments]
+    table = pack(f"<{len(sizes) + 1}I", len(sizes) - 1, *sizes)
+    body = b"".join(message.buf[start:end] for start, end in segments)
+    return table + bytes(-len(table) % 8) + body
+
+
+def message(texts: list[str], first_segment: int) -> bytes:
+    """A message of pycapnp's with these texts, which get segments of their own where the first one
+    is small."""
+    built = rpc_schema.rpc().Message.new_message(num_first_segment_words=first_segment)
+    nested: Any = built
+    for text in texts:
+        nested = nested.init("unimplemented")
+        nested.init("abort").reason = text
+        nested = nested.init("unimplemented")
+    return bytes(built.to_bytes())
+
+
+messages = st.lists(
+    st.builds(message, st.lists(st.text(max_size=40), max_size=6), st.sampled_from([1, 3, 1024])),
+    max_size=4,
+)
+
+
+@given(messages, st.data())
+def test_messages_come_out_however_the_stream_is_cut(
+    messages: list[bytes], data: st.DataObject
+) -> None:
+    stream = b"".join(messages)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    reader = FrameReader(DEFAULT_LIMITS)
+    found: list[bytes] = []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        chunk = stream[start:end]
+        while chunk:
+            room = reader.room()
+            if room is None:
+                found += map(content, reader.feed(chunk))
+                break
+            part, chunk = chunk[: len(room)], chunk[len(room) :]
+            room[: len(part)] = part
+            found += map(content, reader.received(len(part)))
+    assert found == messages
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 511, 512])
+def test_any_number_of_segments(count: int) -> None:
+    sizes = [n % 3 for n in range(count)]
+    body = b"".join(bytes([n % 256]) * 8 * size for n, size in enumerate(sizes))
+    table = pack(f"<{count + 1}I", count - 1, *sizes)
+    framed = table + bytes(-len(table) % 8) + body
+    (found,) = FrameReader(DEFAULT_LIMITS).feed(framed)
+    assert content(found) == framed
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        pack("<II", 512, 0),  # one segment more than any real message has
+        pack("<II", 0xFFFFFFFF, 0),
+        b"GET / HTTP/1.1\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",  # TLS
+        b"SSH-2.0-OpenSSH",
+    ],
+)
+def test_what_is_no_message_is_refused_from_its_beginning(begin: bytes) -> None:
+    with pytest.raises(ProtocolError, match="not a Cap'n Proto message"):
+        list(FrameReader(DEFAULT_LIMITS).feed(begin))
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[101], [0xFFFFFFFF], [50, 51], [0, 0xFFFFFFFF, 1], [100, 0, 0, 1], [0xFFFFFFFF] * 512],
+)
+def test_a_message_beyond_the_limit_is_refused_before_it_is_received(sizes: list[int]) -> None:
+    table = pack(f"<{len(sizes) + 1}I", len(sizes) - 1, *sizes)
+    reader = FrameReader(Limits(message_words=100))
+    with pytest.raises(ProtocolError, match=f"a message of {sum(sizes)} words is larger"):
+        list(reader.feed(table + bytes(-len(table) % 8)))
+    assert reader.room() is None
+
+
+@pytest.mark.parametrize("sizes", [[100], [50, 50], [100, 0], [0, 0, 100]])
+def test_a_message_at_the_limit_is_received(sizes: list[int]) -> None:
+    table = pack(f"<{len(sizes) + 1}I", len(sizes) - 1, *sizes)
+    framed = table + bytes(-len(table) % 8) + bytes(800)
+    (found,) = FrameReader(Limits(message_words=100)).feed(framed)
+    assert content(found) == framed
