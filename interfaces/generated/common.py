@@ -8,7 +8,9 @@ from mpipc.capnp.runtime import Generated, Message, Struct, Writer, describe
 from .. import common as _common
 
 MODEL = "26e3276aa7ef7107f388d3456e87fbc6"
-SOURCE = "62e8d723520de38b57e6ea9587e1b4b6"
+SOURCES: dict[str, str] = {
+    "interfaces.common": "62e8d723520de38b57e6ea9587e1b4b6",
+}
 IMPORTS: dict[str, str] = {}
 
 

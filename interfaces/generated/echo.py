@@ -20,7 +20,9 @@ from mpipc.capnp.runtime import (
 from .. import echo as _echo
 
 MODEL = "d053bdb69ad55762d3a6cc8ff0abb8fb"
-SOURCE = "c95bfb24c0bac7de7c9980cfdaab84de"
+SOURCES: dict[str, str] = {
+    "interfaces.echo": "c95bfb24c0bac7de7c9980cfdaab84de",
+}
 IMPORTS: dict[str, str] = {}
 
 

@@ -27,7 +27,9 @@ from . import echo as _echo_codec
 from . import mining as _mining_codec
 
 MODEL = "975ecb2f5fdb2d0d1a570f422a902784"
-SOURCE = "f14de4840ad718a166160077ca15274b"
+SOURCES: dict[str, str] = {
+    "interfaces.init": "f14de4840ad718a166160077ca15274b",
+}
 IMPORTS: dict[str, str] = {
     "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
     "interfaces.echo": "d053bdb69ad55762d3a6cc8ff0abb8fb",

@@ -34,7 +34,9 @@ from .. import mining as _mining
 from . import common as _common_codec
 
 MODEL = "72ad40fd118bc439299f501a5525336d"
-SOURCE = "4d6890146faac46bdaa588be38cb189e"
+SOURCES: dict[str, str] = {
+    "interfaces.mining": "4d6890146faac46bdaa588be38cb189e",
+}
 IMPORTS: dict[str, str] = {
     "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
 }

@@ -40,7 +40,9 @@ def build(package: str, *, check: bool = False) -> int:
             _write(plan.target / name, plan.wanted[name])
         for path in plan.stale:
             path.unlink()
-    summary = _Summary(plan.modules, len(plan.wanted), len(plan.changed), len(plan.stale), check)
+    stale = len(plan.stale)
+    changed = len(plan.outdated) - stale if check else len(plan.changed)
+    summary = _Summary(plan.modules, len(plan.wanted), changed, stale, check)
     print(f"{package}: {summary} ({time.perf_counter() - started:.2f} s)")
     return 1 if check and plan.outdated else 0
 
@@ -48,7 +50,8 @@ def build(package: str, *, check: bool = False) -> int:
 @dataclass(frozen=True)
 class Plan:
     """What a package declares, and what that makes of the files in its `generated/`: those that
-    are `wanted`, by name, those of them that are `changed`, and `stale` ones that nobody wants."""
+    are `wanted`, by name, those of them that are `changed`, and `stale` ones that nobody wants.
+    `outdated` are those that must not stay as they are: not if just a comment has changed."""
 
     model: Model
     modules: list[Module]
@@ -59,7 +62,13 @@ class Plan:
 
     @property
     def outdated(self) -> list[Path]:
-        return [*(self.target / name for name in self.changed), *self.stale]
+        paths = [self.target / name for name in self.changed]
+        return [path for path in paths if self._differs(path)] + self.stale
+
+    def _differs(self, path: Path) -> bool:
+        from mpipc.generate.stamps import without_sources
+
+        return without_sources(_read(path) or "") != without_sources(self.wanted[path.name])
 
 
 def make_plan(package: str) -> Plan:

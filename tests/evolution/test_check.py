@@ -52,15 +52,13 @@ def test_nothing_changed(package: Package, capsys: pytest.CaptureFixture[str]) -
     assert (status, out) == (0, "demo, compared with demo/generated\n\nnothing changed\n")
 
 
-def test_a_comment_is_drift_and_breaks_nothing(
+def test_a_comment_is_no_drift(
     package: Package, capsys: pytest.CaptureFixture[str]
 ) -> None:
     built(package)
     package.write(CHAIN + "# What is generated holds a digest of this file.\n")
     status, out = checked(capsys)
-    assert status == 1
-    assert "demo/generated/chain.py is out of date" in out
-    assert "breaks" not in out and "safe" not in out
+    assert (status, out) == (0, "demo, compared with demo/generated\n\nnothing changed\n")
 
 
 def test_a_safe_change_is_drift_until_it_is_built(

@@ -30,7 +30,9 @@ from mpipc.capnp.runtime import (
 from .. import bench as _bench
 
 MODEL = "51c22520687269d97e74fbf46b7f6e97"
-SOURCE = "8470cd595498a6675c0e214ab85c0e3d"
+SOURCES: dict[str, str] = {
+    "benchmarks.interfaces.bench": "8470cd595498a6675c0e214ab85c0e3d",
+}
 IMPORTS: dict[str, str] = {}
 
 

@@ -29,7 +29,9 @@ from mpipc.capnp.runtime import (
 from .. import chain as _chain
 
 MODEL = "0178c4df4c9fdcc26400ee4751ffc1cf"
-SOURCE = "c3205027db74062f12928d0e2e869945"
+SOURCES: dict[str, str] = {
+    "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
+}
 IMPORTS: dict[str, str] = {
     "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
 }

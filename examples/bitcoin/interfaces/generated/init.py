@@ -25,7 +25,9 @@ from .. import init as _init
 from . import chain as _chain_codec
 
 MODEL = "9c979ab23321221416e7d16307fcdf56"
-SOURCE = "ef368570ee61b613c31b563c2993af60"
+SOURCES: dict[str, str] = {
+    "examples.bitcoin.interfaces.init": "ef368570ee61b613c31b563c2993af60",
+}
 IMPORTS: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "0178c4df4c9fdcc26400ee4751ffc1cf",
     "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
