@@ -356,6 +356,8 @@ def _reap(child: subprocess.Popen[bytes]) -> int:
 
 def _root_of(impl: object) -> Local:
     """`impl` as the capability that clients start with."""
+    if isinstance(impl, type):
+        raise SchemaError(f"{impl.__name__} is a class: serve an object of it instead")
     for cls in type(impl).__mro__:
         options = options_of(cls, INTERFACE)
         if isinstance(options, InterfaceOptions) and options.root:
