@@ -52,9 +52,7 @@ def test_nothing_changed(package: Package, capsys: pytest.CaptureFixture[str]) -
     assert (status, out) == (0, "demo, compared with demo/generated\n\nnothing changed\n")
 
 
-def test_a_comment_is_no_drift(
-    package: Package, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_comment_is_no_drift(package: Package, capsys: pytest.CaptureFixture[str]) -> None:
     built(package)
     package.write(CHAIN + "# What is generated holds a digest of this file.\n")
     status, out = checked(capsys)
