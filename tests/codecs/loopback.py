@@ -9,13 +9,10 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from mpipc.capnp.message import POINTER, Message
+from mpipc.capnp.message import DEFAULT_LIMITS, POINTER, Message, budget
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
 from mpipc.capnp.writer import Writer
 from mpipc.generate.load import generated_for
-
-BUDGET = 1 << 16
-"""Words that may be read of a message that is not ours."""
 
 
 def framed(w: Writer, shape: int) -> bytes:
@@ -36,7 +33,8 @@ def received(data: bytes, caps: Any = ()) -> tuple[Message, int, int, int]:
     for size in sizes:
         segments.append((at, at + size * 8))
         at += size * 8
-    message = Message(data, segments[0][0], at, segments if count > 1 else None, BUDGET)
+    words = budget(DEFAULT_LIMITS, sum(sizes))
+    message = Message(data, segments[0][0], at, segments if count > 1 else None, words)
     message.caps = caps
     message.owner = Owner()
     if message.start == segments[0][1]:
@@ -52,16 +50,16 @@ class Owner:
         return cap.impl if isinstance(cap, Local) else cap
 
 
-class Called(Exception):
-    """A call that nobody answers."""
-
-
 class Loopback:
-    """A connection that keeps the framed parameters and results of its last call."""
+    """A connection that keeps the framed parameters and results of its last call.
 
-    def __init__(self, cls: type, impl: object = None) -> None:
+    `answer`: framed results to use instead of what the object returns.
+    """
+
+    def __init__(self, cls: type, impl: object) -> None:
         self.generated: Generated = generated_for(cls)
         self.impl = impl
+        self.answer = b""
         self.params = b""
         self.results = b""
         self.client: Any = self.generated.client(self, object())  # type: ignore[arg-type]
@@ -69,8 +67,8 @@ class Loopback:
     def call(self, target: object, method: ClientMethod, w: Writer) -> Any:
         """As `Connection.call`."""
         self.params = framed(w, method.shape)
-        if self.impl is None:
-            raise Called
+        if self.answer:
+            return received(self.answer)
         self.serve(method.interface, method.number, self.params, w.caps)
         return received(self.results, self._caps)
 

@@ -85,7 +85,11 @@ class Referee:
     def read(self, schema: Any, fields: Sequence[Field], framed: bytes) -> tuple[Any, ...]:
         """The values in a framed message of a struct."""
         with schema.from_bytes(framed) as reader:
-            return tuple(self._get_field(reader, field) for field in fields)
+            return self.values(reader, fields)
+
+    def values(self, reader: Any, fields: Sequence[Field]) -> tuple[Any, ...]:
+        """The values in a struct that pycapnp reads."""
+        return tuple(self._get_field(reader, field) for field in fields)
 
     # -------------------------------------------------------------------------------- writing
 

@@ -2,83 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpipc.derive import derive
-from mpipc.model import Context, Interface, Method, Slot, TypeName
+from mpipc.generate.load import generated_for
+from mpipc.model import Interface, Method
 from tests.codecs.declarations import service
-from tests.codecs.loopback import Loopback, received
-from tests.codecs.referee import Referee
-from tests.codecs.values import Values, plain_field
+from tests.codecs.declarations.values import Row
+from tests.codecs.echo import MODEL, REFEREE, loopback, method_of, methods, number_of, same
+from tests.codecs.values import Values
 
-MODEL = derive([service.__name__])
-REFEREE = Referee(MODEL)
 VALUES = Values(MODEL)
-MANY = Values(MODEL, most=40)
-
-
-def methods(*names: str) -> Iterator[Any]:
-    for name in names:
-        interface = MODEL.interface(TypeName(service.__name__, name))
-        for method in interface.methods:
-            if method.kind == "method":
-                yield pytest.param(interface, method, id=f"{name}.{method.name}")
-
-
-class Recorder:
-    """Implements any interface: remembers what it was called with, and returns what it is told."""
-
-    def __init__(self) -> None:
-        self.taken: tuple[Any, ...] = ()
-        self.returns: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        def called(*values: Any) -> Any:
-            self.taken = values
-            return self.returns
-
-        return called
+LONG = Values(MODEL, most=60, depth=2)
 
 
 @pytest.fixture(params=["few", "many"])
 def threshold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists of structs are read and written in one of two ways, depending on their length; here
-    the second one is taken for short lists, too."""
+    """Lists are written and read in one of two ways, depending on their length; "many": in the
+    second way even if they are short."""
     if request.param == "many":
-        import sys
-
-        modules = [
-            m for n, m in sys.modules.items() if n.startswith("_mpipc_generated.tests_codecs")
-        ]
+        generated_for(service.Echo)
         monkeypatch.setattr("mpipc.capnp.columns.FEW", 1)
-        for module in modules:
-            if hasattr(module, "FEW"):
+        for name, module in list(sys.modules.items()):
+            if name.startswith("_mpipc_generated.tests_codecs_") and hasattr(module, "FEW"):
                 monkeypatch.setattr(module, "FEW", 1)
 
 
-def loopback(interface: Interface) -> tuple[Loopback, Recorder]:
-    recorder = Recorder()
-    return Loopback(getattr(service, interface.key.name), recorder), recorder
-
-
-def same(fields: Any, one: Any, other: Any) -> bool:
-    return [plain_field(MODEL, f, v) for f, v in zip(fields, one, strict=True)] == [
-        plain_field(MODEL, f, v) for f, v in zip(fields, other, strict=True)
-    ]
-
-
-def returned(method: Method, values: Any) -> Any:
-    """The results, as a method returns them."""
+def returned(method: Method, values: tuple[Any, ...]) -> Any:
+    """Results, as a method returns them."""
     if method.returns == "none":
         return None
-    if method.returns == "value":
-        return values[0]
-    return service.Found(*values)
+    return values[0] if method.returns == "value" else service.Found(*values)
 
 
 def results_of(method: Method, value: Any) -> tuple[Any, ...]:
@@ -90,59 +49,119 @@ def results_of(method: Method, value: Any) -> tuple[Any, ...]:
     return tuple(getattr(value, field.name) for field in method.result_fields)
 
 
-def run(data: st.DataObject, interface: Interface, method: Method, values: Values) -> None:
+def check(data: st.DataObject, interface: Interface, method: Method, values: Values) -> None:
     loop, recorder = loopback(interface)
     inputs, outputs = method.parameters, method.result_fields
-    given_values = data.draw(values.fields(inputs), label="parameters")
-    result_values = data.draw(values.fields(outputs), label="results")
-    recorder.returns = returned(method, result_values)
+    arguments = data.draw(values.fields(inputs), label="arguments")
+    results = data.draw(values.fields(outputs), label="results")
+    recorder.returns = returned(method, results)
 
     # Generated code writes, generated code reads.
-    result = getattr(loop.client, method.name)(*given_values)
-    assert same(inputs, recorder.taken, given_values)
-    assert same(outputs, results_of(method, result), result_values)
+    result = getattr(loop.client, method.name)(*arguments)
+    assert same(inputs, recorder.taken, arguments)
+    assert same(outputs, results_of(method, result), results)
 
     # Generated code writes, pycapnp reads.
-    params, results = REFEREE.params(interface, method), REFEREE.results(interface, method)
-    assert same(inputs, REFEREE.read(params, inputs, loop.params), given_values)
-    assert same(outputs, REFEREE.read(results, outputs, loop.results), result_values)
+    params_schema = REFEREE.params(interface, method)
+    results_schema = REFEREE.results(interface, method)
+    assert same(inputs, REFEREE.read(params_schema, inputs, loop.params), arguments)
+    assert same(outputs, REFEREE.read(results_schema, outputs, loop.results), results)
 
     # pycapnp writes, in one segment or in many, generated code reads.
     first_segment = data.draw(st.sampled_from([0, 1, 2, 7]), label="words of the first segment")
-    number = loop.generated.server.methods
-    key = next(k for k, m in number.items() if m.name == f"{interface.name}.{method.name}")
-    loop.serve(*key, REFEREE.write(params, inputs, given_values, first_segment))
-    assert same(inputs, recorder.taken, given_values)
-    answer = REFEREE.write(results, outputs, result_values, first_segment)
-    loop.call = lambda *_: received(answer)  # type: ignore[method-assign]
-    result = getattr(loop.client, method.name)(*given_values)
-    assert same(outputs, results_of(method, result), result_values)
+    written = REFEREE.write(params_schema, inputs, arguments, first_segment)
+    loop.serve(*number_of(loop, interface, method), written)
+    assert same(inputs, recorder.taken, arguments)
+    loop.answer = REFEREE.write(results_schema, outputs, results, first_segment)
+    result = getattr(loop.client, method.name)(*arguments)
+    assert same(outputs, results_of(method, result), results)
 
 
 @pytest.mark.usefixtures("threshold")
-@pytest.mark.parametrize(("interface", "method"), [*methods("Echo", "Many", "Clashing")])
+@pytest.mark.parametrize(("interface", "method"), methods("Echo", "Many", "Clashing"))
 @settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(st.data())
-def test_both_read_what_the_other_writes(
+@given(data=st.data())
+def test_each_reads_what_the_other_writes(
     interface: Interface, method: Method, data: st.DataObject
 ) -> None:
-    run(data, interface, method, VALUES)
+    check(data, interface, method, VALUES)
 
 
-def test_the_context_is_where_every_peer_expects_it() -> None:
-    """The first two entries of the capability table, behind the parameters."""
-    interface = MODEL.interface(TypeName(service.__name__, "Echo"))
-    method = next(method for method in interface.methods if method.name == "text")
-    slot = method.params.slots[0]
-    assert slot == Slot("context", 0, Context())
+@pytest.mark.parametrize("name", ["sequence", "mapping", "without_context", "lists", "tables"])
+@settings(
+    max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example]
+)
+@given(data=st.data())
+def test_long_lists(name: str, data: st.DataObject) -> None:
+    check(data, *method_of("Echo", name), LONG)
+
+
+def test_very_long_lists() -> None:
+    rows = [Row(n, "x" * (n % 50), n / 2, b"\xff" * (n % 33)) for n in range(70_000)]
+    interface, method = method_of("Echo", "sequence")
+    loop, recorder = loopback(interface)
+    recorder.returns = rows[::-1]
+    assert loop.client.sequence(rows) == rows[::-1]
+    assert recorder.taken == (rows,)
+    schema = REFEREE.params(interface, method)
+    assert REFEREE.read(schema, method.parameters, loop.params) == (rows,)
+    written = REFEREE.write(schema, method.parameters, (rows,))
+    loop.serve(*number_of(loop, interface, method), written)
+    assert recorder.taken == (rows,)
+
+
+def test_the_context_is_behind_the_parameters() -> None:
+    """Its capabilities are the first two of the call's."""
+    interface, method = method_of("Echo", "text")
     loop, recorder = loopback(interface)
     recorder.returns = ""
     loop.client.text("x")
-    schema = REFEREE.params(interface, method)
-    with schema.from_bytes(loop.params) as root:
-        assert root._has("context") and root.context._has("thread")
-        assert root.context._has("callbackThread")
+    with REFEREE.params(interface, method).from_bytes(loop.params) as root:
+        assert root._has("context") and root.value == "x"
+        assert root.context._has("thread") and root.context._has("callbackThread")
+
+
+def test_bytes_that_can_stand_for_bytes() -> None:
+    interface, _ = method_of("Echo", "data")
+    for value in (bytearray(b"ab"), memoryview(b"ab")):
+        loop, recorder = loopback(interface)
+        recorder.returns = value
+        assert loop.client.data(value) == b"ab"
+        assert recorder.taken == (b"ab",) and type(recorder.taken[0]) is bytes
+
+
+def test_defaults_are_the_callers() -> None:
+    loop, recorder = loopback(method_of("Many", "defaulted")[0])
+    recorder.returns = True
+    loop.client.defaulted()
+    expected = (-1, 'it\'s "quoted"', timedelta.max, service.ORIGIN, None)
+    assert recorder.taken == expected
+    loop.client.defaulted(text="other", number=5)
+    assert recorder.taken == (5, "other", *expected[2:])
+
+
+@pytest.mark.parametrize("error", [service.NotThere("no such thing"), KeyError("key")])
+def test_declared_exceptions_are_raised_again(error: Exception) -> None:
+    loop, recorder = loopback(method_of("Many", "raising")[0])
+    recorder.returns = error
+    with pytest.raises(type(error)) as caught:
+        loop.client.raising(1)
+    assert caught.value.args == (str(error),)
+
+
+def test_the_exceptions_of_a_method_without_results() -> None:
+    loop, recorder = loopback(method_of("Many", "only_raising")[0])
+    assert loop.client.only_raising() is None
+    recorder.returns = ValueError("")
+    with pytest.raises(ValueError, match=r"\A\Z"):
+        loop.client.only_raising()
+
+
+def test_an_exception_is_not_declared() -> None:
+    loop, recorder = loopback(method_of("Many", "raising")[0])
+    recorder.returns = OSError("undeclared")
+    with pytest.raises(OSError, match="undeclared"):
+        loop.client.raising(1)

@@ -1,0 +1,73 @@
+"""The declared interfaces, ready to be called: model, referee, and an object that records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+
+from mpipc.derive import derive
+from mpipc.model import Field, Interface, Method, TypeName
+from tests.codecs.declarations import service
+from tests.codecs.loopback import Loopback
+from tests.codecs.referee import Referee
+from tests.codecs.values import plain_field
+
+MODEL = derive([service.__name__])
+REFEREE = Referee(MODEL)
+
+
+def methods(*names: str) -> list[Any]:
+    """The methods of interfaces, as parameters of a test."""
+    found = []
+    for name in names:
+        interface = MODEL.interface(TypeName(service.__name__, name))
+        for method in interface.methods:
+            if method.kind == "method":
+                found.append(pytest.param(interface, method, id=f"{name}.{method.name}"))
+    return found
+
+
+def method_of(interface: str, name: str) -> tuple[Interface, Method]:
+    """One of them."""
+    found = MODEL.interface(TypeName(service.__name__, interface))
+    return found, next(method for method in found.methods if method.name == name)
+
+
+class Recorder:
+    """Implements any interface: keeps what it was called with, and returns what it is told."""
+
+    def __init__(self) -> None:
+        self.taken: tuple[Any, ...] = ()
+        self.returns: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        def called(*values: Any) -> Any:
+            self.taken = values
+            if isinstance(self.returns, BaseException):
+                raise self.returns
+            return self.returns
+
+        return called
+
+
+def loopback(interface: Interface) -> tuple[Loopback, Recorder]:
+    """A client of an interface, and the object that it calls."""
+    recorder = Recorder()
+    return Loopback(getattr(service, interface.key.name), recorder), recorder
+
+
+def number_of(loop: Loopback, interface: Interface, method: Method) -> tuple[int, int]:
+    """The ids by which a method is called."""
+    table = loop.generated.server.methods
+    return next(k for k, m in table.items() if m.name == f"{interface.name}.{method.name}")
+
+
+def same(fields: Sequence[Field], one: Iterable[Any], other: Iterable[Any]) -> bool:
+    """Whether the values of some fields are equal."""
+    left, right = (
+        [plain_field(MODEL, field, value) for field, value in zip(fields, values, strict=True)]
+        for values in (one, other)
+    )
+    return left == right
