@@ -202,9 +202,11 @@ def _words(*words: int) -> bytes:
     return pack(f"<II{len(words)}Q", 0, len(words), *words)
 
 
-def return_other(answer: int, kind: int, other: int = 0) -> bytes:
+def return_other(
+    answer: int, kind: int, other: int = 0, *, release_param_caps: bool = False
+) -> bytes:
     """A Return that is CANCELED, SENT_ELSEWHERE, or TAKE_FROM_OTHER question `other`."""
-    flags = _return_flags(release_param_caps=False, no_finish=False)
+    flags = _return_flags(release_param_caps=release_param_caps, no_finish=False)
     return _words(
         _STRUCT_1_1, RETURN, _struct(0, 2, 1), answer | flags << 32 | kind << 48, other, 0
     )
@@ -223,10 +225,16 @@ def _exception_body(type: int, reason: str, trace: str) -> list[int]:
 
 
 def return_exception(
-    answer: int, type: int, reason: str, trace: str = "", *, no_finish: bool = False
+    answer: int,
+    type: int,
+    reason: str,
+    trace: str = "",
+    *,
+    release_param_caps: bool = False,
+    no_finish: bool = False,
 ) -> bytes:
     """A Return with an exception."""
-    flags = _return_flags(release_param_caps=False, no_finish=no_finish)
+    flags = _return_flags(release_param_caps=release_param_caps, no_finish=no_finish)
     return _words(
         _STRUCT_1_1, RETURN, _struct(0, 2, 1),
         answer | flags << 32 | EXCEPTION << 48, 0, _struct(0, 1, 2),

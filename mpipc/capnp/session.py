@@ -215,7 +215,7 @@ class Session:
             try:
                 self._make_room(w.caps)
             except Overloaded as e:
-                self.reply_error(answer, e)
+                self.reply_error(answer, e, params_unused=params_unused)
                 return
         if not (w.caps or answer.finished or answer.to_yourself or answer.waiting):
             # Without capabilities nothing can be pipelined on these results, so the peer need not
@@ -234,9 +234,9 @@ class Session:
         if answer.to_yourself or answer.waiting or (w.caps and not answer.finished):
             answer.body = b"".join(w.parts)
         if answer.finished:
-            self.out.append(rpc.return_other(answer.id, rpc.CANCELED))
+            self._return_other(answer, rpc.CANCELED, params_unused)
         elif answer.to_yourself:
-            self.out.append(rpc.return_other(answer.id, rpc.SENT_ELSEWHERE))
+            self._return_other(answer, rpc.SENT_ELSEWHERE, params_unused)
         else:
             caps, answer.exported = self._descriptors(w.caps)
             no_finish = not w.caps
@@ -251,7 +251,13 @@ class Session:
         self._done(answer)
 
     def reply_error(
-        self, answer: Answer, error: IpcError, trace: str = "", *, no_finish: bool = False
+        self,
+        answer: Answer,
+        error: IpcError,
+        trace: str = "",
+        *,
+        params_unused: bool = False,
+        no_finish: bool = False,
     ) -> None:
         """Answer a call with an exception, which the peer sees as RemoteError or the like.
         `no_finish`: forget it at once, also for calls that the peer pipelines on it."""
@@ -260,16 +266,22 @@ class Session:
         # Its frames may refer to the answer, and would outlive the call with all that they hold.
         answer.error = error.with_traceback(None)
         if answer.finished:
-            self.out.append(rpc.return_other(answer.id, rpc.CANCELED))
+            self._return_other(answer, rpc.CANCELED, params_unused)
         elif answer.to_yourself:
             # Kept for the peer like any other results, and not forgotten before it says so.
-            self.out.append(rpc.return_other(answer.id, rpc.SENT_ELSEWHERE))
+            self._return_other(answer, rpc.SENT_ELSEWHERE, params_unused)
         else:
             answer.finished = no_finish
             self.out.append(
-                rpc.return_exception(answer.id, *describe(error), trace, no_finish=no_finish)
-            )
+                rpc.return_exception(
+                    answer.id, *describe(error), trace,
+                    release_param_caps=params_unused, no_finish=no_finish,
+                )
+            )  # fmt: skip
         self._done(answer)
+
+    def _return_other(self, answer: Answer, kind: int, params_unused: bool) -> None:
+        self.out.append(rpc.return_other(answer.id, kind, release_param_caps=params_unused))
 
     def _done(self, answer: Answer) -> None:
         """An answer is there: go on with what has waited for it, and for what that settles."""
