@@ -434,6 +434,29 @@ def test_a_parameter_may_be_released_before_the_next_is_there(peer: Peer) -> Non
     assert params(delivery)[0] is first
 
 
+@pytest.mark.parametrize("first_done", [7, 8])
+def test_finished_answers_are_kept_for_the_calls_that_need_them(
+    peer: Peer, first_done: int
+) -> None:
+    first, second = Object("first"), Object("second")
+    peer.send(call(7, 0), call(8, 0), call(9, 0, [(7, [0]), (8, [0]), (8, [1])]))
+    peer.send(finish(7, release_result_caps=True), finish(8, release_result_caps=True))
+    running = {delivery.answer.id: delivery for delivery in peer.deliveries()}
+    for number in sorted(running, key=lambda number: number != first_done):
+        peer.reply(running[number], [first] if number == 7 else [second])
+    (delivery,) = peer.deliveries()
+    assert params(delivery) == [first, second, None]
+
+
+def test_an_answer_without_objects_as_parameter_is_null(peer: Peer) -> None:
+    peer.send(call(7, 0), call(8, 0), call(9, 0, [(7, [0]), (8, [0])]), finish(7), finish(8))
+    one, two = peer.deliveries()
+    peer.reply(two)
+    peer.reply(one)
+    (delivery,) = peer.deliveries()
+    assert params(delivery) == [None, None]
+
+
 def test_a_failed_answer_as_parameter_is_broken(peer: Peer) -> None:
     peer.send(call(7, 0), call(8, 0, [(7, [0])]))
     (delivery,) = peer.deliveries()

@@ -231,7 +231,7 @@ class Session:
             return
         answer.caps = tuple(w.caps)
         answer.shape = shape
-        if answer.to_yourself or answer.waiting or (w.caps and not answer.finished):
+        if w.caps or answer.to_yourself:  # something may still refer to it, though it is finished
             answer.body = b"".join(w.parts)
         if answer.finished:
             self._return_other(answer, rpc.CANCELED, params_unused)
@@ -766,8 +766,10 @@ def pipelined(answer: Answer, path: Sequence[int]) -> Capability:
     """The capability at a path of pointer fields in an answer's results."""
     if answer.error:
         return Broken(answer.error)
+    if not answer.caps:
+        return None
     if answer.shape is None:
-        return answer.caps[0] if answer.caps and not path else None
+        return None if path else answer.caps[0]
     payload = answer_payload(answer)
     message, at, lo, hi = payload.message, payload.at, payload.lo, payload.hi
     for index in path:
