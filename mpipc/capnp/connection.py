@@ -54,6 +54,7 @@ class DriverThread(threads.Thread, Protocol):
     home: object
     nested: int
     is_main: bool
+    writing: Any
 
     def wake(self) -> None:
         """Make the thread look whether its answer has come."""
@@ -98,8 +99,8 @@ class Driver(Protocol):
     def claim(self, thread: Any) -> None:
         """Prepare a thread that is about to write and then wait: it is to read, if it may."""
 
-    def yield_role(self, thread: Any) -> None:
-        """Undo `claim`."""
+    def recover(self, thread: Any) -> None:
+        """An exception has left a call between `claim` and the end of `wait`."""
 
     def wait(self, question: Question, thread: Any) -> None:
         """Wait until the question is done, running what is posted to the thread meanwhile."""
@@ -184,10 +185,7 @@ class Connection:
     def start(self, generated: Generated) -> Client:
         """Ask the peer for its root object and exchange thread maps with it."""
         thread = self.driver.current()
-        with self._lock:
-            question = self._session.bootstrap(thread)
-            self.driver.pump()
-        self._wait(question, thread)
+        question = self._ask(thread, self._session.bootstrap)
         payload = question.payload
         assert payload is not None
         root = payload.message.cap(payload.lo, payload.hi)
@@ -215,8 +213,7 @@ class Connection:
 
         Raises RemoteError, Disconnected, Timeout.
         """
-        driver = self.driver
-        thread = driver.current()
+        thread = self.driver.current()
         if thread.nested > _DEEP:
             _keep_headroom(_HEADROOM)
         if method.context:
@@ -231,17 +228,9 @@ class Connection:
                 w.parts[0] = fixed[: -len(threads.CONTEXT)] + threads.CONTEXT_WITHOUT_THREAD
         if len(w.caps) > 2 or (w.caps and not method.context):
             w.caps = [self._outgoing(cap) for cap in w.caps]
-        driver.claim(thread)
-        try:
-            with self._lock:
-                question = self._session.call(
-                    target, method.interface, method.number, w, method.shape, thread
-                )
-                driver.pump()
-        except BaseException:
-            driver.yield_role(thread)
-            raise
-        self._wait(question, thread)
+        question = self._ask(
+            thread, self._session.call, target, method.interface, method.number, w, method.shape
+        )
         message = question.message
         if message is not None:
             message.owner = self
@@ -251,13 +240,20 @@ class Connection:
         payload.message.owner = self
         return (payload.message, *payload.struct())
 
-    def _wait(self, question: Question, thread: DriverThread) -> None:
+    def _ask(self, thread: DriverThread, ask: Callable[..., Question], *args: Any) -> Question:
+        """Ask a question (of the session's) and wait for the answer. Raises what that says."""
+        driver = self.driver
+        question = None
         try:
-            self.driver.wait(question, thread)
-        except BaseException:
+            driver.claim(thread)
+            thread.writing = self
             with self._lock:
-                self._session.abandon(question)
-                self.driver.pump()
+                question = ask(*args, thread)
+                driver.pump()
+            thread.writing = None
+            driver.wait(question, thread)
+        except BaseException as e:
+            self._give_up(question, thread, e)
             raise
         error, question.error = question.error, None
         if error is not None:
@@ -267,6 +263,27 @@ class Connection:
                 # Nothing in its traceback may lead to it: such a cycle would keep all the objects
                 # that the frames refer to until the garbage collector finds it.
                 del error
+        return question
+
+    def _give_up(
+        self, question: Question | None, thread: DriverThread, error: BaseException
+    ) -> None:
+        """An exception has left a call before its answer came."""
+        interrupted, thread.writing = thread.writing, None
+        if interrupted is not None and not isinstance(error, IpcError):
+            interrupted.interrupted()
+        elif question is not None:
+            thread.writing = self
+            with self._lock:
+                self._session.abandon(question)
+                self.driver.pump()
+            thread.writing = None
+        self.driver.recover(thread)
+
+    def interrupted(self) -> None:
+        """An exception from outside, as Ctrl-C raises it, came in the middle of a message: nothing
+        of what follows could be understood."""
+        self.lost(Disconnected("the connection was interrupted in the middle of a message"))
 
     def empty_params(self, method: ClientMethod) -> Writer:
         """Parameters of a method that has none but its context."""
@@ -344,6 +361,7 @@ class Connection:
                     message.owner = self
                     self._session.receive(message)
                 self.driver.pump()
+            self._dispatch()
         except (IpcError, StructError, RecursionError) as e:
             _log.warning("dropped the connection %s: %s", self.describe(), e)
             with self._lock:
@@ -352,11 +370,8 @@ class Connection:
             self._dispatch()
             self.lost(Disconnected(f"the connection was dropped: {e}"))
         except BaseException:
-            # An interrupt in the middle of a message: what follows it cannot be understood.
-            self.lost(Disconnected("reading was interrupted"))
+            self.interrupted()
             raise
-        else:
-            self._dispatch()
         return self._handed_over
 
     def _take(self, chunk: bytes) -> bool:
@@ -386,16 +401,26 @@ class Connection:
         return False
 
     def lost(self, error: Disconnected) -> None:
-        """The transport is gone, or goes now."""
+        """The transport is gone, or goes now. May be called again."""
+        try:
+            self._lose(error)
+        except BaseException:
+            # Interrupted, which does not happen to the I/O thread.
+            self.driver.post_io(partial(self._lose, error))
+            raise
+
+    def _lose(self, error: Disconnected) -> None:
         with self._lock:
-            if self._session.closed:
-                return
-            self.driver.pump()
-            self._session.close(error)
-            for thread in list(self._threads):
+            if not self._session.closed:
+                self.driver.pump()
+                self._session.close(error)
+            users = list(self._threads)
+            for thread in users:
                 thread.contexts.pop(self, None)
                 thread.pins.pop(self, None)
         self._dispatch()
+        for thread in users:
+            thread.wake()  # also the one that an interrupted thread was about to wake
         self.driver.stop()
 
     def _dispatch(self) -> None:
@@ -428,6 +453,15 @@ class Connection:
                 self._dispatching = False
         if session.events:  # they came while the flag was still set
             self._dispatch()
+
+    def failed(self, task: Callable[[], None] | None, error: BaseException) -> None:
+        """An exception has left a task, perhaps before it had begun: nobody may wait for it."""
+        if not isinstance(task, partial) or task.func.__name__ != Connection._execute.__name__:
+            return
+        connection: Connection = task.func.__self__  # type: ignore[attr-defined]  # or another one
+        delivery: Delivery = task.args[0]
+        if not delivery.answer.done and connection.driver.current().writing is None:
+            connection._reply_error(delivery, error)
 
     # ------------------------------------------------------------------------------- serving
 
@@ -512,6 +546,7 @@ class Connection:
         if thread.home is not None:
             # It goes back to waiting: the next call may be there as soon as this answer is.
             self.driver.claim(thread)
+        thread.writing = self
         with self._lock:
             if callback is not None and delivery.hosted == (callback,):
                 # Only the callback thread came with the call, and it is not needed any more: the
@@ -522,6 +557,7 @@ class Connection:
                 _log.info("%s ran to its end, but its caller is gone", method.name)
             self._session.reply(delivery, w, method.shape, params_unused=unused)
             self.driver.pump()
+        thread.writing = None
         self._dispatch()
         self.driver.drain()
 
@@ -534,9 +570,12 @@ class Connection:
         if not isinstance(error, RemoteError):
             _log.debug("an undeclared exception goes to the caller", exc_info=error)
             error = RemoteError(text, name)
+        thread = self.driver.current()
+        thread.writing = self
         with self._lock:
             self._session.reply_error(delivery.answer, error, trace)
             self.driver.pump()
+        thread.writing = None
         self._dispatch()
 
     def _reply(self, delivery: Delivery, w: Writer, shape: int) -> None:

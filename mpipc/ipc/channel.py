@@ -41,8 +41,8 @@ _LOW_WATER = 1 << 18  # bytes left to write below which a writer need not wait
 # this long (seconds) is disconnected.
 _HIGH_WATER = 1 << 27
 _STALLED = 30.0
-# The main thread may be interrupted between giving up the reader's role and arming the epoll, and
-# the I/O thread then notices within this time (seconds).
+# The main thread may be interrupted anywhere, such as between giving up the reader's role and
+# arming the epoll, and the I/O thread then tidies up within this time (seconds).
 _GUARD_TICK = 1.0
 
 
@@ -66,7 +66,13 @@ class ProtocolEnd(Protocol):
         thread something to run. Called without the lock, by one thread at a time."""
 
     def lost(self, error: Disconnected) -> None:
-        """The transport is gone. Called without the lock."""
+        """The transport is gone. Called without the lock, and perhaps again."""
+
+    def interrupted(self) -> None:
+        """An exception from outside came in the middle of a message. As `lost`."""
+
+    def failed(self, task: Task | None, error: BaseException) -> None:
+        """An exception has left a task, perhaps before it had begun."""
 
     @property
     def closed(self) -> bool:
@@ -94,7 +100,8 @@ class Channel:
         self._sock = sock
         self._description = description
         self.close_when_idle = False
-        self._reading = threading.Lock()
+        # Its owner is the reader. Re-entrant locks know their owner, whatever interrupts it.
+        self._reading = threading.RLock()
         self._end: ProtocolEnd
         self._queue: deque[memoryview] = deque()
         self._queued = 0
@@ -110,7 +117,7 @@ class Channel:
         self._epoll.register(self._kick.fd, select.EPOLLIN)
         self._kicked = False
         self._io_tasks: deque[Task] = deque()
-        self._pool = Pool(pool_threads, self.wait)
+        self._pool = Pool(pool_threads, self._work_until)
         self.io_thread: threading.Thread
         self.on_stop: Callable[[], None] | None = None
 
@@ -130,8 +137,16 @@ class Channel:
 
     def start_worker(self, name: str) -> tuple[LocalThread, Callable[[], None]]:
         """Start a thread that runs what is posted to it, and a function that ends it."""
-        worker = Worker(name, self.wait)
+        worker = Worker(name, self._work_until)
         return worker.thread, worker.end
+
+    def _work_until(self, worker: Worker, thread: LocalThread) -> None:
+        try:
+            self.wait(worker, thread)
+        except BaseException as e:
+            # A defect, but nobody may wait for ever because of it.
+            _log.exception("a worker thread failed")
+            self._end.lost(Disconnected(f"a worker thread failed: {e!r}"))
 
     def post_pool(self, task: Task) -> None:
         self._pool.post(task)
@@ -174,52 +189,64 @@ class Channel:
             except (OSError, ValueError):
                 pass  # stopped meanwhile
 
+    def recover(self, thread: LocalThread) -> None:
+        """Give the reader's role back after an interrupt, which may have come between any two
+        steps of `claim` and `yield_role`."""
+        thread.reads = False
+        try:
+            while True:
+                self._reading.release()
+        except RuntimeError:
+            pass  # the thread does not have it, or no longer
+        self._arm()
+
     def wait(self, ticket: Ticket, thread: LocalThread) -> None:
         """Wait until the ticket is done; the thread runs what is posted to it meanwhile.
 
         Raises Timeout when the thread's deadline passes first. Only the thread itself calls this.
         """
         inbox = thread.inbox
-        outermost = thread.home is None
-        if outermost:
-            thread.home = self
-        else:
-            thread.nested += 1
-        elsewhere = thread.home is not self
-        thread.away += elsewhere
+        before = thread.home, thread.nested, thread.away
         try:
+            if thread.home is None:
+                thread.home = self
+            else:
+                thread.nested += 1
+                thread.away += thread.home is not self
             while not ticket.done:
-                if not inbox.empty():
-                    self.yield_role(thread)
-                    task = inbox.get()
-                    if task is not None:
-                        task()
-                        del task  # and with it the objects that the call came with
+                if inbox.empty():
+                    if not thread.reads:
+                        self.claim(thread)
+                    if thread.reads and self._read_until(ticket, thread):
+                        continue
+                self.yield_role(thread)
+                if thread.is_main:
+                    self._run_next_safely(thread)
                     continue
-                if not thread.reads:
-                    self.claim(thread)
-                if not thread.reads or not self._read_until(ticket, thread):
-                    self.yield_role(thread)
-                    self._wait_at_inbox(thread)
+                task = inbox.get() if thread.deadline is None else inbox.get(True, _left(thread))
+                if task is not None:
+                    task()
+                    del task  # and with it the objects that a call came with
+        except Empty:
+            raise Timeout("no answer in time") from None
         finally:
             self.yield_role(thread)
-            thread.away -= elsewhere
-            if outermost:
-                thread.home = None
-            else:
-                thread.nested -= 1
+            thread.home, thread.nested, thread.away = before
 
-    def _wait_at_inbox(self, thread: LocalThread) -> None:
-        deadline = thread.deadline
-        if deadline is None:
-            task = thread.inbox.get()
-        else:
-            try:
-                task = thread.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
-            except Empty:
-                raise Timeout("no answer in time") from None
-        if task is not None:
-            task()
+    def _run_next_safely(self, thread: LocalThread) -> None:
+        """Run the next task in the inbox of the thread that signals interrupt: whatever their
+        handlers raise, nothing that was taken from the inbox gets lost unnoticed."""
+        taken: list[Task | None] = []
+        left = None if thread.deadline is None else _left(thread)
+        try:
+            # In one step: an interrupt comes before or after it.
+            taken.extend(map(thread.inbox.get, (True,), (left,)))
+            if taken[0] is not None:
+                taken[0]()
+        except BaseException as e:
+            for task in taken:
+                self._end.failed(task, e)
+            raise
 
     def _read_until(self, ticket: Ticket, thread: LocalThread) -> bool:
         """Read, holding the reader's role, until the ticket is done or there is a task to run.
@@ -235,7 +262,7 @@ class Channel:
         while not ticket.done and inbox.empty() and not self.stopped:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
-            handed_over = self._receive(0)
+            handed_over = self._receive_safely() if thread.is_main else self._receive(0)
             if self._end.deferred or (handed_over and isinstance(ticket, Worker)):
                 break
         return ticket.done or not inbox.empty()
@@ -256,19 +283,43 @@ class Channel:
         try:
             room = self._end.room()
             if room is None:
-                chunk = self._sock.recv(_CHUNK, flags)
-                received: bytes | int = chunk
+                received: bytes | int = self._sock.recv(_CHUNK, flags)
             else:
                 received = self._sock.recv_into(room, 0, flags)
         except BlockingIOError:
             return False
         except OSError as e:
-            self._end.lost(Disconnected(f"the connection broke: {e.strerror or e}"))
-            return False
-        if not received:
-            self._end.lost(Disconnected("the other end closed the connection"))
-            return False
-        return self._end.feed(received)
+            return self._broke(e)
+        return self._end.feed(received) if received else self._closed()
+
+    def _receive_safely(self) -> bool:
+        """As `_receive`, in the thread that signals interrupt: whatever their handlers raise,
+        nothing that was received gets lost unnoticed."""
+        received: list[bytes | int] = []
+        try:
+            room = self._end.room()
+            # In one step: an interrupt comes before or after it.
+            if room is None:
+                received.extend(map(self._sock.recv, (_CHUNK,)))
+            else:
+                received.extend(map(self._sock.recv_into, (room,)))
+            return self._end.feed(received[0]) if received[0] else self._closed()
+        except OSError as e:
+            if received:
+                raise
+            return self._broke(e)
+        except BaseException:
+            if received:
+                self._end.interrupted()
+            raise
+
+    def _closed(self) -> bool:
+        self._end.lost(Disconnected("the other end closed the connection"))
+        return False
+
+    def _broke(self, error: OSError) -> bool:
+        self._end.lost(Disconnected(f"the connection broke: {error.strerror or error}"))
+        return False
 
     def _arm(self) -> None:
         self._set_interest(self._sock, _ARMED)
@@ -373,6 +424,8 @@ class Channel:
             _log.exception("the I/O thread failed")
             self._end.lost(Disconnected(f"the I/O thread failed: {e!r}"))
         finally:
+            # In case that whoever stopped the channel was interrupted.
+            self._end.lost(Disconnected("the connection was closed on this side"))
             self._release()
 
     def _look_around(self) -> None:
@@ -386,7 +439,7 @@ class Channel:
             else:
                 self._work(fd)
         if not ready:
-            self._rearm_if_forgotten()
+            self._tidy_up()
 
     def _guard(self) -> None:
         """Something has arrived while nobody reads."""
@@ -397,10 +450,14 @@ class Channel:
                 self._reading.release()
             self._arm()
 
-    def _rearm_if_forgotten(self) -> None:
+    def _tidy_up(self) -> None:
+        """What an interrupted main thread may have left undone."""
         if self._reading.acquire(False):
             self._reading.release()
             self._arm()
+        self._kicked = False
+        with self.lock:
+            self.pump()
 
     def _work(self, kick_fd: int) -> None:
         os.eventfd_read(kick_fd)
@@ -445,14 +502,23 @@ class Channel:
             self.io_thread.join(timeout)
 
 
+def _left(thread: LocalThread) -> float:
+    """Seconds until the thread's deadline."""
+    assert thread.deadline is not None
+    return max(0.0, thread.deadline - time.monotonic())
+
+
 class _Kick:
     """An eventfd that is closed as soon as nobody uses it any more."""
+
+    fd = -1
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        close(self.fd)
+        if self.fd >= 0:
+            close(self.fd)
 
 
 class timeout:

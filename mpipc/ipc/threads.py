@@ -27,13 +27,13 @@ class LocalThread:
     none.
     `home`: the channel that this thread waits on, outermost; `nested`: how many waits are nested in
     that one, and `away`: how many of them are on other channels; `reads`: whether it has the
-    reader's role of its home.
+    reader's role of its home; `writing`: the connection that it is in the middle of a message to.
     `is_main`: the thread that signals interrupt.
     """
 
     __slots__ = (
         "name", "ident", "inbox", "contexts", "capability", "pins", "deadline", "home", "nested",
-        "away", "reads", "is_main", "__weakref__",
+        "away", "reads", "writing", "is_main", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, name: str, ident: int) -> None:
@@ -48,6 +48,7 @@ class LocalThread:
         self.nested = 0
         self.away = 0
         self.reads = False
+        self.writing: Any = None
         self.is_main = ident == threading.main_thread().ident
 
     def post(self, task: Task) -> None:
