@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.records import RecordFormat, slot_is_pointer
@@ -43,14 +44,20 @@ def _or_zero(field: Field, value: str, converted: str, zero: str = "0") -> str:
     return f"{zero} if {value} is None else {converted}" if field.optional else converted
 
 
-def unpacked(field: Field, record: RecordFormat, at: str, convert: Conversions) -> str:
-    """The expression for a field's value, from the names that unpacking bound; `at` is the byte
-    position of its pointer, if it is one."""
+Pointer: TypeAlias = tuple[str, str, str]
+"""Expressions for a pointer's byte position and for its two halves."""
+
+
+def unpacked(
+    field: Field, record: RecordFormat, pointer: Pointer | None, convert: Conversions
+) -> str:
+    """The expression for a field's value, from its pointer, or from the name that its number is
+    read into."""
     slot = field.slot
     present = ""
-    if slot_is_pointer(slot):
-        lo, hi = f"lo_{slot.name}", f"hi_{slot.name}"
-        value = convert.from_pointer(field.type, at, lo, hi)
+    if pointer:
+        _, lo, hi = pointer
+        value = convert.from_pointer(field.type, *pointer)
         if not isinstance(field.type, InterfaceType):
             present = f"{lo} or {hi}"
     else:
@@ -72,7 +79,7 @@ def unpack_lines(
     targets = record.targets()
     if not targets:
         return [], []
-    values = [unpacked(field, record, _position(field, record), convert) for field in fields]
+    values = [unpacked(field, record, _pointer(field, record), convert) for field in fields]
     sizes = f"{record.data_words}, {record.pointer_count}"
     left = ", ".join(targets) if len(targets) > 1 else f"({targets[0]},)"
     lines = [
@@ -87,8 +94,11 @@ def unpack_lines(
     return lines, values
 
 
-def _position(field: Field, record: RecordFormat) -> str:
-    return record.pointer_at(field.slot, "_s") if slot_is_pointer(field.slot) else ""
+def _pointer(field: Field, record: RecordFormat) -> Pointer | None:
+    slot = field.slot
+    if not slot_is_pointer(slot):
+        return None
+    return record.pointer_at(slot, "_s"), f"lo_{slot.name}", f"hi_{slot.name}"
 
 
 def blamed(field: Field, convert: Conversions) -> str:

@@ -36,10 +36,16 @@ def _statement(text: str, indent: str) -> Iterator[str]:
         yield f"{indent}) = ("
     elif text.startswith("return ") and len(_operands(text)) > 1:
         yield from _parenthesized("return ", text.removeprefix("return "), indent)
-    elif assigns and "(" not in left and len(_operands(right)) > 1:
+    elif assigns and "(" not in left and (len(_operands(right)) > 1 or _is_wide(text, indent)):
         yield from _parenthesized(left + assigns, right, indent)
     else:
         yield from _bracketed(text, indent)
+
+
+def _is_wide(text: str, indent: str) -> bool:
+    """Whether what is before the last bracket is too long for a line, but not behind the `=`."""
+    before = indent + text[: _groups(text)[-1][0] + 1]
+    return len(before) > WIDTH
 
 
 def _parenthesized(before: str, text: str, indent: str) -> Iterator[str]:

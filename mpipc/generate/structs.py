@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, packed, packed_pointer, unpack_lines, unpacked
+from mpipc.generate.fields import Pointer, blamed, packed, packed_pointer, unpack_lines, unpacked
 from mpipc.generate.names import identifier
 from mpipc.generate.records import Number, RecordFormat, slot_is_pointer
 from mpipc.generate.scope import Scope
@@ -233,17 +233,20 @@ class _Columns:
     def _read_column(self, field: Field) -> str:
         """The expression for all values of a field."""
         slot, flag = field.slot, field.flag
+        pointer: Pointer | None
         if slot_is_pointer(slot):
             index = next(i for i, each in self._record.pointers.items() if each is slot)
             if not field.optional and isinstance(field.type, TextType):
                 return f"_rows.texts({index})"
             if not field.optional and isinstance(field.type, DataType):
                 return f"_rows.datas({index})"
-            variables, source = f"_at, lo_{slot.name}, hi_{slot.name}", f"_rows.pointers({index})"
+            pointer = ("_at", "_lo", "_hi")
+            variables, source = ", ".join(pointer), f"_rows.pointers({index})"
         else:
+            pointer = None
             number = self._record.source(slot)
             variables, source = number.name, f"_rows.numbers({self._place(number)})"
-        value = unpacked(field, self._record, "_at", self._convert)
+        value = unpacked(field, self._record, pointer, self._convert)
         if flag is not None:
             bits = self._record.source(flag)
             if bits.name != variables:

@@ -23,8 +23,10 @@ from mpipc.model import (
     Primitive,
     Slot,
     Struct,
+    StructType,
     TextType,
     TimedeltaType,
+    Type,
 )
 from tests.codecs.declarations.values import Color, Row
 from tests.codecs.echo import MODEL, loopback, method_of, number_of, same
@@ -61,7 +63,7 @@ def older(name: str, count: int) -> Referee:
     return with_struct(replace(struct, record=replace(struct.record, slots=slots), fields=fields))
 
 
-NEW = {
+NEW: dict[str, Type] = {
     "newNumber": Primitive("Int64"),
     "newText": TextType(),
     "newList": ListType(TextType(), "list"),
@@ -107,7 +109,9 @@ def missing(field: Field) -> Any:
 
 def struct_of(name: str) -> Struct:
     _, method = method_of("Echo", name)
-    return MODEL.struct(method.parameters[0].type.key)  # type: ignore[union-attr]
+    type = method.parameters[0].type
+    assert isinstance(type, StructType)
+    return MODEL.struct(type.key)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -180,7 +184,7 @@ def test_lists_of_structs_of_every_version(size: int) -> None:
         referee = older("row", count)
         written = referee.write(referee.params(interface, method), method.parameters, (rows,))
         loop.serve(*number_of(loop, interface, method), written)
-        values = [(row.number, row.text, row.value, row.data) for row in rows]
+        values: list[Any] = [(row.number, row.text, row.value, row.data) for row in rows]
         assert recorder.taken == ([Row(*(*each[:count], *empty[count:])) for each in values],)
     written = newer("row").write(
         newer("row").params(interface, method),
