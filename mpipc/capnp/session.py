@@ -12,6 +12,9 @@ A session is not thread-safe; its owner holds a lock around every method. The on
 
 Promises that the peer sends (senderPromise) are called by their promise's id for good: the peer
 keeps forwarding, so nothing needs an embargo here, and what a Resolve brings is released at once.
+
+A call waits for answers that its parameters refer to, since an object of ours takes no promises. A
+later call on the same object may overtake it.
 """
 
 from __future__ import annotations
