@@ -454,6 +454,19 @@ class Connection:
         if session.events:  # they came while the flag was still set
             self._dispatch()
 
+    def forked(self) -> None:
+        """This is a forked child, and the connection is its parent's."""
+        self._lock = self.driver.lock
+        self._dispatch_lock = threading.RLock()
+        self._dispatching = False
+        self._session.close(
+            Disconnected("the connection belongs to the process that this one was forked from")
+        )
+        self._session.events.clear()
+        for thread in list(self._threads):
+            thread.contexts.pop(self, None)
+            thread.pins.pop(self, None)
+
     def failed(self, task: Callable[[], None] | None, error: BaseException) -> None:
         """An exception has left a task, perhaps before it had begun: nobody may wait for it."""
         if not isinstance(task, partial) or task.func.__name__ != Connection._execute.__name__:

@@ -28,7 +28,7 @@ from queue import Empty
 from typing import Any, Protocol
 
 from mpipc.errors import Disconnected, Timeout
-from mpipc.ipc import threads
+from mpipc.ipc import forks, threads
 from mpipc.ipc.threads import LocalThread, Pool, Task, Worker
 
 _log = logging.getLogger("mpipc")
@@ -70,6 +70,9 @@ class ProtocolEnd(Protocol):
 
     def interrupted(self) -> None:
         """An exception from outside came in the middle of a message. As `lost`."""
+
+    def forked(self) -> None:
+        """This is a forked child: the channel has a new lock, and nothing else is left of it."""
 
     def failed(self, task: Task | None, error: BaseException) -> None:
         """An exception has left a task, perhaps before it had begun."""
@@ -124,6 +127,7 @@ class Channel:
     def start(self, end: ProtocolEnd, name: str) -> None:
         """Begin to read, on behalf of `end`."""
         self._end = end
+        forks.tell(self)
         self.io_thread = threading.Thread(target=self._io, name=name, daemon=True)
         self._arm()
         self.io_thread.start()
@@ -489,12 +493,28 @@ class Channel:
     def _release(self) -> None:
         """The I/O thread's last act: wait for the reader to leave, then close the descriptors."""
         with self._reading, self.lock:
+            self._kick = None
             self._epoll.close()
             self._sock.close()
             os.close(self._out)
-            self._kick = None
         if self.on_stop is not None:
             self.on_stop()
+
+    def forked(self) -> None:
+        """Close this process's copies of the descriptors, without a word to the other end."""
+        if self._kick is None:
+            return
+        self._kick = None
+        self.stopped = True
+        self._epoll.close()
+        self._sock.close()
+        os.close(self._out)
+        self._queue.clear()
+        self._queued = 0
+        self.lock = threading.Lock()
+        self._reading = threading.RLock()
+        self._pool = Pool(0, self._work_until)
+        self._end.forked()
 
     def join(self, timeout: float) -> None:
         """Wait until the channel's descriptors are closed, at most `timeout` seconds."""

@@ -22,7 +22,7 @@ from mpipc.declare import INTERFACE, InterfaceOptions, options_of
 from mpipc.errors import AddressError, Disconnected, IpcError, SchemaError, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
-from mpipc.ipc import log
+from mpipc.ipc import forks, log
 from mpipc.ipc.channel import Channel, timeout
 
 T = TypeVar("T")
@@ -66,6 +66,7 @@ class Server:
         self._channels: set[Channel] = set()
         self._connections: set[Connection] = set()
         self._closed = threading.Event()
+        forks.tell(self)
         self._accepting = threading.Thread(
             target=self._accept, name=f"mpipc-accept {self.address}", daemon=True
         )
@@ -135,6 +136,13 @@ class Server:
             self._channels.add(channel)
             self._connections.add(connection)
         channel.start(connection, f"mpipc-io {self.address}")
+
+    def forked(self) -> None:
+        """In a forked child: the socket is the parent's, and so is its file."""
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._closed.set()
+        self._sock.close()
 
     def __enter__(self) -> Server:
         return self

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from mpipc.capnp.threads import ThreadCapability
+from mpipc.ipc import forks
 
 Task = Callable[[], None]
 _log = logging.getLogger("mpipc")
@@ -51,6 +52,10 @@ class LocalThread:
         self.writing: Any = None
         self.is_main = ident == threading.main_thread().ident
 
+    def forked(self) -> None:
+        """Only the thread that forked is left, and it is the main thread now."""
+        self.is_main = True
+
     def post(self, task: Task) -> None:
         """Queue a task; the thread runs it when it is idle or waits for an answer."""
         self.inbox.put(task)
@@ -77,6 +82,7 @@ def adopt(name: str) -> LocalThread:
     """Make a LocalThread for the calling thread."""
     _current.thread = thread = LocalThread(name, threading.get_ident())
     _current.end = _End(thread)
+    forks.tell(thread)
     return thread
 
 
@@ -177,6 +183,10 @@ class _Cleanup:
     takes them; started when it is first needed."""
 
     def __init__(self) -> None:
+        self.forked()
+        forks.tell(self)
+
+    def forked(self) -> None:
         self._lock = threading.Lock()
         self._tasks: SimpleQueue[Task] = SimpleQueue()
         self._started = False

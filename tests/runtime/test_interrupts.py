@@ -288,10 +288,11 @@ class TestFork:
     ) -> None:
         done = script(
             """
-import os, sys, threading
+import os, sys, threading, warnings
 import mpipc
 from tests.runtime.declarations import Root
 
+warnings.simplefilter("ignore")  # newer Pythons warn of forks with threads
 root = mpipc.connect(sys.argv[1], Root)
 values, objects = root.values(), root.objects()
 stop = False
@@ -320,3 +321,90 @@ print("fine")
             shared.address,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+
+    def test_the_child_cannot_use_the_parents_connection(
+        self, shared: ServerProcess, script: Script
+    ) -> None:
+        done = script(
+            """
+import os, sys, warnings
+import mpipc
+from tests.runtime.declarations import Root
+
+warnings.simplefilter("ignore")  # newer Pythons warn of forks with threads
+address = sys.argv[1]
+with mpipc.connect(address, Root) as root:
+    values = root.values()
+    assert values.small(1, 1) == 2
+    pid = os.fork()
+    if pid == 0:
+        try:
+            values.small(1, 1)
+        except mpipc.Disconnected as e:
+            print(e)
+        # But it can have one of its own.
+        with mpipc.connect(address, Root) as own:
+            assert own.values().small(1, 1) == 2
+            thing = own.objects().make("child's")
+        mpipc.close(root)
+        print("done", flush=True)
+        sys.exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert values.small(1, 2) == 3
+""",
+            shared.address,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        first, second = done.stdout.splitlines()
+        assert "fork" in first
+        assert second == "done"
+
+    def test_the_child_does_not_end_the_parents_server(self, script: Script, tmp_path: Any) -> None:
+        done = script(
+            """
+import os, sys, warnings
+import mpipc
+from tests.runtime.declarations import Root
+from tests.runtime.program import RealRoot
+
+warnings.simplefilter("ignore")  # newer Pythons warn of forks with threads
+with mpipc.serve(f"unix:{sys.argv[1]}/s.sock", RealRoot()) as server:
+    with mpipc.connect(server.address, Root) as root:
+        assert root.values().small(1, 1) == 2
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(0)  # leaves both `with` blocks
+        assert os.waitpid(pid, 0)[1] == 0
+        assert root.values().small(1, 1) == 2
+    with mpipc.connect(server.address, Root) as root:
+        assert root.values().small(1, 1) == 2
+""",
+            str(tmp_path),
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_a_child_does_not_keep_the_connection_open(
+        self, server: ServerProcess, client: Any
+    ) -> None:
+        parent = client(
+            """
+import os, sys, time, warnings
+import mpipc
+from tests.runtime.declarations import Root
+
+warnings.simplefilter("ignore")  # newer Pythons warn of forks with threads
+root = mpipc.connect(sys.argv[1], Root)
+things = root.objects().make_many(3)
+if os.fork() == 0:
+    sys.stdin.read()
+    os._exit(0)
+print("ready", flush=True)
+time.sleep(60)
+""",
+            server.address,
+        )
+        with server.connect() as root:
+            objects = root.objects()
+            assert len(objects.alive()) == 3
+            parent.kill()
+            eventually(lambda: objects.alive() == [])
