@@ -150,6 +150,13 @@ def test_an_exception_becomes_the_questions_error(
     assert str(question.error) == "because"
 
 
+def test_a_reason_need_not_be_utf_8(peer: Peer) -> None:
+    """C++ exceptions say what they like."""
+    question = peer.ask(held(peer))
+    peer.send(exception(question.id, "Grusz").replace(b"Grusz", b"Gru\xdfe"))
+    assert str(question.error) == "Gru\ufffde"
+
+
 def test_a_call_that_nobody_waits_for_any_more_is_finished(peer: Peer) -> None:
     question = peer.ask(held(peer))
     gc.collect()

@@ -439,8 +439,13 @@ def parse_exception(message: Message, at: int, lo: int, hi: int) -> tuple[int, s
     section, (_, _, type, r_lo, r_hi, t_lo, t_hi) = _fixed(
         _EXCEPTION_STRUCT, message, at, lo, hi, 1, 2
     )
-    reason = message.text(section, r_lo, r_hi) if r_hi else ""
-    return type, reason, message.text(section + 8, t_lo, t_hi) if t_hi else ""
+    reason, trace = message.data(section, r_lo, r_hi), message.data(section + 8, t_lo, t_hi)
+    return type, _legible(reason), _legible(trace)
+
+
+def _legible(text: bytes) -> str:
+    """What an exception says, also where its thrower did not care for UTF-8."""
+    return text.removesuffix(b"\0").decode(errors="replace")
 
 
 def parse_word(message: Message, at: int, lo: int, hi: int) -> int:
