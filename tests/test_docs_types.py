@@ -1,0 +1,73 @@
+"""The page of types is true: each row's schema is derived, and its value sent both ways."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpipc.derive import derive
+from mpipc.schema import module_text
+from mpipc.testing.roundtrip import same
+from tests.codecs.loopback import Loopback
+from tests.test_docs import DOCS, blocks, tables
+from tests.test_docs_reference import code, joined
+
+PAGE = DOCS / "types.md"
+DECLARATIONS = "\n\n".join(b.text for b in blocks(PAGE) if b.note == "declarations")
+_numbers = itertools.count()
+
+TEMPLATE = """
+@mpipc.interface(destroy=False)
+class Example(ABC):
+    @mpipc.method(context=False)
+    @abstractmethod
+    def f(self, x: {0}) -> Annotated[{0}, Field(name="x")]: ...
+
+
+class Same(Example):
+    def f(self, x):
+        self.taken = x
+        return x
+"""
+METHOD = r"interface Example \{ f @0 \((.*?)\) -> \((.*?)\); \}"
+
+
+def rows() -> list[Any]:
+    return [
+        pytest.param(code(python), code(schema), value, id=f"{code(python)} {value}")
+        for table in tables(PAGE)
+        if table.note == "rows: types"
+        for python, schema, value, _ in table.rows
+    ]
+
+
+@pytest.mark.parametrize(("python", "schema", "value"), rows())
+def test_a_row_is_true(
+    python: str, schema: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"documented_type_{next(_numbers)}"
+    (tmp_path / f"{name}.py").write_text(f"{DECLARATIONS}\n{TEMPLATE.format(python)}")
+
+    declared = re.search(METHOD, joined(module_text(derive([name]), name)))
+    assert declared
+    assert declared[1] == schema
+
+    module = importlib.import_module(name)
+    sent, _, arrives = value.partition(" → ")
+    given = eval(code(sent), vars(module))
+    expected = eval(code(arrives), vars(module)) if arrives else given
+    impl = module.Same()
+    returned = Loopback(module.Example, impl).client.f(given)
+    assert same(expected, impl.taken), impl.taken
+    assert same(expected, returned), returned
+
+
+def test_every_table_is_tested() -> None:
+    assert all(table.note == "rows: types" for table in tables(PAGE))
+    assert len(rows()) > 40
