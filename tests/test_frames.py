@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from struct import pack
 from typing import Any
 
@@ -51,16 +52,9 @@ def test_messages_come_out_however_the_stream_is_cut(
     reader = FrameReader(DEFAULT_LIMITS)
     found: list[bytes] = []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        chunk = stream[start:end]
-        while chunk:
-            room = reader.room()
-            if room is None:
-                found += map(content, reader.feed(chunk))
-                break
-            part, chunk = chunk[: len(room)], chunk[len(room) :]
-            room[: len(part)] = part
-            found += map(content, reader.received(len(part)))
+        found += map(content, reader.feed(stream[start:end]))
     assert found == messages
+    assert not reader.missing
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 511, 512])
@@ -97,7 +91,18 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_received(sizes: list
     reader = FrameReader(Limits(message_words=100))
     with pytest.raises(ProtocolError, match=f"a message of {sum(sizes)} words is larger"):
         list(reader.feed(table + bytes(-len(table) % 8)))
-    assert reader.room() is None
+
+
+def test_an_announced_size_takes_no_memory() -> None:
+    reader = FrameReader(DEFAULT_LIMITS)
+    begin = pack("<II", 0, DEFAULT_LIMITS.message_words) + bytes(1000)
+    tracemalloc.start()
+    try:
+        assert list(reader.feed(begin)) == []
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert reader.missing == DEFAULT_LIMITS.message_words * 8 - 1000
 
 
 @pytest.mark.parametrize("sizes", [[100], [50, 50], [100, 0], [0, 0, 100]])

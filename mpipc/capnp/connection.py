@@ -10,7 +10,7 @@ import logging
 import threading
 import traceback
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from struct import error as StructError
 from typing import Any, Protocol
@@ -137,8 +137,7 @@ class Connection:
         self._session = Session(bootstrap, limits, driver.kick)
         self._shortcuts = Shortcuts(self._session)
         self._frames = FrameReader(limits)
-        # What the driver asks for each time it reads and writes.
-        self.room = self._frames.room
+        # What the driver asks for each time it writes.
         self.output = self._session.take_output
         self._root: weakref.ref[Import] | None = None
         self._thread_map: Import | None = None
@@ -338,26 +337,16 @@ class Connection:
 
     # ---------------------------------------------------------------------- for the driver
 
-    def feed(self, received: bytes | int) -> bool:
-        """Take in a chunk, or the count of bytes received into `room()`; whether it gave another
-        thread something to run. A peer that breaks the protocol is disconnected."""
+    def feed(self, received: bytes) -> bool:
+        """Take in a chunk; whether it gave another thread something to run. A peer that breaks the
+        protocol is disconnected."""
         frames = self._frames
         self._handed_over = False
         try:
-            if (
-                type(received) is bytes
-                and len(received) >= SHORTEST
-                and not frames.partial
-                and self._take(received)
-            ):
+            if len(received) >= SHORTEST and not frames.missing and self._take(received):
                 return self._handed_over
             with self._lock:
-                messages: Iterable[Message] = (
-                    frames.received(received)
-                    if isinstance(received, int)
-                    else frames.feed(received)
-                )
-                for message in messages:
+                for message in frames.feed(received):
                     message.owner = self
                     self._session.receive(message)
                 self.driver.pump()

@@ -7,6 +7,8 @@ UInt32, padded to a word), followed by the segments.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
+from itertools import accumulate, pairwise
 from struct import Struct
 
 from mpipc.capnp.message import Limits, Message, budget
@@ -17,46 +19,49 @@ _MAX_SEGMENTS = 512  # as the C++ library allows; a real message has a handful
 
 
 class FrameReader:
-    """Feed it chunks of the stream; it yields whole messages, which share the chunks' memory.
+    """Feed it chunks of the stream; it yields whole messages.
 
-    A message that arrives in pieces is gathered in one buffer of its announced size, after that
-    size was checked against the limit. `partial` is what there is of it.
+    Messages that arrive in one chunk share its memory. One that arrives in pieces is gathered as
+    they come, after its announced size was checked against the limit: announcing costs nothing.
+    `missing` is how many bytes of it must still come before there is anything to do.
     """
 
-    __slots__ = ("limits", "partial", "_filled")
+    __slots__ = ("limits", "missing", "_gathered")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.partial = bytearray()
-        self._filled = 0
-
-    def room(self) -> memoryview | None:
-        """Where the rest of a large message wants to be received into, None for a fresh chunk."""
-        if self._filled < len(self.partial):
-            return memoryview(self.partial)[self._filled :]
-        return None
-
-    def received(self, count: int) -> Iterator[Message]:
-        """`count` bytes were received into `room()`."""
-        self._filled += count
-        if self._filled == len(self.partial):
-            buf, self.partial, self._filled = self.partial, bytearray(), 0
-            yield from self.feed(bytes(buf))
+        self.missing = 0
+        self._gathered = BytesIO()
 
     def feed(self, chunk: bytes) -> Iterator[Message]:
         """A chunk was received; yields the messages that end in it. Raises ProtocolError."""
-        if self.partial:  # an incomplete segment table from before
-            chunk = bytes(self.partial) + chunk
-            self.partial = bytearray()
-            self._filled = 0
+        missing = self.missing
+        if not missing:
+            yield from self._cut(chunk)
+            return
+        self._gathered.write(chunk[:missing])
+        self.missing = max(0, missing - len(chunk))
+        if self.missing:
+            return
+        # Without a copy, since nothing else has the buffer and it is given up here.
+        gathered, self._gathered = self._gathered.getvalue(), BytesIO()
+        yield from self._cut(gathered)
+        if len(chunk) > missing:
+            yield from self.feed(chunk[missing:])
+
+    def _cut(self, chunk: bytes) -> Iterator[Message]:
+        """Cut a chunk that begins with a message."""
         limits = self.limits
         at, size = 0, len(chunk)
-        while size - at >= 8:
+        while at < size:
+            if size - at < 8:
+                self._gather(chunk, at, at + 8)
+                return
             more_segments, words = _TABLE.unpack_from(chunk, at)
             if not more_segments:
                 start = at + 8
                 end = start + (words << 3)
-                if words > self.limits.message_words:
+                if words > limits.message_words:
                     self._too_large(words)
                 if end > size:
                     self._gather(chunk, at, end)
@@ -68,32 +73,28 @@ class FrameReader:
                 raise ProtocolError(
                     f"not a Cap'n Proto message: it announces {more_segments + 1} segments"
                 )
-            table = (more_segments + 3) // 2 * 8  # a count and the sizes, padded
-            if size - at < table:
-                break
+            start = at + (more_segments + 3) // 2 * 8  # a count and the sizes, padded
+            if start > size:
+                self._gather(chunk, at, start)
+                return
             sizes = Struct(f"<{more_segments + 1}I").unpack_from(chunk, at + 4)
             words = sum(sizes)
-            if words > self.limits.message_words:
+            if words > limits.message_words:
                 self._too_large(words)
-            start = position = at + table
             end = start + words * 8
             if end > size:
                 self._gather(chunk, at, end)
                 return
-            segments = []
-            for each in sizes:
-                segments.append((position, position + each * 8))
-                position += each * 8
+            ends = [*accumulate((each * 8 for each in sizes), initial=start)]
             at = end
-            yield Message(chunk, start, end, segments, budget(limits, words), limits.nesting)
-        if at < size:
-            self.partial = bytearray(chunk[at:])
-            self._filled = size - at
+            yield Message(
+                chunk, start, end, [*pairwise(ends)], budget(limits, words), limits.nesting
+            )
 
     def _gather(self, chunk: bytes, at: int, end: int) -> None:
-        self._filled = len(chunk) - at
-        self.partial = bytearray(end - at)
-        self.partial[: self._filled] = chunk[at:]
+        """From byte `at` on the chunk is the beginning of something that ends at `end`."""
+        self.missing = end - len(chunk)
+        self._gathered.write(memoryview(chunk)[at:])
 
     def _too_large(self, words: int) -> None:
         raise ProtocolError(

@@ -23,7 +23,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from queue import Empty
 from typing import Any, Protocol
 
@@ -32,6 +33,8 @@ from mpipc.ipc import forks, threads
 from mpipc.ipc.threads import LocalThread, Pool, Task, Worker
 
 _log = logging.getLogger("mpipc")
+# Bytes that are received at once. Larger ones would leave the processor's cache before they are
+# looked at, and have their memory mapped anew each time: twice as long for a large message.
 _CHUNK = 1 << 16
 _SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _GATHER = 64  # parts that one sendmsg takes
@@ -55,15 +58,12 @@ class Ticket(Protocol):
 class ProtocolEnd(Protocol):
     """The protocol's side of a channel."""
 
-    room: Callable[[], memoryview | None]
-    """Where to receive the rest of a large message into, or None."""
-
     output: Callable[[], list[bytes]]
     """What is to be written. Called with the lock held."""
 
-    def feed(self, received: bytes | int) -> bool:
-        """Take in a chunk, or the count of bytes received into `room()`; whether it gave another
-        thread something to run. Called without the lock, by one thread at a time."""
+    def feed(self, received: bytes) -> bool:
+        """Take in a chunk; whether it gave another thread something to run. Called without the
+        lock, by one thread at a time."""
 
     def lost(self, error: Disconnected) -> None:
         """The transport is gone. Called without the lock, and perhaps again."""
@@ -285,11 +285,7 @@ class Channel:
         """Read once and hand it to the protocol; whether that gave another thread something to run.
         The caller holds the reader's role."""
         try:
-            room = self._end.room()
-            if room is None:
-                received: bytes | int = self._sock.recv(_CHUNK, flags)
-            else:
-                received = self._sock.recv_into(room, 0, flags)
+            received = self._sock.recv(_CHUNK, flags)
         except BlockingIOError:
             return False
         except OSError as e:
@@ -299,14 +295,10 @@ class Channel:
     def _receive_safely(self) -> bool:
         """As `_receive`, in the thread that signals interrupt: whatever their handlers raise,
         nothing that was received gets lost unnoticed."""
-        received: list[bytes | int] = []
+        received: list[bytes] = []
         try:
-            room = self._end.room()
             # In one step: an interrupt comes before or after it.
-            if room is None:
-                received.extend(map(self._sock.recv, (_CHUNK,)))
-            else:
-                received.extend(map(self._sock.recv_into, (room,)))
+            received.extend(map(self._sock.recv, (_CHUNK,)))
             return self._end.feed(received[0]) if received[0] else self._closed()
         except OSError as e:
             if received:
@@ -356,10 +348,9 @@ class Channel:
                 parts = [data[sent:]]
         if not self._queue:
             self._progress = time.monotonic()
-        for part in parts:
-            if part:
-                self._queue.append(memoryview(part))
-                self._queued += len(part)
+        for part in _pieces(parts):
+            self._queue.append(memoryview(part))
+            self._queued += len(part)
         self._write_queue()
 
     def _write_queue(self) -> None:
@@ -520,6 +511,15 @@ class Channel:
         """Wait until the channel's descriptors are closed, at most `timeout` seconds."""
         if threading.current_thread() is not self.io_thread:
             self.io_thread.join(timeout)
+
+
+def _pieces(parts: list[bytes]) -> Iterator[bytes]:
+    """The parts, runs of small ones joined: copying them takes less time than handing over each."""
+    for small, run in groupby(parts, lambda part: len(part) < _CHUNK):
+        if small:
+            yield b"".join(run)
+        else:
+            yield from run
 
 
 def _left(thread: LocalThread) -> float:
