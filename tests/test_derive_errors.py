@@ -13,6 +13,7 @@ from mpipc.errors import SchemaError
 GOLDEN = Path(__file__).parent / "data" / "errors.txt"
 WRONG = [
     ["tests.declarations.wrong"],
+    ["tests.declarations.wrong_shapes"],
     ["tests.declarations.wrong_together"],
     [
         "tests.declarations.wrong_id",

@@ -178,6 +178,7 @@ def _declared_methods(cls: type, site: Site) -> list[_Declared]:
                         "decorated with @mpipc.method, but not abstract, so it is never remote",
                         "@abstractmethod below @mpipc.method, or no @mpipc.method",
                     )
+                _check_local(name, value)
                 continue
             if not isinstance(value, FunctionType):
                 raise Mistake(
@@ -194,6 +195,31 @@ def _declared_methods(cls: type, site: Site) -> list[_Declared]:
             member_name(schema_name)
             declared.append(_Declared(name, schema_name, value, options))
     return declared
+
+
+def _check_local(name: str, value: object) -> None:
+    """Somebody who forgets @abstractmethod gets a method that does nothing, on a proxy, too."""
+    function = value.fget if isinstance(value, property) else value
+    if isinstance(function, FunctionType) and not name.startswith("_") and _is_empty(function):
+        raise Mistake(
+            "its body is empty, but it is not abstract, so that it would never be remote",
+            "@abstractmethod above it; for what is to do nothing, a name with an underscore first",
+        )
+
+
+def _empty() -> None: ...
+
+
+def _documented() -> None:
+    """A docstring."""
+
+
+def _is_empty(function: FunctionType) -> bool:
+    """Whether nothing is in a function, but for a docstring; also where there is no source."""
+    code = function.__code__
+    constants = {each for each in code.co_consts if each != function.__doc__}
+    emptiness = {_empty.__code__.co_code, _documented.__code__.co_code}
+    return code.co_code in emptiness and constants <= {None}
 
 
 def _check_names(cls: type, declared: Sequence[_Declared]) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 from mpipc import declare
 from mpipc.derive.lock import former_name
 from mpipc.derive.mistakes import Mistake, Place
-from mpipc.derive.names import member_name
+from mpipc.derive.names import camel, member_name
 from mpipc.derive.records import Member, member, record
 from mpipc.derive.site import Site
 from mpipc.derive.structs import field_members
@@ -104,6 +104,7 @@ def derive_method(
         )
         for each in options.raises
     ]
+    _check_exceptions(options.raises)
     outputs: list[Member] = []
     returns: TypeName | Literal["none", "value"] = "none"
     at = site.parameter("result")
@@ -150,6 +151,24 @@ def _results(
         at = replace(site, place=Place(key.module, key.name))
         return key, field_members(cls, at)
     return "value", [member("result", annotation, site)]
+
+
+def _check_exceptions(declared: Sequence[declare.Raises]) -> None:
+    """Raises Mistake for exceptions of which the other side could only see one."""
+    for index, later in enumerate(declared):
+        for earlier in declared[:index]:
+            one, other = earlier.exception.__name__, later.exception.__name__
+            if earlier.name == later.name:
+                raise Mistake(
+                    f"the exceptions {one} and {other} are both called {later.name!r} in the"
+                    " schema",
+                    f'mpipc.Raises({other}, "{camel(other)}") in `raises`',
+                )
+            if issubclass(later.exception, earlier.exception):
+                raise Mistake(
+                    f"{other} is a {one}, which comes first in `raises`, and would arrive as that",
+                    f"{other} before {one}",
+                )
 
 
 def _exceptions(

@@ -17,6 +17,7 @@ from mpipc.derive.annotations import Scope
 from mpipc.derive.docs import docstring
 from mpipc.derive.interfaces import derive_callback, derive_interface_class, options_of
 from mpipc.derive.lock import Lock, Locks
+from mpipc.derive.main import imported_name
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import repeated, type_name
 from mpipc.derive.records import Member, record
@@ -304,7 +305,14 @@ def _file_id(module: str, file: object) -> int:
             f"__schema__ is a {type(file).__name__}", "__schema__ = mpipc.SchemaFile(...)"
         )
     if file.id is None:
-        digest = hashlib.sha256(module.encode()).digest()
+        name = imported_name(module)
+        if name is None:
+            raise Mistake(
+                "it is run as a script, so that others import it by a name that is not known here",
+                "`python -m PACKAGE.MODULE`, a module of its own for what it declares, or"
+                " __schema__ = mpipc.SchemaFile(id=...)",
+            )
+        digest = hashlib.sha256(name.encode()).digest()
         return int.from_bytes(digest[:8], "big") | 1 << 63
     if not 1 << 63 <= file.id < 1 << 64:
         raise Mistake(

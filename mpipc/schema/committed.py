@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mpipc.derive.lock import Lock
+from mpipc.derive.main import imported_name
 from mpipc.derive.packages import GENERATED
 from mpipc.model import PrimitiveName, Reserved
 from mpipc.schema.source import read_outline
@@ -15,9 +16,10 @@ from mpipc.schema.source import read_outline
 def committed_schema(module: str) -> Path | None:
     """Where the committed schema of an imported module is, None where there is none."""
     file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None or module == "__main__":
+    name = imported_name(module)
+    if file is None or name is None:
         return None
-    path = Path(file).parent / GENERATED / f"{module.rpartition('.')[2]}.capnp"
+    path = Path(file).parent / GENERATED / f"{name.rpartition('.')[2]}.capnp"
     return path if path.is_file() else None
 
 

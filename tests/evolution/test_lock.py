@@ -162,7 +162,7 @@ def test_parameters_results_flags_and_exceptions_keep_their_places(package: Pack
             @abstractmethod
             def find(self, exact: bool, limit: int | None, height: Int32) -> Found: ...
         """)
-    wrong = "two of its members are called 'error'"
+    wrong = "both called 'error'"
     with pytest.raises(SchemaError, match=wrong):
         package.model()
     package.write("""
