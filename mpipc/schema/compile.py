@@ -1,4 +1,4 @@
-"""Schema text -> layout, by the official compiler. The only module that imports pycapnp."""
+"""Schema text -> layout, by the official compiler: pycapnp, which only this layer imports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mpipc.model import Method, Model, Module, ModuleLayout, Record, RecordLayout
+from mpipc.model import Interface, Method, Model, Module, ModuleLayout, Record, RecordLayout, Struct
 from mpipc.schema.paths import INCLUDE, schema_path
 from mpipc.schema.text import module_text
 
@@ -17,19 +17,53 @@ def compile_layouts(model: Model) -> dict[str, ModuleLayout]:
     pycapnp ends the whole process when a schema does not compile, so everything that could go
     wrong is a SchemaError in `derive` already.
     """
+    with tempfile.TemporaryDirectory(prefix="mpipc-") as directory:
+        loaded = _load(model, Path(directory))
+        return {name: _module_layout(loaded[name], model.modules[name]) for name in model.modules}
+
+
+class Schemas:
+    """The compiled schemas of a model. With them pycapnp reads and writes messages on its own:
+    `new_message`, `from_bytes` and so on, as its documentation says."""
+
+    def __init__(self, model: Model) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="mpipc-")
+        self._loaded = _load(model, Path(self._directory.name))
+
+    def struct(self, struct: Struct) -> Any:
+        """The schema of a struct."""
+        return getattr(self._loaded[struct.key.module], struct.name)
+
+    def params(self, interface: Interface, method: Method) -> Any:
+        """The schema of a method's parameters."""
+        return _struct_module(self._method(interface, method).param_type, method.name)
+
+    def results(self, interface: Interface, method: Method) -> Any:
+        """The schema of a method's results."""
+        return _struct_module(self._method(interface, method).result_type, method.name)
+
+    def _method(self, interface: Interface, method: Method) -> Any:
+        loaded = getattr(self._loaded[interface.key.module], interface.name)
+        return loaded.schema.methods[method.schema_name]
+
+
+def _load(model: Model, directory: Path) -> dict[str, Any]:
+    """The objects that pycapnp makes of the schema files of a model, by module name."""
     import capnp  # here: only a program that compiles pays for it
 
     parser = capnp.SchemaParser()
-    with tempfile.TemporaryDirectory(prefix="mpipc-") as directory:
-        paths = {name: Path(directory, schema_path(name)) for name in model.modules}
-        for name, path in paths.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(module_text(model, name), encoding="utf-8")
-        imports = [directory, str(INCLUDE)]
-        return {
-            name: _module_layout(parser.load(str(path), imports=imports), model.modules[name])
-            for name, path in paths.items()
-        }
+    paths = {name: directory / schema_path(name) for name in model.modules}
+    for name, path in paths.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(module_text(model, name), encoding="utf-8")
+    imports = [str(directory), str(INCLUDE)]
+    return {name: parser.load(str(path), imports=imports) for name, path in paths.items()}
+
+
+def _struct_module(schema: Any, name: str) -> Any:
+    import capnp
+
+    return capnp.lib.capnp._StructModule(schema, name)
 
 
 def _module_layout(loaded: Any, module: Module) -> ModuleLayout:

@@ -1,19 +1,19 @@
 """Hypothesis strategies for everything that can travel, derived from the model.
 
-Floats are never NaN, since a NaN equals nothing, and durations are such that Float64 milliseconds
-hold their microseconds.
+Durations are such that Float64 milliseconds hold their microseconds.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from mpipc.derive import derive_interface
+from mpipc.derive.names import integer_range
 from mpipc.model import (
     DataType,
     EnumType,
@@ -37,7 +37,12 @@ Objects = Callable[[Interface], st.SearchStrategy[Any]]
 """Makes a strategy for objects of an interface."""
 
 _DAYS = timedelta(days=10_000)
-_SIZE = 5
+CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+}
 
 
 def no_objects(interface: Interface) -> st.SearchStrategy[Any]:
@@ -54,76 +59,117 @@ def python_class(key: TypeName) -> Any:
 
 
 class Strategies:
-    """Strategies for the types of one model."""
+    """Strategies for the types of one model. A list has at most `most` elements; structs are within
+    each other at most `depth` deep, and have empty lists there."""
 
-    def __init__(self, model: Model, objects: Objects = no_objects) -> None:
+    def __init__(
+        self, model: Model, objects: Objects = no_objects, *, most: int = 4, depth: int = 3
+    ) -> None:
         self._model = model
         self._objects = objects
+        self._most = most if depth else 0
+        self._depth = depth
         self._structs: dict[TypeName, st.SearchStrategy[Any]] = {}
+        self._inside = self
+        if depth:
+            self._inside = Strategies(model, objects, most=max(1, most - 1), depth=depth - 1)
 
     def field(self, field: Field) -> st.SearchStrategy[Any]:
         """Values of a parameter, a result or a struct field."""
-        inner = self.of(field.type)
-        return st.none() | inner if field.optional else inner
+        if field.optional and not self._depth:
+            return st.none()
+        value = self.of(field.type)
+        return st.none() | value if field.optional else value
 
-    def fields(self, fields: tuple[Field, ...]) -> st.SearchStrategy[tuple[Any, ...]]:
+    def fields(self, fields: Iterable[Field]) -> st.SearchStrategy[tuple[Any, ...]]:
         """Values of several fields, in order."""
         return st.tuples(*map(self.field, fields))
 
     def of(self, type: Type) -> st.SearchStrategy[Any]:
         """Values of a type."""
         match type:
+            case Primitive("Bool"):
+                return st.booleans()
+            case Primitive("Float32"):
+                return st.floats(width=32)
+            case Primitive("Float64"):
+                return st.floats()
             case Primitive(name):
-                return _primitive(name)
+                return st.integers(*integer_range(name))
             case TextType():
                 return st.text(max_size=20)
             case DataType():
-                return st.binary(max_size=40)
-            case ListType(element, container):
-                return self._container(element, container)
-            case MapType(key, value):
-                return st.dictionaries(self.of(key), self.of(value), max_size=_SIZE)
+                return st.binary(max_size=20)
+            case TimedeltaType():
+                return st.just(timedelta.max) | st.timedeltas(-_DAYS, _DAYS)
+            case EnumType():
+                return self._enum(type)
             case StructType(key):
                 return self._struct(key)
             case InterfaceType(key):
                 return self._objects(self._model.interface(key))
-            case EnumType(key):
-                return st.sampled_from(list(python_class(key)))
-            case TimedeltaType():
-                return st.timedeltas(-_DAYS, _DAYS) | st.just(timedelta.max)
+            case ListType(element, container):
+                return self._container(element, container)
+            case MapType(key, value):
+                if not self._most:
+                    return st.just({})
+                return st.dictionaries(self._hashable(key), self.of(value), max_size=self._most)
         raise AssertionError(type)
 
+    def results(self, method: Method) -> st.SearchStrategy[Any]:
+        """What a method may return."""
+        found = self.fields(method.result_fields)
+        return found.map(lambda values: returned(method, values))
+
     def _container(self, element: Type, container: str) -> st.SearchStrategy[Any]:
-        inner = self.of(element)
-        if container == "set":
-            return st.sets(inner, max_size=_SIZE)
-        if container == "frozenset":
-            return st.frozensets(inner, max_size=_SIZE)
-        items = st.lists(inner, max_size=_SIZE)
-        return items.map(tuple) if container == "tuple" else items
+        made = CONTAINERS[container]
+        if not self._most:
+            return st.just(made(()))
+        unique = container in ("set", "frozenset")
+        items = self._hashable(element) if unique else self.of(element)
+        return st.lists(items, max_size=self._most).map(made)
+
+    def _hashable(self, type: Type) -> st.SearchStrategy[Any]:
+        """What is found again in a set: NaN never is, and -0.0 is 0.0."""
+        return self.of(type).filter(
+            lambda value: "nan" not in repr(value) and "-0.0" not in repr(value)
+        )
+
+    def _enum(self, type: EnumType) -> st.SearchStrategy[Any]:
+        members = st.sampled_from(list(python_class(type.key)))
+        if not type.flags:
+            return members
+        return st.lists(members, min_size=1).map(lambda chosen: _combined(chosen))
 
     def _struct(self, key: TypeName) -> st.SearchStrategy[Any]:
-        found = self._structs.get(key)
-        if found is None:
-            # Deferred, because a struct may contain itself.
-            found = self._structs[key] = st.deferred(lambda: self._built(key))
-        return found
-
-    def _built(self, key: TypeName) -> st.SearchStrategy[Any]:
-        struct = self._model.struct(key)
-        parts = {field.name: self.field(field) for field in struct.fields}
-        return st.builds(python_class(key), **parts)
+        if key not in self._structs:
+            cls = python_class(key)
+            fields = self._inside.fields(self._model.struct(key).fields)
+            self._structs[key] = fields.map(lambda values: cls(*values))
+        return self._structs[key]
 
 
-def _primitive(name: str) -> st.SearchStrategy[Any]:
-    if name == "Bool":
-        return st.booleans()
-    if name.startswith("Float"):
-        return st.floats(width=32 if name == "Float32" else 64, allow_nan=False)
-    bits = int(name.lstrip("UInt"))
-    if name.startswith("U"):
-        return st.integers(0, (1 << bits) - 1)
-    return st.integers(-(1 << bits - 1), (1 << bits - 1) - 1)
+def _combined(flags: list[Any]) -> Any:
+    found = flags[0]
+    for flag in flags:
+        found |= flag
+    return found
+
+
+def returned(method: Method, values: tuple[Any, ...]) -> Any:
+    """The values of a method's result fields, as it returns them."""
+    if method.returns == "none":
+        return None
+    return values[0] if method.returns == "value" else python_class(method.returns)(*values)
+
+
+def results_of(method: Method, value: Any) -> tuple[Any, ...]:
+    """The reverse of `returned`."""
+    if method.returns == "none":
+        return ()
+    if method.returns == "value":
+        return (value,)
+    return tuple(getattr(value, field.name) for field in method.result_fields)
 
 
 def values(cls: type) -> st.SearchStrategy[Any]:
@@ -142,17 +188,7 @@ def arguments(method: Callable[..., Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 def results(method: Callable[..., Any]) -> st.SearchStrategy[Any]:
     """Results of a method of an interface."""
     model, found = _method(method)
-    return result_of(found, Strategies(model))
-
-
-def result_of(method: Method, strategies: Strategies) -> st.SearchStrategy[Any]:
-    """What a method may return."""
-    if method.returns == "none":
-        return st.none()
-    if method.returns == "value":
-        return strategies.field(method.result_fields[0])
-    parts = {field.name: strategies.field(field) for field in method.result_fields}
-    return st.builds(python_class(method.returns), **parts)
+    return Strategies(model).results(found)
 
 
 def _method(function: Callable[..., Any]) -> tuple[Model, Method]:

@@ -9,10 +9,11 @@ import pytest
 
 from mpipc.derive import derive
 from mpipc.model import Field, Interface, Method, TypeName
+from mpipc.testing.comparing import Comparing
+from mpipc.testing.loopback import Loopback
+from mpipc.testing.recorder import Recorder
+from mpipc.testing.referee import Referee
 from tests.codecs.declarations import service
-from tests.codecs.loopback import Loopback
-from tests.codecs.referee import Referee
-from tests.codecs.values import plain_field
 
 MODEL = derive([service.__name__])
 REFEREE = Referee(MODEL)
@@ -35,27 +36,11 @@ def method_of(interface: str, name: str) -> tuple[Interface, Method]:
     return found, next(method for method in found.methods if method.name == name)
 
 
-class Recorder:
-    """Implements any interface: keeps what it was called with, and returns what it is told."""
-
-    def __init__(self) -> None:
-        self.taken: tuple[Any, ...] = ()
-        self.returns: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        def called(*values: Any) -> Any:
-            self.taken = values
-            if isinstance(self.returns, BaseException):
-                raise self.returns
-            return self.returns
-
-        return called
-
-
 def loopback(interface: Interface) -> tuple[Loopback, Recorder]:
     """A client of an interface, and the object that it calls."""
     recorder = Recorder()
-    return Loopback(getattr(service, interface.key.name), recorder), recorder
+    impl = recorder.object_of(interface, MODEL)
+    return Loopback(getattr(service, interface.key.name), impl), recorder
 
 
 def number_of(loop: Loopback, interface: Interface, method: Method) -> tuple[int, int]:
@@ -66,8 +51,4 @@ def number_of(loop: Loopback, interface: Interface, method: Method) -> tuple[int
 
 def same(fields: Sequence[Field], one: Iterable[Any], other: Iterable[Any]) -> bool:
     """Whether the values of some fields are equal."""
-    left, right = (
-        [plain_field(MODEL, field, value) for field, value in zip(fields, values, strict=True)]
-        for values in (one, other)
-    )
-    return left == right
+    return Comparing(MODEL).same(fields, one, other)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from mpipc.errors import IpcError
 from mpipc.model import Interface, Method
-from tests.codecs.echo import MODEL, REFEREE, Recorder, loopback, methods, number_of
-from tests.codecs.loopback import received
-from tests.codecs.values import Values
+from mpipc.testing.loopback import received
+from mpipc.testing.strategies import Strategies
+from tests.codecs.echo import MODEL, REFEREE, loopback, methods, number_of
 from tests.mutations import damaged
 
-VALUES = Values(MODEL)
+VALUES = Strategies(MODEL)
 STRUCTS = [each for each in methods("Echo") if each.values[1].parameters]
 
 
@@ -27,23 +27,15 @@ def test_damaged_parameters(interface: Interface, method: Method, data: st.DataO
         REFEREE.params(interface, method), method.parameters, arguments, first_segment
     )
     broken = data.draw(damaged(st.just(valid)))
-    loop, _ = loopback(interface)
+    loop, recorder = loopback(interface)
+    recorder.returns = Done()
     served = loop.generated.server.methods[number_of(loop, interface, method)]
     assert served.run is not None
-    read = Reading()
     try:
-        served.run(read, *received(broken))
+        served.run(loop.impl, *received(broken))
     except (IpcError, Done):
         pass
 
 
 class Done(Exception):
     """The parameters were read."""
-
-
-class Reading(Recorder):
-    """Stops when it is called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.returns = Done()

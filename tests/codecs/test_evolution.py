@@ -28,12 +28,12 @@ from mpipc.model import (
     TimedeltaType,
     Type,
 )
+from mpipc.testing.referee import Referee
+from mpipc.testing.strategies import Strategies
 from tests.codecs.declarations.values import Color, Row
 from tests.codecs.echo import MODEL, loopback, method_of, number_of, same
-from tests.codecs.referee import Referee
-from tests.codecs.values import Values
 
-VALUES = Values(MODEL)
+VALUES = Strategies(MODEL)
 DECLARATIONS = "tests.codecs.declarations.values"
 
 # Enums without a member for 0 cannot be read where an older version knows nothing of them.

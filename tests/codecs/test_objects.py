@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from mpipc.errors import ConversionError, ProtocolError
+from mpipc.testing.loopback import Loopback, received
+from mpipc.testing.recorder import Recorder
 from tests.codecs.declarations import service
 from tests.codecs.declarations.values import Row
-from tests.codecs.echo import Recorder, loopback, method_of
-from tests.codecs.loopback import Loopback, received
+from tests.codecs.echo import loopback, method_of
 
 
 class Real(service.Many):
@@ -87,15 +88,15 @@ def test_a_capability_that_is_not_in_the_table() -> None:
     method = next(m for m in loop.generated.server.methods.values() if "objects" in m.name)
     assert method.run is not None
     with pytest.raises(ProtocolError, match="names no capability"):
-        method.run(recorder, *received(loop.params, [None, None]))
+        method.run(loop.impl, *received(loop.params, [None, None]))
 
 
 def test_a_text_where_an_object_should_be() -> None:
-    loop, recorder = objects()
+    loop, _recorder = objects()
     other, taken = loopback(method_of("Echo", "text")[0])
     taken.returns = ""
     other.client.text("x")
     method = next(m for m in loop.generated.server.methods.values() if "objects" in m.name)
     assert method.run is not None
     with pytest.raises(ProtocolError):
-        method.run(recorder, *received(other.params))
+        method.run(loop.impl, *received(other.params))

@@ -15,7 +15,7 @@ import pytest
 
 from mpipc.cli import main
 from mpipc.generate.load import generated_for
-from tests.codecs.loopback import Loopback
+from mpipc.testing.loopback import Loopback
 
 CHAIN = """
 from __future__ import annotations

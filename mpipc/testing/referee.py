@@ -1,75 +1,43 @@
 """pycapnp as the referee: it writes and reads values by the compiled schema.
 
-It knows the conventions of WIRE.md (flags, null pointers, entries of dicts, enums as integers) from
-the model, and shares no code with what is generated.
+It knows the conventions of docs/WIRE.md (flags, null pointers, entries of dicts, enums as integers)
+from the model, and shares no code with what is generated.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-
-import capnp
 
 from mpipc.model import (
     EnumType,
     Field,
-    Interface,
     InterfaceType,
     ListType,
     MapType,
-    Method,
     Model,
-    Struct,
     StructType,
     TimedeltaType,
     Type,
     is_pointer,
 )
-from mpipc.schema import INCLUDE, module_text, schema_path
-from mpipc.testing.strategies import python_class
+from mpipc.schema import Schemas
+from mpipc.testing.strategies import CONTAINERS, python_class
 
-_StructModule = capnp.lib.capnp._StructModule
 _FOREVER = 1.7976931348623157e308
 
 
-class Referee:
-    """The compiled schemas of a model's modules."""
+class _Somebody:
+    """What is read for an object: pycapnp reads no capabilities outside of its RPC."""
+
+
+class Referee(Schemas):
+    """The compiled schemas of a model, and how its values are laid out in them."""
 
     def __init__(self, model: Model) -> None:
+        super().__init__(model)
         self.model = model
-        parser = capnp.SchemaParser()
-        self._directory = tempfile.TemporaryDirectory()
-        directory = Path(self._directory.name)
-        paths = {name: directory / schema_path(name) for name in model.modules}
-        for name, path in paths.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(module_text(model, name), encoding="utf-8")
-        imports = [str(directory), str(INCLUDE)]
-        self._loaded = {
-            name: parser.load(str(path), imports=imports) for name, path in paths.items()
-        }
-
-    # ------------------------------------------------------------------------ what is written
-
-    def struct(self, struct: Struct) -> Any:
-        """The schema of a struct."""
-        return getattr(self._loaded[struct.key.module], struct.name)
-
-    def params(self, interface: Interface, method: Method) -> Any:
-        """The schema of a method's parameters."""
-        return _StructModule(self._method(interface, method).param_type, method.name)
-
-    def results(self, interface: Interface, method: Method) -> Any:
-        """The schema of a method's results."""
-        return _StructModule(self._method(interface, method).result_type, method.name)
-
-    def _method(self, interface: Interface, method: Method) -> Any:
-        loaded = getattr(self._loaded[interface.key.module], interface.name).schema
-        return loaded.methods[method.schema_name]
 
     def write(
         self, schema: Any, fields: Sequence[Field], values: Sequence[Any], first_segment: int = 0
@@ -115,7 +83,7 @@ class Referee:
                     self._set_field(row, key_field, key)
                     self._set_field(row, value_field, each)
             case InterfaceType():
-                raise AssertionError("pycapnp has no capabilities outside of its RPC")
+                pass  # pycapnp writes no capabilities outside of its RPC: it stays null
             case _:
                 number = self._number(type, value)
                 if isinstance(name, str):
@@ -146,6 +114,8 @@ class Referee:
             and not reader._has(field.slot.name)
         ):
             return None
+        if isinstance(field.type, InterfaceType):
+            return _Somebody() if reader._has(field.slot.name) else None
         return self._get(field.type, reader._get(field.slot.name))
 
     def _get(self, type: Type, value: Any) -> Any:
@@ -153,9 +123,10 @@ class Referee:
             case StructType(key):
                 fields = self.model.struct(key).fields
                 return python_class(key)(*(self._get_field(value, field) for field in fields))
+            case ListType(InterfaceType(), container):
+                return CONTAINERS[container](_Somebody() for _ in range(len(value)))
             case ListType(element, container):
-                made = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[container]
-                return made(self._get(element, each) for each in value)
+                return CONTAINERS[container](self._get(element, each) for each in value)
             case MapType(_, _, entry):
                 key_field, value_field = self.model.struct(entry).fields
                 pairs: Mapping[Any, Any] = {

@@ -53,19 +53,22 @@ class Owner:
 class Loopback:
     """A connection that keeps the framed parameters and results of its last call.
 
-    `answer`: framed results to use instead of what the object returns.
+    `called`: the ids of the interface and the method. `answer`: framed results to use instead of
+    what the object returns.
     """
 
     def __init__(self, cls: type, impl: object) -> None:
         self.generated: Generated = generated_for(cls)
         self.impl = impl
         self.answer = b""
+        self.called = 0, 0
         self.params = b""
         self.results = b""
         self.client: Any = self.generated.client(self, object())  # type: ignore[arg-type]
 
     def call(self, target: object, method: ClientMethod, w: Writer) -> Any:
         """As `Connection.call`."""
+        self.called = method.interface, method.number
         self.params = framed(w, method.shape)
         if self.answer:
             return received(self.answer)

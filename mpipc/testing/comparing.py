@@ -1,0 +1,85 @@
+"""Whether values are equal: NaN and the sign of zero included, an Enum not equal to its number, and
+objects by whatever can be known of them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mpipc.capnp.proxy import Client
+from mpipc.model import (
+    Field,
+    Interface,
+    InterfaceType,
+    ListType,
+    MapType,
+    Model,
+    Primitive,
+    StructType,
+    Type,
+)
+
+Known = Callable[[Interface, Any], Any]
+"""What is known of an object or a callable of an interface; never asked about None."""
+
+
+def itself(interface: Interface, value: Any) -> Any:
+    """For objects that arrive as the objects that they are."""
+    return id(value)
+
+
+def of_its_interface(interface: Interface, value: Any) -> Any:
+    """For objects that arrive as proxies."""
+    return value._mpipc_name if isinstance(value, Client) else interface.name
+
+
+def is_there(interface: Interface, value: Any) -> Any:
+    """For objects of which a message only says that they are there."""
+    return True
+
+
+def nothing(interface: Interface, value: Any) -> Any:
+    """For objects that are null in a message that somebody else wrote."""
+    return None
+
+
+class Comparing:
+    """Compares values of one model's types."""
+
+    def __init__(self, model: Model, known: Known = itself) -> None:
+        self._model = model
+        self._known = known
+
+    def same(self, fields: Iterable[Field], one: Iterable[Any], other: Iterable[Any]) -> bool:
+        """Whether the values of some fields are equal."""
+        fields = list(fields)
+        return self._fields(fields, one) == self._fields(fields, other)
+
+    def _fields(self, fields: Iterable[Field], values: Iterable[Any]) -> tuple[Any, ...]:
+        return tuple(self._field(f, v) for f, v in zip(fields, values, strict=True))
+
+    def _field(self, field: Field, value: Any) -> Any:
+        return None if value is None and field.optional else self.plain(field.type, value)
+
+    def plain(self, type: Type, value: Any) -> Any:
+        """What to compare instead of a value."""
+        match type:
+            case Primitive("Float32"):
+                return struct.pack("<f", value) if value == value else "nan"
+            case Primitive("Float64"):
+                return struct.pack("<d", value) if value == value else "nan"
+            case ListType(element, container):
+                items = tuple(self.plain(element, each) for each in value)
+                unordered = container in ("set", "frozenset")
+                return value.__class__, frozenset(items) if unordered else items
+            case MapType(key, each):
+                return frozenset(
+                    (self.plain(key, k), self.plain(each, v)) for k, v in value.items()
+                )
+            case StructType(key):
+                fields = self._model.struct(key).fields
+                return self._fields(fields, (getattr(value, field.name) for field in fields))
+            case InterfaceType(key) if value is not None:
+                return self._known(self._model.interface(key), value)
+        return value
