@@ -175,7 +175,7 @@ def struct(*, name: str | None = None, wrap: str | None = None) -> StructOptions
 def struct(
     cls: C | None = None, *, name: str | None = None, wrap: str | None = None
 ) -> C | StructOptions:
-    """Give a msgspec struct, a dataclass or a NamedTuple attributes in the schema (optional).
+    """Give a struct class attributes in the schema (optional).
 
     `name`  schema name; left out: the class's name.
     `wrap`  the C++ struct, written as `$Proxy.wrap`.

@@ -167,23 +167,32 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Field:
     """A parameter, a result or a struct field. `optional`: `T | None`; `flag` is then the Bool slot
-    that says whether there is a value, or None where a null pointer says it."""
+    that says whether there is a value, or None where a null pointer says it.
+
+    `keyword`: the name by which it is passed, empty where it is passed by position.
+    `missing`: where there is no value, it is left out: a key of a TypedDict.
+    """
 
     name: str
     type: Type
     slot: Slot
     optional: bool = False
     flag: Slot | None = None
+    keyword: str = ""
+    missing: bool = False
+
+
+StructKind: TypeAlias = Literal["msgspec", "dataclass", "attrs", "namedtuple", "typeddict", "entry"]
 
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A struct and how Python builds it: by position (`msgspec`, `dataclass`, `namedtuple`), or,
-    for the `entry` of a dict, not as an object at all."""
+    """A struct and what it is in Python: an object of a class, or of none, for the `entry` of a
+    dict."""
 
     key: TypeName
     name: str
-    kind: Literal["msgspec", "dataclass", "namedtuple", "entry"]
+    kind: StructKind
     record: Record
     fields: tuple[Field, ...]
     wrap: str | None = None

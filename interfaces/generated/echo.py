@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "d053bdb69ad55762d3a6cc8ff0abb8fb"
+MODEL = "5cfcae8238dc214bf1aa31f5be24f77e"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "c95bfb24c0bac7de7c9980cfdaab84de",
 }

@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "975ecb2f5fdb2d0d1a570f422a902784"
+MODEL = "5b7d1b434038754634f665efb5951f93"
 SOURCES: dict[str, str] = {
     "interfaces.init": "f14de4840ad718a166160077ca15274b",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
-    "interfaces.echo": "d053bdb69ad55762d3a6cc8ff0abb8fb",
-    "interfaces.mining": "72ad40fd118bc439299f501a5525336d",
+    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
+    "interfaces.echo": "5cfcae8238dc214bf1aa31f5be24f77e",
+    "interfaces.mining": "efae3859d82b535e7cc13ea053661648",
 }
 
 

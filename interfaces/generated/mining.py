@@ -33,12 +33,12 @@ from .. import common as _common
 from .. import mining as _mining
 from . import common as _common_codec
 
-MODEL = "72ad40fd118bc439299f501a5525336d"
+MODEL = "efae3859d82b535e7cc13ea053661648"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "4d6890146faac46bdaa588be38cb189e",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
+    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
 }
 
 

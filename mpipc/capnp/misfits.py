@@ -8,6 +8,7 @@ to blame is found out here, afterwards, with a description of each value's type:
     Color, timedelta, Block, Chain      a class
     [T], {K: V}                         a list of T, a dict
     (T, None)                           a T or None
+    (T, ...)                            a T, in a TypedDict that may lack it
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Collection, Iterator, Mapping
 from struct import Struct
 from struct import error as StructError
 from typing import Any, TypeAlias
+
+from typing_extensions import is_typeddict
 
 from mpipc.errors import ConversionError
 
@@ -105,11 +108,28 @@ def _wrong_dict(types: Mapping[Any, Description], value: object, path: str) -> I
 
 def _wrong_struct(cls: type, value: object, path: str) -> Iterator[str]:
     fields = _fields[cls]
+    if is_typeddict(cls):
+        yield from _wrong_typed_dict(cls, fields, value, path)
+        return
     if not all(hasattr(value, name) for name in fields):
         yield f"{path}: {_expected(f'a {cls.__name__}', value)}"
         return
     for name, type in fields.items():
         yield from _wrong(type, getattr(value, name), f"{path}.{name}")
+
+
+def _wrong_typed_dict(
+    cls: type, fields: Mapping[str, Description], value: object, path: str
+) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{path}: {_expected(f'a {cls.__name__}', value)}"
+        return
+    for name, type in fields.items():
+        may_be_missing = isinstance(type, tuple) and type[1] is ...
+        if name in value:
+            yield from _wrong(type[0] if may_be_missing else type, value[name], f"{path}.{name}")
+        elif not may_be_missing:
+            yield f"{path}: expected a {cls.__name__}, which has a key {name!r}"
 
 
 def _is_called(interface: type, value: object) -> bool:

@@ -8,9 +8,17 @@ import types
 from dataclasses import dataclass, field
 from typing import Annotated, ForwardRef, NewType, TypeVar, Union, get_args, get_origin
 
+import typing_extensions
+
 from mpipc.derive.mistakes import Mistake, syntax_tree
 
 M = TypeVar("M")
+
+_PRESENCE: dict[object, bool | None] = {
+    typing_extensions.Required: True,
+    typing_extensions.NotRequired: False,
+    typing_extensions.ReadOnly: None,
+}
 
 
 @dataclass(frozen=True)
@@ -18,11 +26,14 @@ class Annotation:
     """An annotation without `Annotated`, `| None`, NewType and alias layers.
 
     Annotated[Int32 | None, Field(name="x")]  ->  base=int, optional, metadata=(WireType, Field)
+
+    `required`: whether a TypedDict must have the key, where it is `Required` or `NotRequired`.
     """
 
     base: object
     metadata: tuple[object, ...] = ()
     optional: bool = False
+    required: bool | None = None
 
     @property
     def origin(self) -> object:
@@ -59,6 +70,7 @@ class Scope:
     def _unwrap(self, annotation: object) -> Annotation:
         metadata: list[object] = []
         optional = False
+        required: bool | None = None
         while True:
             if isinstance(annotation, ForwardRef):
                 annotation = annotation.__forward_arg__
@@ -69,6 +81,9 @@ class Scope:
                 annotation, *extra = get_args(annotation)
                 # Outer metadata goes last, where `find` looks first.
                 metadata[:0] = [item for each in extra for item in _flatten(each)]
+            elif origin in _PRESENCE:
+                (annotation,) = get_args(annotation)
+                required = _PRESENCE[origin] if required is None else required
             elif origin is Union or origin is types.UnionType:
                 annotation = _single_alternative(annotation)
                 optional = True
@@ -77,7 +92,7 @@ class Scope:
             elif type(annotation).__name__ == "TypeAliasType":
                 annotation = annotation.__value__  # type: ignore[attr-defined]
             else:
-                return Annotation(annotation, tuple(metadata), optional)
+                return Annotation(annotation, tuple(metadata), optional, required)
 
     def _evaluate(self, text: str) -> object:
         try:

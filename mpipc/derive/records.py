@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import EllipsisType
 
 from mpipc import declare
@@ -44,12 +44,30 @@ class Member:
     field: str = ""
     optional: bool = False
     flag: bool = False
+    keyword: str = ""
+    missing: bool = False
 
 
-def member(name: str, annotation: object, site: Site, *, wrapped: bool = False) -> Member:
+def member(
+    name: str,
+    annotation: object,
+    site: Site,
+    *,
+    wrapped: bool = False,
+    keyword: str = "",
+    required: bool = True,
+) -> Member:
     """One parameter, result or struct field as declared. `wrapped`: a field of a struct with
-    `wrap`, whose C++ members are called as in Python. Raises Mistake."""
+    `wrap`, whose C++ members are called as in Python. `keyword`: as in `model.Field`. `required`:
+    whether a TypedDict has it unless it says otherwise. Raises Mistake."""
     found = site.unwrap(annotation)
+    missing = not (required if found.required is None else found.required)
+    if missing and found.optional:
+        raise Mistake(
+            "NotRequired and None: on the other side it could not be told which of them it was",
+            "`| None` without NotRequired, or NotRequired without `| None`",
+        )
+    found = replace(found, optional=found.optional or missing)
     type = type_of(found, site)
     options = found.find(declare.Field) or declare.Field()
     slot = member_name(options.name if options.name is not None else camel(name))
@@ -65,6 +83,8 @@ def member(name: str, annotation: object, site: Site, *, wrapped: bool = False) 
         field=name,
         optional=found.optional,
         flag=_flag(options.has_flag, found, type),
+        keyword=keyword,
+        missing=missing,
     )
 
 
@@ -134,7 +154,8 @@ def record(
             flags.append(flag)
         if each.field:
             assert not isinstance(each.type, Context | ThreadMap)
-            fields.append(Field(each.field, each.type, slot, each.optional, flag))
+            optional = each.optional, flag, each.keyword, each.missing
+            fields.append(Field(each.field, each.type, slot, *optional))
     every = sorted([*slots, *flags], key=lambda slot: slot.ordinal)
     return Record(path, tuple(every), reserved), fields, slots
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+from typing_extensions import is_typeddict
 
 from mpipc import declare
 from mpipc.derive.docs import docstring
@@ -28,46 +30,83 @@ def struct_name(cls: type) -> str:
     return (options and options.name) or cls.__name__
 
 
-def field_names(cls: type) -> tuple[str, ...]:
-    """The fields of a struct class in the order of its positional arguments. Raises Mistake."""
-    if issubclass(cls, msgspec.Struct):
-        names = cls.__struct_fields__
-    elif dataclasses.is_dataclass(cls):
-        names = tuple(field.name for field in dataclasses.fields(cls))
-    else:
-        names = cast(tuple[str, ...], cls._fields)  # type: ignore[attr-defined]
-    positional = tuple(
-        parameter.name
-        for parameter in inspect.signature(cls).parameters.values()
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-    )
-    if positional != names:
+@dataclass(frozen=True)
+class Attribute:
+    """A field of a struct class. `argument`: what the class is built from calls it, `keyword`:
+    it is passed by that name. `owner` is the class, perhaps a base, that declares it."""
+
+    name: str
+    annotation: object
+    owner: type
+    argument: str
+    keyword: bool = False
+
+
+def attributes_of(cls: type) -> list[Attribute]:
+    """The fields of a struct class, without those that it fills in itself (`init=False`). Raises
+    Mistake."""
+    if is_typeddict(cls):
+        annotations = inspect.get_annotations(cls)
+        for name in annotations:
+            if not name.isidentifier() or iskeyword(name):
+                raise Mistake(f"its key {name!r} is no name in Python", "another key")
+        return [Attribute(name, each, cls, name, True) for name, each in annotations.items()]
+    arguments = _arguments(cls)
+    parameters = inspect.signature(cls).parameters.values()
+    positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    keywords = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    expected = [argument for argument in arguments.values() if argument not in keywords]
+    if positional != expected or not keywords <= {*arguments.values()}:
+        taken = ", ".join([*positional, *sorted(keywords)])
         raise Mistake(
-            f"it is built from ({', '.join(positional)}) by position, but has the fields "
-            f"({', '.join(names)})",
-            "fields that are all positional: no kw_only, init=False, InitVar or own __init__",
+            f"it is built from ({taken}), but has the fields ({', '.join(arguments.values())})",
+            "a class that is built from its fields: no InitVar, and no __init__ of its own",
         )
-    return names
+    found = []
+    for name, argument in arguments.items():
+        annotation, owner = _annotation(cls, name)
+        found.append(Attribute(name, annotation, owner, argument, argument in keywords))
+    return found
 
 
-def field_annotations(cls: type, names: tuple[str, ...]) -> Iterator[tuple[str, object, type]]:
-    """Each field with its annotation and the class, perhaps a base, that declares it."""
-    for name in names:
-        for owner in cls.__mro__:
-            annotations = inspect.get_annotations(owner)
-            if name in annotations:
-                yield name, annotations[name], owner
-                break
+def _arguments(cls: Any) -> dict[str, str]:
+    """What a struct class is built from: for each field the parameter of its constructor."""
+    if issubclass(cls, msgspec.Struct):
+        return {name: name for name in cls.__struct_fields__}
+    if dataclasses.is_dataclass(cls):
+        return {field.name: field.name for field in dataclasses.fields(cls) if field.init}
+    if hasattr(cls, "__attrs_attrs__"):
+        return {each.name: each.alias for each in cls.__attrs_attrs__ if each.init}
+    return {name: name for name in cls._fields}
+
+
+def _annotation(cls: type, name: str) -> tuple[object, type]:
+    """The annotation of a field, and the class that declares it. Raises Mistake."""
+    for owner in cls.__mro__:
+        annotations = inspect.get_annotations(owner)
+        if name in annotations:
+            return annotations[name], owner
+    raise Mistake(f"its field {name} has no type", f"{name}: T")
 
 
 def field_members(cls: type, site: Site, *, wrapped: bool = False) -> list[Member]:
     """The fields of a struct or Results class; mistakes become problems."""
+    required = getattr(cls, "__required_keys__", None)
     members = []
-    for name, annotation, owner in field_annotations(cls, field_names(cls)):
-        scope = site.session.scope(owner.__module__)
-        at = dataclasses.replace(site.member(name), scope=scope)
+    for each in attributes_of(cls):
+        # A TypedDict forgets which base a key came from, but not its module.
+        module = getattr(each.annotation, "__forward_module__", None) or each.owner.__module__
+        at = dataclasses.replace(site.member(each.name), scope=site.session.scope(module))
         with site.session.reporting(at.place):
-            members.append(member(name, annotation, at, wrapped=wrapped))
+            found = member(
+                each.name,
+                each.annotation,
+                at,
+                wrapped=wrapped,
+                keyword=each.argument if each.keyword else "",
+                required=required is None or each.name in required,
+            )
+            members.append(found)
     return members
 
 
@@ -77,7 +116,8 @@ def derive_struct(session: Session, cls: type) -> Struct:
     if kind is None:
         raise Mistake(
             "decorated with @mpipc.struct, but no struct class",
-            "a msgspec.Struct, a dataclass (@mpipc.struct above @dataclass) or a NamedTuple",
+            "a msgspec.Struct, a dataclass or an attrs class (@mpipc.struct above its decorator), a"
+            " NamedTuple or a TypedDict",
         )
     options = declare.options_of(cls, declare.STRUCT) or declare.StructOptions()
     assert isinstance(options, declare.StructOptions)

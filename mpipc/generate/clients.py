@@ -8,7 +8,7 @@ from typing import Any
 from mpipc.capnp.threads import CONTEXT_WORDS, context_pointer
 from mpipc.errors import Problem, SchemaError
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, packed, unpack_lines
+from mpipc.generate.fields import blamed, packed, passed, unpack_lines
 from mpipc.generate.layout import WIDTH
 from mpipc.generate.names import hexadecimal, identifier, method_name, quoted
 from mpipc.generate.records import RecordFormat
@@ -124,7 +124,7 @@ def _method(
     if method.returns == "value":
         yield f"        return {values[0]}"
     elif method.returns != "none":
-        yield f"        return {scope.declared(method.returns)}({', '.join(values)})"
+        yield f"        return {scope.declared(method.returns)}({passed(fields, values)})"
 
 
 def _params(

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.records import RecordFormat, slot_is_pointer
-from mpipc.model import Field, InterfaceType, Primitive, Slot
+from mpipc.model import Field, InterfaceType, Primitive, Slot, Struct
 
 
 def packed(
@@ -30,7 +30,7 @@ def packed(
             zero = "False" if field.type == Primitive("Bool") else "0"
             slots[field.slot.name] = _or_zero(field, value, number, zero)
         if field.flag is not None:
-            slots[field.flag.name] = f"{value} is not None"
+            slots[field.flag.name] = _there(field, value)
     return slots
 
 
@@ -41,7 +41,34 @@ def packed_pointer(field: Field, word: str, value: str, convert: Conversions) ->
 
 
 def _or_zero(field: Field, value: str, converted: str, zero: str = "0") -> str:
+    if field.missing and converted == value:
+        return f'{value.rpartition("[")[0]}.get("{field.name}", {zero})'
+    if field.missing:
+        return f"{converted} if {_there(field, value)} else {zero}"
     return f"{zero} if {value} is None else {converted}" if field.optional else converted
+
+
+def _there(field: Field, value: str) -> str:
+    """The expression for whether an optional field has a value."""
+    if field.missing:
+        return f'"{field.name}" in {value.rpartition("[")[0]}'
+    return f"{value} is not None"
+
+
+def taken_from(struct: Struct, variable: str) -> dict[str, str]:
+    """The expression for each field's value, in an object that a variable stands for."""
+    if struct.kind == "typeddict":
+        return {field.name: f'{variable}["{field.name}"]' for field in struct.fields}
+    return {field.name: f"{variable}.{field.name}" for field in struct.fields}
+
+
+def passed(fields: Iterable[Field], values: Iterable[str]) -> str:
+    """The arguments that pass values for some fields."""
+    pairs = list(zip(fields, values, strict=True))
+    positional = [value for field, value in pairs if not field.keyword]
+    return ", ".join(
+        positional + [f"{field.keyword}={value}" for field, value in pairs if field.keyword]
+    )
 
 
 Pointer: TypeAlias = tuple[str, str, str]
@@ -54,17 +81,24 @@ def unpacked(
     """The expression for a field's value, from its pointer, or from the name that its number is
     read into."""
     slot = field.slot
-    present = ""
     if pointer:
-        _, lo, hi = pointer
         value = convert.from_pointer(field.type, *pointer)
-        if not isinstance(field.type, InterfaceType):
-            present = f"{lo} or {hi}"
     else:
         value = convert.from_number(field.type, record.number(slot))
+    present = is_present(field, record, pointer)
+    return f"{value} if {present} else None" if present and not field.missing else value
+
+
+def is_present(field: Field, record: RecordFormat, pointer: Pointer | None) -> str:
+    """The expression for whether an optional field that was read has a value; empty for one that
+    always has, and for a capability, whose null is None."""
+    if not field.optional or (isinstance(field.type, InterfaceType) and not field.missing):
+        return ""
     if field.flag is not None:
-        present = record.number(field.flag)
-    return f"{value} if {present} else None" if field.optional and present else value
+        return record.number(field.flag)
+    assert pointer is not None
+    _, lo, hi = pointer
+    return f"{lo} or {hi}"
 
 
 def unpack_lines(
@@ -79,7 +113,7 @@ def unpack_lines(
     targets = record.targets()
     if not targets:
         return [], []
-    values = [unpacked(field, record, _pointer(field, record), convert) for field in fields]
+    values = [unpacked(field, record, pointer_of(field, record), convert) for field in fields]
     sizes = f"{record.data_words}, {record.pointer_count}"
     left = ", ".join(targets) if len(targets) > 1 else f"({targets[0]},)"
     lines = [
@@ -94,7 +128,7 @@ def unpack_lines(
     return lines, values
 
 
-def _pointer(field: Field, record: RecordFormat) -> Pointer | None:
+def pointer_of(field: Field, record: RecordFormat) -> Pointer | None:
     slot = field.slot
     if not slot_is_pointer(slot):
         return None
@@ -104,4 +138,6 @@ def _pointer(field: Field, record: RecordFormat) -> Pointer | None:
 def blamed(field: Field, convert: Conversions) -> str:
     """A field's type as `describe` and `misfit` take it."""
     described = convert.described(field.type)
+    if field.missing:
+        return f"({described}, ...)"
     return f"({described}, None)" if field.optional else described

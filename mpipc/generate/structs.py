@@ -12,10 +12,21 @@ _read_dict_Entry
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import Pointer, blamed, packed, packed_pointer, unpack_lines, unpacked
+from mpipc.generate.fields import (
+    Pointer,
+    blamed,
+    is_present,
+    packed,
+    packed_pointer,
+    passed,
+    pointer_of,
+    taken_from,
+    unpack_lines,
+    unpacked,
+)
 from mpipc.generate.names import identifier
 from mpipc.generate.records import Number, RecordFormat, slot_is_pointer
 from mpipc.generate.scope import Scope
@@ -46,7 +57,7 @@ def _writing(
     if struct.kind == "entry":
         values = {"key": "_v[0]", "value": "_v[1]"}
     else:
-        values = {field.name: f"_v.{field.name}" for field in struct.fields}
+        values = taken_from(struct, "_v")
     slots = packed(struct.fields, values, record, "_at", convert)
     taken = f"_w: {writer}, _at: int, _v: {structure}"
     yield f"def _fixed_{name}({taken}) -> {scope.builtin('bytes')}:"
@@ -69,13 +80,13 @@ def _reading(
     name = identifier(struct.key)
     message, structure = scope.runtime("Message"), _class(struct, scope, convert, taken=False)
     unpack, values = unpack_lines(struct.fields, record, f"_in_{name}", convert)
-    made = "" if struct.kind == "entry" else scope.declared(struct.key)
     yield f"def _load_{name}(_m: {message}, _at: int, _d: int, _p: int) -> {structure}:"
     yield from (f"    {line}" for line in unpack)
     if struct.kind == "entry":
         yield from _returned(", ".join(values), recursive=recursive)
     else:
-        yield from _returned(f"{made}({', '.join(values)})", recursive=recursive)
+        made = f"{scope.declared(struct.key)}({passed(*_always(struct, values))})"
+        yield from _returned(made, recursive=recursive, then=_present(struct, record, values))
         yield from ("", "")
         yield f"def _read_{name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {structure}:"
         yield f"    return _load_{name}(_m, *_m.struct(_at, _lo, _hi))"
@@ -102,15 +113,30 @@ def _format_lines(name: str, record: RecordFormat, scope: Scope) -> list[str]:
     ]
 
 
-def _returned(value: str, *, recursive: bool) -> list[str]:
-    if not recursive:
+def _always(struct: Struct, values: Sequence[str]) -> tuple[list[Field], list[str]]:
+    """The fields, and their values, without those that may be missing."""
+    pairs = zip(struct.fields, values, strict=True)
+    kept = [(field, value) for field, value in pairs if not field.missing]
+    return [field for field, _ in kept], [value for _, value in kept]
+
+
+def _present(struct: Struct, record: RecordFormat, values: Sequence[str]) -> list[str]:
+    """Lines that add the fields that may be missing to `_result`, where they are there."""
+    lines = []
+    for field, value in zip(struct.fields, values, strict=True):
+        if field.missing:
+            lines.append(f"    if {is_present(field, record, pointer_of(field, record))}:")
+            lines.append(f'        _result["{field.name}"] = {value}')
+    return lines
+
+
+def _returned(value: str, *, recursive: bool, then: Sequence[str] = ()) -> list[str]:
+    if not recursive and not then:
         return [f"    return {value}"]
-    return [
-        "    _m.descend()",
-        f"    _result = {value}",
-        "    _m.depth += 1",
-        "    return _result",
-    ]
+    lines = [f"    _result = {value}", *then]
+    if recursive:
+        lines = ["    _m.descend()", *lines, "    _m.depth += 1"]
+    return [*lines, "    return _result"]
 
 
 def list_lines(
@@ -135,15 +161,15 @@ class _Columns:
         if self._entry:
             self._values = {"key": "_key", "value": "_value"}
         else:
-            self._values = {field.name: f"_v.{field.name}" for field in struct.fields}
+            self._values = taken_from(struct, "_v")
 
     # ------------------------------------------------------------------------------- writing
 
     def write(self) -> Iterator[str]:
         scope, record = self._scope, self._record
         writer, rows = scope.runtime("Writer"), scope.runtime("WriteRows")
-        pair = [self._convert.annotation(f.type, taken=True) for f in self._struct.fields]
         if self._entry:
+            pair = [self._convert.annotation(f.type, taken=True) for f in self._struct.fields]
             kind = f"{scope.standard('collections.abc.Mapping')}[{', '.join(pair)}]"
         else:
             item = scope.declared(self._struct.key)
@@ -219,16 +245,28 @@ class _Columns:
         else:
             item = scope.declared(self._struct.key)
             kind = f"{scope.builtin('list')}[{item}]"
-            many = f"{scope.builtin('list')}({scope.builtin('map')}({item}, {columns}))"
+            many = self._many(item, columns)
         name = self._name("read")
         yield f"def {name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {kind}:"
         yield f"    _rows = {rows}(_m, *_m.structs(_at, _lo, _hi))"
-        if columns:
+        if columns and not any(field.missing for field in self._struct.fields):
             yield f"    if _rows.count < {scope.runtime('FEW')}:"
             yield f"        return {few}"
             yield from _returned(many, recursive=recursive)
         else:
             yield f"    return {few}"
+
+    def _many(self, item: str, columns: str) -> str:
+        """The expression for the list, made of its columns."""
+        scope, fields = self._scope, self._struct.fields
+        if not any(field.keyword for field in fields):
+            return f"{scope.builtin('list')}({scope.builtin('map')}({item}, {columns}))"
+        names = [f"v_{field.slot.name}" for field in fields]
+        made = f"{item}({passed(fields, names)})"
+        if len(names) == 1:
+            return f"[{made} for {names[0]} in {columns}]"
+        rows = f"{scope.builtin('zip')}({columns}, strict=True)"
+        return f"[{made} for {', '.join(names)} in {rows}]"
 
     def _read_column(self, field: Field) -> str:
         """The expression for all values of a field."""

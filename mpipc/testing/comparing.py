@@ -19,6 +19,7 @@ from mpipc.model import (
     StructType,
     Type,
 )
+from mpipc.testing.building import value_of
 
 Known = Callable[[Interface, Any], Any]
 """What is known of an object or a callable of an interface; never asked about None."""
@@ -79,7 +80,7 @@ class Comparing:
                 )
             case StructType(key):
                 fields = self._model.struct(key).fields
-                return self._fields(fields, (getattr(value, field.name) for field in fields))
+                return self._fields(fields, (value_of(field, value) for field in fields))
             case InterfaceType(key) if value is not None:
                 return self._known(self._model.interface(key), value)
         return value

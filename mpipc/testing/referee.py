@@ -23,6 +23,7 @@ from mpipc.model import (
     is_pointer,
 )
 from mpipc.schema import Schemas
+from mpipc.testing.building import built, value_of
 from mpipc.testing.strategies import CONTAINERS, python_class
 
 _FOREVER = 1.7976931348623157e308
@@ -73,7 +74,7 @@ class Referee(Schemas):
             case StructType(key):
                 inner = builder.init(name) if isinstance(name, str) else builder[name]
                 for field in self.model.struct(key).fields:
-                    self._set_field(inner, field, getattr(value, field.name))
+                    self._set_field(inner, field, value_of(field, value))
             case ListType(element):
                 self._fill(builder.init(name, len(value)), element, list(value))
             case MapType(_, _, entry):
@@ -122,7 +123,8 @@ class Referee(Schemas):
         match type:
             case StructType(key):
                 fields = self.model.struct(key).fields
-                return python_class(key)(*(self._get_field(value, field) for field in fields))
+                values = (self._get_field(value, field) for field in fields)
+                return built(python_class(key), fields, values)
             case ListType(InterfaceType(), container):
                 return CONTAINERS[container](_Somebody() for _ in range(len(value)))
             case ListType(element, container):

@@ -32,6 +32,7 @@ from mpipc.model import (
     TypeName,
 )
 from mpipc.schema import committed_lock
+from mpipc.testing.building import built
 
 Objects = Callable[[Interface], st.SearchStrategy[Any]]
 """Makes a strategy for objects of an interface."""
@@ -143,9 +144,9 @@ class Strategies:
 
     def _struct(self, key: TypeName) -> st.SearchStrategy[Any]:
         if key not in self._structs:
-            cls = python_class(key)
-            fields = self._inside.fields(self._model.struct(key).fields)
-            self._structs[key] = fields.map(lambda values: cls(*values))
+            cls, fields = python_class(key), self._model.struct(key).fields
+            found = self._inside.fields(fields)
+            self._structs[key] = found.map(lambda values: built(cls, fields, values))
         return self._structs[key]
 
 
@@ -160,7 +161,9 @@ def returned(method: Method, values: tuple[Any, ...]) -> Any:
     """The values of a method's result fields, as it returns them."""
     if method.returns == "none":
         return None
-    return values[0] if method.returns == "value" else python_class(method.returns)(*values)
+    if method.returns == "value":
+        return values[0]
+    return built(python_class(method.returns), method.result_fields, values)
 
 
 def results_of(method: Method, value: Any) -> tuple[Any, ...]:

@@ -13,17 +13,24 @@ from mpipc.testing.comparing import Comparing
 from mpipc.testing.loopback import Loopback
 from mpipc.testing.recorder import Recorder
 from mpipc.testing.referee import Referee
-from tests.codecs.declarations import service
+from mpipc.testing.strategies import python_class
+from tests.codecs.declarations import service, shapes
 
-MODEL = derive([service.__name__])
+MODEL = derive([service.__name__, shapes.__name__])
 REFEREE = Referee(MODEL)
+
+
+def interface_of(name: str) -> Interface:
+    """The interface of this name."""
+    module = next(module for module in (service, shapes) if hasattr(module, name))
+    return MODEL.interface(TypeName(module.__name__, name))
 
 
 def methods(*names: str) -> list[Any]:
     """The methods of interfaces, as parameters of a test."""
     found = []
     for name in names:
-        interface = MODEL.interface(TypeName(service.__name__, name))
+        interface = interface_of(name)
         for method in interface.methods:
             if method.kind == "method":
                 found.append(pytest.param(interface, method, id=f"{name}.{method.name}"))
@@ -32,7 +39,7 @@ def methods(*names: str) -> list[Any]:
 
 def method_of(interface: str, name: str) -> tuple[Interface, Method]:
     """One of them."""
-    found = MODEL.interface(TypeName(service.__name__, interface))
+    found = interface_of(interface)
     return found, next(method for method in found.methods if method.name == name)
 
 
@@ -40,7 +47,7 @@ def loopback(interface: Interface) -> tuple[Loopback, Recorder]:
     """A client of an interface, and the object that it calls."""
     recorder = Recorder()
     impl = recorder.object_of(interface, MODEL)
-    return Loopback(getattr(service, interface.key.name), impl), recorder
+    return Loopback(python_class(interface.key), impl), recorder
 
 
 def number_of(loop: Loopback, interface: Interface, method: Method) -> tuple[int, int]:

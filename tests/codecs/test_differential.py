@@ -10,9 +10,9 @@ import pytest
 from mpipc.generate.load import generated_for
 from mpipc.model import Interface, Method
 from mpipc.testing.differential import Differential
-from mpipc.testing.strategies import Strategies
+from mpipc.testing.strategies import Strategies, python_class
 from mpipc.testing.subject import Subject
-from tests.codecs.declarations import service
+from tests.codecs.declarations import service, shapes
 from tests.codecs.declarations.values import Row
 from tests.codecs.echo import MODEL, REFEREE, loopback, method_of, methods, number_of
 
@@ -25,6 +25,7 @@ def threshold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     second way even if they are short."""
     if request.param == "many":
         generated_for(service.Echo)
+        generated_for(shapes.Shapes)
         monkeypatch.setattr("mpipc.capnp.columns.FEW", 1)
         for name, module in list(sys.modules.items()):
             if name.startswith("_mpipc_generated.tests_codecs_") and hasattr(module, "FEW"):
@@ -32,7 +33,9 @@ def threshold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("threshold")
-@pytest.mark.parametrize(("interface", "method"), methods("Echo", "Many", "Objects", "Clashing"))
+@pytest.mark.parametrize(
+    ("interface", "method"), methods("Echo", "Many", "Objects", "Clashing", "Shapes")
+)
 def test_each_reads_what_the_other_writes(interface: Interface, method: Method) -> None:
     assert differential(interface).check(interface, method, 20) >= 1
 
@@ -44,7 +47,7 @@ def test_long_lists(name: str) -> None:
 
 
 def differential(interface: Interface) -> Differential:
-    return Differential(Subject(getattr(service, interface.key.name), MODEL, interface), REFEREE)
+    return Differential(Subject(python_class(interface.key), MODEL, interface), REFEREE)
 
 
 def test_very_long_lists() -> None:

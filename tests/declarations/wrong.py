@@ -6,7 +6,7 @@ import datetime
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -247,14 +247,19 @@ class Fields(msgspec.Struct):
 
 
 @mpipc.struct
-class KeywordOnly(msgspec.Struct, kw_only=True):
-    a: int
+@dataclass
+class InitOnly:
+    a: InitVar[int]
+    b: int = 0
 
 
 @mpipc.struct
-@dataclass
-class NotInit:
-    a: int = field(init=False)
+@dataclass(init=False)
+class OwnInit:
+    a: int
+
+    def __init__(self, *, a: int, twice: bool = False) -> None:
+        self.a = a
 
 
 @mpipc.struct

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import attrs
+from typing_extensions import NotRequired, TypedDict
+
 import mpipc
 
 
@@ -17,3 +20,18 @@ class Methods(ABC):
     @mpipc.method(raises=[LookupError, mpipc.Raises(KeyError, "missing")])
     @abstractmethod
     def never_raised(self) -> None: ...
+
+
+@mpipc.struct
+class Options(TypedDict):
+    a: NotRequired[int | None]
+
+
+NoName = TypedDict("NoName", {"a-b": int})
+mpipc.struct(NoName)
+
+
+@mpipc.struct
+@attrs.define
+class Untyped:
+    a = attrs.field()  # type: ignore[var-annotated]

@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "51c22520687269d97e74fbf46b7f6e97"
+MODEL = "9a5a93b1607fd010550d574197a0e313"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "8470cd595498a6675c0e214ab85c0e3d",
 }

@@ -55,5 +55,6 @@ def _unsupported(base: object) -> Mistake:
     return Mistake(
         f"the type {shown(base)} cannot travel",
         "bool, int, float, str, bytes, timedelta, an Enum, a list, tuple[T, ...], set, frozenset "
-        "or dict of these, a msgspec.Struct, dataclass or NamedTuple, a Callable, or an interface",
+        "or dict of these, a msgspec.Struct, dataclass, attrs class, NamedTuple or TypedDict, a "
+        "Callable, or an interface",
     )

@@ -1,25 +1,29 @@
-"""A msgspec.Struct, a dataclass or a NamedTuple -> a struct."""
+"""A msgspec.Struct, a dataclass, an attrs class, a NamedTuple or a TypedDict -> a struct."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import msgspec
+from typing_extensions import is_typeddict
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
-from mpipc.model import StructType
+from mpipc.model import StructKind, StructType
 
 
-def kind_of(cls: type) -> Literal["msgspec", "dataclass", "namedtuple"] | None:
+def kind_of(cls: type) -> StructKind | None:
     """What kind of struct class it is, or None."""
     if issubclass(cls, msgspec.Struct):
         return "msgspec"
     if dataclasses.is_dataclass(cls):
         return "dataclass"
+    if hasattr(cls, "__attrs_attrs__"):
+        return "attrs"
+    if is_typeddict(cls):
+        return "typeddict"
     if issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "__annotations__"):
         return "namedtuple"
     return None

@@ -28,12 +28,12 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "0178c4df4c9fdcc26400ee4751ffc1cf"
+MODEL = "5ae7c238edd70df0ea294ee01c148483"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
+    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
 }
 
 

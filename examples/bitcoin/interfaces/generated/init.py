@@ -24,16 +24,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "9c979ab23321221416e7d16307fcdf56"
+MODEL = "3af5770c84a483348049290795ed42cd"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "ef368570ee61b613c31b563c2993af60",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "0178c4df4c9fdcc26400ee4751ffc1cf",
-    "interfaces.common": "26e3276aa7ef7107f388d3456e87fbc6",
-    "interfaces.echo": "d053bdb69ad55762d3a6cc8ff0abb8fb",
-    "interfaces.init": "975ecb2f5fdb2d0d1a570f422a902784",
-    "interfaces.mining": "72ad40fd118bc439299f501a5525336d",
+    "examples.bitcoin.interfaces.chain": "5ae7c238edd70df0ea294ee01c148483",
+    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
+    "interfaces.echo": "5cfcae8238dc214bf1aa31f5be24f77e",
+    "interfaces.init": "5b7d1b434038754634f665efb5951f93",
+    "interfaces.mining": "efae3859d82b535e7cc13ea053661648",
 }
 
 
