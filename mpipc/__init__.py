@@ -35,7 +35,9 @@ from mpipc.errors import (
     Unimplemented,
 )
 from mpipc.ipc.channel import timeout
-from mpipc.ipc.endpoints import Server, connect, serve, serve_spawned, spawn
+from mpipc.ipc.endpoints import connect, serve, serve_spawned, spawn
+from mpipc.ipc.peers import Peer
+from mpipc.ipc.server import Server
 
 __all__ = [
     "AddressError",
@@ -50,6 +52,7 @@ __all__ = [
     "Int64",
     "IpcError",
     "Limits",
+    "Peer",
     "ProtocolError",
     "Raises",
     "RemoteError",

@@ -153,7 +153,7 @@ def test_the_attributes_of_a_file_are_written_as_the_table_shows(
         assert code(schema) in text, attribute
 
 
-SIGNATURES = dict(re.findall(r"^`?mpipc\.(\w+)(\(.*?\))`?(?=$| |:)", TEXT, re.MULTILINE))
+SIGNATURES = dict(re.findall(r"^`?mpipc\.(\w+)(\([^`]*?\))`?(?=$| |:)", TEXT, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", SIGNATURES)

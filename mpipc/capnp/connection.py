@@ -144,6 +144,8 @@ class Connection:
         self._own_thread_map = ThreadMapCapability()
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
         self._made_threads: weakref.WeakSet[ThreadCapability] = weakref.WeakSet()
+        self.heard = 0
+        """How often something was received."""
         self._handed_over = False
         self._dispatching = False
         self._dispatch_lock = threading.RLock()
@@ -162,6 +164,16 @@ class Connection:
     def close(self) -> None:
         """Drop the connection: every waiting call raises Disconnected."""
         self.lost(Disconnected("the connection was closed on this side"))
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the peer has asked for our root object."""
+        return self._session.greeted
+
+    @property
+    def busy(self) -> bool:
+        """Whether either side waits for an answer of the other's."""
+        return bool(self._session.answers or self._session.questions)
 
     @property
     def idle(self) -> bool:
@@ -341,6 +353,7 @@ class Connection:
         """Take in a chunk; whether it gave another thread something to run. A peer that breaks the
         protocol is disconnected."""
         frames = self._frames
+        self.heard += 1
         self._handed_over = False
         try:
             if len(received) >= SHORTEST and not frames.missing and self._take(received):
@@ -352,16 +365,20 @@ class Connection:
                 self.driver.pump()
             self._dispatch()
         except (IpcError, StructError, RecursionError) as e:
-            _log.warning("dropped the connection %s: %s", self.describe(), e)
-            with self._lock:
-                self._session.abort(str(e))
-                self.driver.pump()
-            self._dispatch()
-            self.lost(Disconnected(f"the connection was dropped: {e}"))
+            self.drop(str(e))
         except BaseException:
             self.interrupted()
             raise
         return self._handed_over
+
+    def drop(self, reason: str) -> None:
+        """End the connection because of something that the peer did, and tell it."""
+        _log.warning("dropped the connection %s: %s", self.describe(), reason)
+        with self._lock:
+            self._session.abort(reason)
+            self.driver.pump()
+        self._dispatch()
+        self.lost(Disconnected(f"the connection was dropped: {reason}"))
 
     def _take(self, chunk: bytes) -> bool:
         """Take in a chunk if it is one of the messages for which there is a short cut."""

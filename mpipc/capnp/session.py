@@ -149,6 +149,8 @@ class Session:
         self.events: deque[Event] = deque()
         self.freed: deque[Capability] = deque()
         """May hold the last references to objects of ours: to be dropped without the lock."""
+        self.greeted = False
+        """Whether the peer has asked for our root object."""
         self.imports = 0
         self.deferred = 0
         """How much of what was received waits for one of our answers."""
@@ -520,6 +522,7 @@ class Session:
     def _receive_bootstrap(self, id: int) -> None:
         if id in self.answers:
             raise ProtocolError("two calls have the same number")
+        self.greeted = True
         answer = self.answers[id] = Answer(id)
         if self._overloaded(answer):
             return

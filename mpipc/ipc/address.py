@@ -1,29 +1,43 @@
 """Addresses: where to listen and where to connect.
 
-unix             <datadir>/<name>.sock
-unix:PATH        a socket file; a relative path is relative to the data directory
-tcp:HOST:PORT    loopback only, since nothing encrypts it; port 0 picks a free one
-fd:N             an inherited socket
-auto, auto:PATH  for connecting: as unix, but nobody listening there is no error
+unix                    <datadir>/<name>.sock
+unix:PATH               a socket file; a relative path is relative to the data directory
+tcp:HOST:PORT           loopback only, between processes of one user; port 0 picks a free one
+tcp:HOST:PORT?certs=DIR with TLS; DIR as `mpipc certs` makes it, relative to the data directory
+tcp:HOST:PORT?insecure  anybody who reaches the port, readable on its way
+fd:N                    an inherited socket; ?certs=DIR and ?insecure as above
+systemd, systemd:NAME   for serving: the socket that systemd passes on (of that name)
+auto, auto:PATH         for connecting: as unix, but nobody listening there is no error
 """
 
 from __future__ import annotations
 
-import errno
-import ipaddress
 import os
-import socket
-import stat
-import struct
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
 from mpipc.errors import AddressError
 
 _MAX_PATH = 107  # sun_path of struct sockaddr_un, without its closing NUL
-_LOOPBACK = "only loopback addresses are allowed, because plain TCP is readable on its way"
+
+
+class Protection(msgspec.Struct, frozen=True):
+    """What protects a TCP connection: TLS with the certificates in a directory; nothing
+    (`insecure`); or, by default, that it does not leave this machine and this user."""
+
+    certs: Path | None = None
+    insecure: bool = False
+
+    def __str__(self) -> str:
+        if self.certs is not None:
+            return f"?certs={self.certs}"
+        return "?insecure" if self.insecure else ""
+
+
+LOCAL = Protection()
 
 
 class UnixAddress(msgspec.Struct, frozen=True):
@@ -31,33 +45,45 @@ class UnixAddress(msgspec.Struct, frozen=True):
 
     path: Path
     optional: bool = False
+    protection: ClassVar[Protection] = LOCAL
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
 
 
 class TcpAddress(msgspec.Struct, frozen=True):
-    """A loopback host and port."""
+    """A host and a port."""
 
     host: str
     port: int
+    protection: Protection = LOCAL
 
     def __str__(self) -> str:
-        return (
-            f"tcp:[{self.host}]:{self.port}" if ":" in self.host else f"tcp:{self.host}:{self.port}"
-        )
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp:{host}:{self.port}{self.protection}"
 
 
 class FdAddress(msgspec.Struct, frozen=True):
-    """An inherited socket's descriptor."""
+    """An inherited socket's descriptor. `protection` is what a TCP socket needs."""
 
     fd: int
+    protection: Protection = LOCAL
 
     def __str__(self) -> str:
-        return f"fd:{self.fd}"
+        return f"fd:{self.fd}{self.protection}"
 
 
-Address = UnixAddress | TcpAddress | FdAddress
+class SystemdAddress(msgspec.Struct, frozen=True):
+    """A socket that systemd listens on for this process; "" where there is only one."""
+
+    name: str = ""
+    protection: Protection = LOCAL
+
+    def __str__(self) -> str:
+        return f"systemd{':' if self.name else ''}{self.name}{self.protection}"
+
+
+Address = UnixAddress | TcpAddress | FdAddress | SystemdAddress
 
 
 def process_name() -> str:
@@ -70,170 +96,51 @@ def parse(text: str, *, datadir: str | os.PathLike[str] | None, name: str) -> Ad
     """Parse an address. `datadir` is by default the current directory; `name` names the default
     socket in it. Raises AddressError."""
     scheme, _, rest = text.partition(":")
+    base = Path(datadir or ".").absolute()
     if scheme in ("unix", "auto"):
-        path = Path(datadir or ".").absolute() / (rest or f"{name}.sock")
-        if len(os.fsencode(path)) > _MAX_PATH:
-            raise AddressError(
-                f"{text}: the path {path} has {len(os.fsencode(path))} bytes; a socket file's path"
-                f" can have {_MAX_PATH} at most: choose a shorter data directory or path"
-            )
-        return UnixAddress(path, optional=scheme == "auto")
+        return UnixAddress(_socket_path(text, base / (rest or f"{name}.sock")), scheme == "auto")
+    where, protection = _protection(text, base)
+    scheme, _, rest = where.partition(":")
     if scheme == "tcp":
         host, _, port = rest.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
+        if not host or not _is_number(port) or int(port) > 65535:
             raise AddressError(f"{text}: expected tcp:HOST:PORT")
-        return TcpAddress(host.strip("[]"), int(port))
+        return TcpAddress(host.strip("[]"), int(port), protection)
     if scheme == "fd":
-        if not rest.isdecimal():
+        if not _is_number(rest):
             raise AddressError(f"{text}: expected fd:NUMBER")
-        return FdAddress(int(rest))
-    raise AddressError(f"{text}: expected unix, unix:PATH, tcp:HOST:PORT, fd:NUMBER or auto")
+        return FdAddress(int(rest), protection)
+    if scheme == "systemd":
+        return SystemdAddress(rest, protection)
+    raise AddressError(f"{text}: expected unix, unix:PATH, tcp:HOST:PORT, fd:NUMBER, systemd or"
+                       " auto")  # fmt: skip
 
 
-# ---------------------------------------------------------------------------------- listening
-
-
-def listen(address: Address) -> tuple[socket.socket, Address]:
-    """A listening socket, and its address with what the system filled in. Raises AddressError."""
-    if isinstance(address, UnixAddress):
-        return _listen_unix(address.path), address
-    if isinstance(address, FdAddress):
-        return adopt(address.fd), address
-    info = _resolve(address)
-    sock = socket.socket(info[0], socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(info[1])
-        sock.listen()
-    except OSError as e:
-        sock.close()
-        raise AddressError(f"cannot listen on {address}: {e.strerror}") from None
-    return sock, TcpAddress(address.host, sock.getsockname()[1])
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    _check_directory(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _remove_stale(path)
-        sock.bind(str(path))
-        # Nobody can connect before `listen`, so the file is private from the start.
-        path.chmod(0o600)
-        sock.listen()
-    except OSError as e:
-        sock.close()
-        raise AddressError(f"cannot listen on unix:{path}: {e.strerror}") from None
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _check_directory(path: Path) -> None:
-    """Refuse a directory in which somebody else could replace the socket file. In a sticky one,
-    such as /tmp, others can create files but not touch ours; and both ends check their peer."""
-    try:
-        info = path.parent.stat()
-    except OSError as e:
-        raise AddressError(f"cannot listen on unix:{path}: {path.parent}: {e.strerror}") from None
-    if info.st_uid not in (0, os.geteuid()):
-        raise AddressError(f"cannot listen on unix:{path}: {path.parent} belongs to somebody else")
-    if info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:
+def _socket_path(text: str, path: Path) -> Path:
+    # A name that begins with a NUL would be an abstract one, which belongs to nobody.
+    if "\0" in str(path):
+        raise AddressError(f"{text!r}: a path cannot have a NUL byte")
+    size = len(os.fsencode(path))
+    if size > _MAX_PATH:
         raise AddressError(
-            f"cannot listen on unix:{path}: others can write to {path.parent}"
-            f" (mode {stat.S_IMODE(info.st_mode):04o}); use a private directory"
+            f"{text}: the path {path} has {size} bytes; a socket file's path can have {_MAX_PATH}"
+            " at most: choose a shorter data directory or path"
         )
+    return path
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove a socket file that nobody listens on; anything else in the way is an error."""
-    try:
-        info = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(info.st_mode):
-        raise AddressError(f"cannot listen on unix:{path}: the file exists and is no socket")
-    if info.st_uid != os.geteuid():
-        raise AddressError(f"cannot listen on unix:{path}: the socket belongs to somebody else")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-            return
-        except OSError:
-            pass  # too busy to answer is in use all the same
-    raise AddressError(f"cannot listen on unix:{path}: another process listens there")
+def _protection(text: str, base: Path) -> tuple[str, Protection]:
+    """What stands before "?", and what is asked for behind it."""
+    where, mark, option = text.partition("?")
+    key, _, value = option.partition("=")
+    if not mark:
+        return where, LOCAL
+    if option == "insecure":
+        return where, Protection(insecure=True)
+    if key == "certs" and value:
+        return where, Protection(base / value)
+    raise AddressError(f"{text}: ?{option} is unknown: expected ?certs=DIRECTORY or ?insecure")
 
 
-# --------------------------------------------------------------------------------- connecting
-
-
-def connect(address: Address, timeout: float) -> socket.socket | None:
-    """A connected socket; None where nobody listens and the address is optional.
-
-    Raises AddressError.
-    """
-    if isinstance(address, FdAddress):
-        return adopt(address.fd)
-    if isinstance(address, UnixAddress):
-        family, target = socket.AF_UNIX, str(address.path)
-    else:
-        family, target = _resolve(address)  # type: ignore[assignment]
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.settimeout(timeout)
-    try:
-        sock.connect(target)
-        if family == socket.AF_UNIX:
-            check_peer(sock, str(address))
-        else:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except (FileNotFoundError, ConnectionRefusedError):
-        sock.close()
-        if isinstance(address, UnixAddress) and address.optional:
-            return None
-        raise AddressError(f"nobody listens on {address}") from None
-    except OSError as e:
-        sock.close()
-        if e.errno == errno.ENOTSOCK:
-            raise AddressError(f"cannot connect to {address}: the file is no socket") from None
-        raise AddressError(f"cannot connect to {address}: {e.strerror or e}") from None
-    except BaseException:
-        sock.close()
-        raise
-    sock.settimeout(None)
-    return sock
-
-
-def check_peer(sock: socket.socket, description: str) -> None:
-    """Raise AddressError when the process at the other end of a unix socket is another user's."""
-    packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, _ = struct.unpack("3i", packed)
-    if uid != os.geteuid():
-        raise AddressError(f"{description}: the other end (process {pid}) is user {uid}, not us")
-
-
-def adopt(fd: int) -> socket.socket:
-    """Take over an inherited descriptor, which must be a stream socket. Raises AddressError."""
-    try:
-        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
-            raise AddressError(f"fd:{fd}: the descriptor is no socket")
-        sock = socket.socket(fileno=fd)
-    except OSError as e:
-        raise AddressError(f"fd:{fd}: {e.strerror}") from None
-    if sock.type != socket.SOCK_STREAM:
-        raise AddressError(f"fd:{fd}: the descriptor is no stream socket")
-    sock.set_inheritable(False)
-    return sock
-
-
-def _resolve(address: TcpAddress) -> tuple[socket.AddressFamily, tuple[str, int]]:
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-    except OSError as e:
-        raise AddressError(f"{address}: {e.strerror}") from None
-    host = str(found[4][0])
-    if not ipaddress.ip_address(host).is_loopback:
-        raise AddressError(f"{address}: {_LOOPBACK}")
-    return found[0], (host, address.port)
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10

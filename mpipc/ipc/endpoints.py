@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -15,18 +14,20 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from mpipc.capnp.connection import Connection
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits
 from mpipc.capnp.proxy import Generated, Local
 from mpipc.declare import INTERFACE, InterfaceOptions, options_of
-from mpipc.errors import AddressError, Disconnected, IpcError, SchemaError, Timeout
+from mpipc.errors import AddressError, Disconnected, SchemaError, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
-from mpipc.ipc import forks, log
-from mpipc.ipc.channel import Channel, timeout
+from mpipc.ipc import sockets, tls
+from mpipc.ipc.channel import Channel
+from mpipc.ipc.channel import timeout as within
+from mpipc.ipc.client import dial
+from mpipc.ipc.peers import Allowed, Peer, admission
+from mpipc.ipc.server import Rules, Server, open_connection
 
 T = TypeVar("T")
-_log = logging.getLogger("mpipc")
 
 if TYPE_CHECKING:
 
@@ -45,113 +46,6 @@ if TYPE_CHECKING:
 
 
 _SPAWN_GRACE = 10.0  # seconds that a spawned child has to end after it was disconnected
-_ACCEPT_RETRY = 0.1  # seconds to wait when the process is out of descriptors
-
-
-class Server:
-    """Listens and serves each client that connects, in threads; made by `serve`.
-
-    `address` is where it listens, with what the system filled in (a free port).
-    """
-
-    def __init__(self, sock: socket.socket, address: addresses.Address, root: Local,
-                 limits: Limits, *, tracebacks: bool) -> None:  # fmt: skip
-        self.address = str(address)
-        self._where = address
-        self._sock = sock
-        self._root = root
-        self._limits = limits
-        self._tracebacks = tracebacks
-        self._lock = threading.Lock()
-        self._channels: set[Channel] = set()
-        self._connections: set[Connection] = set()
-        self._closed = threading.Event()
-        forks.tell(self)
-        self._accepting = threading.Thread(
-            target=self._accept, name=f"mpipc-accept {self.address}", daemon=True
-        )
-        self._accepting.start()
-
-    def serve_forever(self) -> None:
-        """Block until the server is closed. Ctrl-C raises KeyboardInterrupt as usual."""
-        self._closed.wait()
-
-    def close(self) -> None:
-        """Stop listening, drop every client, and wait until their sockets are closed. May be
-        called more than once, and from any thread."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        if isinstance(self._where, addresses.UnixAddress):
-            # Ours alone: nobody else can have put another file there meanwhile.
-            self._where.path.unlink(missing_ok=True)
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)  # wakes `accept`
-        except OSError:
-            pass
-        self._accepting.join(5)
-        self._sock.close()
-        with self._lock:
-            connections, channels = list(self._connections), list(self._channels)
-        for connection in connections:
-            connection.close()
-        for channel in channels:
-            channel.join(5)
-
-    def _accept(self) -> None:
-        while not self._closed.is_set():
-            try:
-                sock, _ = self._sock.accept()
-            except OSError as e:
-                if self._closed.is_set():
-                    return
-                # Out of descriptors, or a client that left at once: go on when there is room.
-                _log.warning("cannot accept a client on %s: %s", self.address, e.strerror)
-                self._closed.wait(_ACCEPT_RETRY)
-                continue
-            try:
-                if sock.family == socket.AF_UNIX:
-                    addresses.check_peer(sock, self.address)
-                else:
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._serve(sock)
-            except (IpcError, OSError) as e:
-                _log.warning("refused a client: %s", e)
-                sock.close()
-
-    def _serve(self, sock: socket.socket) -> None:
-        # Each client has a root capability of its own, on the same object.
-        root = Local(self._root.impl, self._root.server)
-        channel, connection = _connection(
-            sock, self.address, root, self._limits, tracebacks=self._tracebacks
-        )
-
-        def gone() -> None:
-            with self._lock:
-                self._channels.discard(channel)
-                self._connections.discard(connection)
-
-        channel.on_stop = gone
-        with self._lock:
-            self._channels.add(channel)
-            self._connections.add(connection)
-        channel.start(connection, f"mpipc-io {self.address}")
-
-    def forked(self) -> None:
-        """In a forked child: the socket is the parent's, and so is its file."""
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._closed.set()
-        self._sock.close()
-
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Server {self.address}{' closed' if self._closed.is_set() else ''}>"
 
 
 def serve(
@@ -160,24 +54,56 @@ def serve(
     *,
     datadir: str | os.PathLike[str] | None = None,
     name: str | None = None,
+    peers: Allowed | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    max_connections: int = 250,
+    max_connections_per_peer: int = 200,
+    construct_timeout: float = 10.0,
+    idle_timeout: float | None = None,
     tracebacks: bool = False,
 ) -> Server:
     """Listen on an address and serve `impl`, an object of a root interface, to every client.
 
     Methods run in threads: each thread of a client has a thread of its own here.
 
-    `datadir`     what relative paths are relative to; by default the current directory.
-    `name`        names the default socket (`unix` alone); by default this program's name.
-    `limits`      what each client may ask for.
-    `tracebacks`  whether clients get the tracebacks of undeclared exceptions.
+    `impl`                      the object; or a function that is given a client's `Peer` and
+                                returns the object that this client gets. If it raises an exception,
+                                the client is refused.
+    `datadir`                   what relative paths are relative to; by default the current
+                                directory.
+    `name`                      names the default socket (`unix` alone); by default this program's
+                                name.
+    `peers`                     who may connect: names of users, "@NAME" for the members of a group,
+                                with TLS the names in certificates; or a function that is given a
+                                `Peer` and says so. By default the user that this process runs as;
+                                with TLS, who has a certificate.
+    `limits`                    what each client may ask for.
+    `max_connections`           clients at once.
+    `max_connections_per_peer`  those of one process; over TCP, of one user or certificate.
+    `construct_timeout`         seconds until a client must have asked for the root object.
+    `idle_timeout`              seconds after which a client is dropped that says nothing, while no
+                                call is in progress; None: never.
+    `tracebacks`                whether clients get the tracebacks of undeclared exceptions.
 
     Raises AddressError, and SchemaError when `impl` has no root interface.
     """
-    root = _root_of(impl)
+    root_for = _roots_of(impl)
     where = addresses.parse(address, datadir=datadir, name=name or addresses.process_name())
-    sock, where = addresses.listen(where)
-    return Server(sock, where, root, limits, tracebacks=tracebacks)
+    allowed = admission(peers, where.protection)
+    certs = where.protection.certs
+    context = tls.context(certs, server=True) if certs else None
+    sock, where = sockets.listen(where, shared=peers is not None)
+    if peers is None and not sockets.listens(sock) and not context:
+        allowed = _anybody  # whoever passed the socket on has decided
+    rules = Rules(
+        limits, tracebacks, allowed, max_connections, max_connections_per_peer, construct_timeout,
+        idle_timeout,
+    )  # fmt: skip
+    return Server(sock, where, root_for, rules, context)
+
+
+def _anybody(peer: Peer) -> bool:
+    return True
 
 
 @overload
@@ -188,6 +114,7 @@ def connect(  # type: ignore[overload-overlap]
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
     name: str = "node",
+    peers: Allowed | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Remote[T] | None: ...
 @overload
@@ -198,6 +125,7 @@ def connect(
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
     name: str = "node",
+    peers: Allowed | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Remote[T]: ...
 def connect(
@@ -207,6 +135,7 @@ def connect(
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
     name: str = "node",
+    peers: Allowed | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Remote[T] | None:
     """Connect to a server and return its root object, an instance of the interface `root`.
@@ -220,6 +149,8 @@ def connect(
     `timeout`  seconds until the server must have answered.
     `datadir`  what relative paths are relative to; by default the current directory.
     `name`     names the default socket (`unix` and `auto` alone).
+    `peers`    who may be the server, as for `serve`; by default the user that this process runs
+               as, and with TLS whoever has a certificate for the host.
     `limits`   what the server may ask for, and how large its answers may be.
 
     With `auto` it returns None when nobody listens there. Raises AddressError, Timeout,
@@ -227,11 +158,21 @@ def connect(
     """
     where = addresses.parse(address, datadir=datadir, name=name)
     generated = generated_for(_root_class(root))
-    began = time.monotonic()
-    sock = addresses.connect(where, timeout)
-    if sock is None:
-        return None
-    proxy: Remote[T] = _start(sock, str(where), generated, began, timeout, limits)[0]
+    deadline = time.monotonic() + timeout
+    relay = None
+    try:
+        found = dial(where, peers, timeout)
+        if found is None:
+            return None
+        sock, relay = found
+        proxy: Remote[T] = _start(sock, str(where), generated, deadline, limits)[0]
+    except Timeout:
+        raise Timeout(f"{where} did not answer within {timeout:g} s") from None
+    except Disconnected:
+        if relay is not None and relay.error:
+            # TLS servers refuse a client's certificate after the client has finished.
+            raise AddressError(f"{where}: {relay.error}") from None
+        raise
     return proxy
 
 
@@ -254,7 +195,7 @@ def spawn(
     SchemaError.
     """
     generated = generated_for(_root_class(root))
-    began = time.monotonic()
+    deadline = time.monotonic() + timeout
     ours, theirs = socket.socketpair()
     with ours, theirs:
         fd = theirs.fileno()
@@ -263,7 +204,11 @@ def spawn(
         sock = ours.dup()
     try:
         proxy: Remote[T]
-        proxy, channel = _start(sock, f"spawn:{argv[0]}", generated, began, timeout, limits)
+        proxy, channel = _start(sock, f"spawn:{argv[0]}", generated, deadline, limits)
+    except Timeout:
+        child.terminate()
+        _reap(child)
+        raise Timeout(f"spawn:{argv[0]} did not answer within {timeout:g} s") from None
     except Disconnected as e:
         status = _reap(child)
         raise Disconnected(f"{argv[0]} ended with exit status {status}: {e}") from None
@@ -292,13 +237,13 @@ def serve_spawned(
     if fd is None:
         return False
     root = _root_of(impl)
-    sock = addresses.adopt(fd)
+    sock = sockets.adopt(fd)
     ended = threading.Event()
     with ExitStack() as restore:
         if threading.current_thread() is threading.main_thread():
             restore.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        channel, connection = _connection(sock, f"fd:{fd}", root, limits, tracebacks=tracebacks)
+        channel, connection = open_connection(sock, f"fd:{fd}", root, limits, tracebacks=tracebacks)
         channel.on_stop = ended.set
         channel.start(connection, "mpipc-io parent")
         ended.wait()
@@ -318,38 +263,20 @@ def _ipcfd(argv: Sequence[str]) -> int | None:
 
 
 def _start(
-    sock: socket.socket,
-    description: str,
-    generated: Generated,
-    began: float,
-    seconds: float,
-    limits: Limits,
+    sock: socket.socket, description: str, generated: Generated, deadline: float, limits: Limits
 ) -> tuple[Any, Channel]:
     """Begin to talk on a connected socket, and get the other end's root object."""
-    channel, connection = _connection(sock, description, None, limits, tracebacks=False)
+    channel, connection = open_connection(sock, description, None, limits, tracebacks=False)
     channel.start(connection, f"mpipc-io {description}")
     try:
-        with timeout(began + seconds - time.monotonic()):
+        with within(deadline - time.monotonic()):
             proxy = connection.start(generated)
-    except Timeout:
-        connection.close()
-        channel.join(5)
-        raise Timeout(f"{description} did not answer within {seconds:g} s") from None
     except BaseException:
         connection.close()
         channel.join(5)
         raise
     channel.close_when_idle = True
     return proxy, channel
-
-
-def _connection(
-    sock: socket.socket, description: str, root: Local | None, limits: Limits, *, tracebacks: bool
-) -> tuple[Channel, Connection]:
-    channel = Channel(sock, description, pool_threads=limits.threads)
-    logger = log.Logger() if log.enabled() else None
-    connection = Connection(channel, root, limits, tracebacks=tracebacks, logger=logger)
-    return channel, connection
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
@@ -362,18 +289,33 @@ def _reap(child: subprocess.Popen[bytes]) -> int:
     return child.wait()
 
 
+def _roots_of(impl: object) -> Callable[[Peer], Local]:
+    """What `serve` was given, as a function that makes the capability a client starts with."""
+    if callable(impl) and not isinstance(impl, type) and _root_interface(impl) is None:
+        return lambda peer: _root_of(impl(peer))
+    _root_of(impl)  # so that what is wrong is said now
+    return lambda peer: _root_of(impl)
+
+
 def _root_of(impl: object) -> Local:
     """`impl` as the capability that clients start with."""
     if isinstance(impl, type):
         raise SchemaError(f"{impl.__name__} is a class: serve an object of it instead")
+    interface = _root_interface(impl)
+    if interface is None:
+        raise SchemaError(
+            f"{type(impl).__name__} implements no root interface: derive it from an ABC that is"
+            " decorated with @mpipc.interface(root=True)"
+        )
+    return Local(impl, generated_for(interface).server)
+
+
+def _root_interface(impl: object) -> type | None:
     for cls in type(impl).__mro__:
         options = options_of(cls, INTERFACE)
         if isinstance(options, InterfaceOptions) and options.root:
-            return Local(impl, generated_for(cls).server)
-    raise SchemaError(
-        f"{type(impl).__name__} implements no root interface: derive it from an ABC that is"
-        " decorated with @mpipc.interface(root=True)"
-    )
+            return cls
+    return None
 
 
 def _root_class(root: object) -> type:

@@ -1,0 +1,54 @@
+"""Connecting: to a server that may be trusted."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from mpipc.errors import AddressError, Disconnected
+from mpipc.ipc import peers, sockets, tls
+from mpipc.ipc.address import Address, FdAddress, TcpAddress
+from mpipc.ipc.peers import Allowed
+
+
+def dial(
+    address: Address, allowed: Allowed | None, timeout: float
+) -> tuple[socket.socket, tls.Relay | None] | None:
+    """A connected socket, and with TLS what stands behind it; None where nobody listens and the
+    address is optional. Raises AddressError, Timeout."""
+    deadline = time.monotonic() + timeout
+    protection = address.protection
+    admitted = peers.admission(allowed, protection)
+    context = tls.context(protection.certs, server=False) if protection.certs else None
+    if context and not isinstance(address, TcpAddress):
+        raise AddressError(f"{address}: without a host no certificate can be checked")
+    sock = sockets.connect(address, timeout)
+    if sock is None:
+        return None
+    relay = None
+    try:
+        left = max(0.0, deadline - time.monotonic())
+        if context:
+            assert isinstance(address, TcpAddress)
+            try:
+                wrapped, peer = tls.handshake(sock, context, address.host, left)
+            except tls.TlsError as e:
+                raise tls.TlsError(f"{address}: {e}") from None
+            relay = tls.Relay(wrapped)
+        elif isinstance(address, FdAddress) and allowed is None:
+            return sock, None  # whoever passed the socket on has decided
+        else:
+            peer = peers.peer_of(sock, protection, left)
+        if not admitted(peer):
+            raise AddressError(f"{address}: {peer} serves there, who is not trusted: see `peers`")
+    except Disconnected:
+        return sock, None  # nobody is there to be trusted, but it may have left word why
+    except BaseException:
+        sock.close()
+        if relay is not None:
+            relay.close()
+        raise
+    if relay is None:
+        return sock, None
+    relay.start(f"mpipc-tls {address}")
+    return relay.inner, relay

@@ -1,0 +1,340 @@
+"""Listening: who is let in, what becomes of a client, and when it is dropped."""
+
+from __future__ import annotations
+
+import logging
+import math
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from mpipc.capnp.connection import Connection
+from mpipc.capnp.message import Limits
+from mpipc.capnp.proxy import Local
+from mpipc.capnp.rpc_messages import abort
+from mpipc.errors import IpcError
+from mpipc.ipc import forks, log, peers, sockets, systemd, tls
+from mpipc.ipc.address import Address, UnixAddress
+from mpipc.ipc.channel import Channel
+from mpipc.ipc.peers import Peer
+
+_log = logging.getLogger("mpipc")
+
+_ACCEPT_RETRY = 0.1  # seconds to wait when the process is out of descriptors
+_LOOKS = 4  # how often an idle client is looked at before it is dropped
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What a server demands of its clients; `mpipc.serve` explains each."""
+
+    limits: Limits
+    tracebacks: bool
+    allowed: Callable[[Peer], bool]
+    max_connections: int
+    max_connections_per_peer: int
+    construct_timeout: float
+    idle_timeout: float | None
+
+
+class Server:
+    """Listens and serves each client that connects, in threads; made by `serve`.
+
+    `address` is where it listens, with what the system filled in (a free port).
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: Address,
+        root_for: Callable[[Peer], Local],
+        rules: Rules,
+        tls_context: ssl.SSLContext | None,
+    ) -> None:
+        self.address = str(address)
+        self._where = address
+        self._sock = sock
+        self._root_for = root_for
+        self._rules = rules
+        self._tls_context = tls_context
+        self._lock = threading.Lock()
+        self._clients: set[_Client] = set()
+        self._closing = False
+        self._closed = threading.Event()
+        self._waker, self._woken = socket.socketpair()
+        forks.tell(self)
+        # An inherited socket may be connected already: then its other end is the only client.
+        self._listens = sockets.listens(sock)
+        if not self._listens:
+            self._begin(sock.dup())
+        self._accepting = threading.Thread(
+            target=self._run, name=f"mpipc-accept {self.address}", daemon=True
+        )
+        self._accepting.start()
+
+    def serve_forever(self) -> None:
+        """Block until the server is closed. Ctrl-C raises KeyboardInterrupt as usual. Tells
+        systemd, if it wants to know, that the service is ready."""
+        systemd.notify("READY=1")
+        self._closed.wait()
+
+    def close(self) -> None:
+        """Stop listening, drop every client, and wait until their sockets are closed. May be
+        called more than once, and from any thread."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+        self._closed.set()
+        if isinstance(self._where, UnixAddress):
+            # Ours alone: nobody else can have put another file there meanwhile.
+            self._where.path.unlink(missing_ok=True)
+        self._wake()
+        if threading.current_thread() is not self._accepting:
+            self._accepting.join(5)
+        for sock in (self._sock, self._waker, self._woken):
+            sock.close()
+        with self._lock:
+            clients = list(self._clients)
+        for client in clients:
+            client.close()
+        for client in clients:
+            client.join(5)
+
+    # ------------------------------------------------------------------------------ accepting
+
+    def _run(self) -> None:
+        """Accept clients, and look after those that are there."""
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
+        if self._listens:
+            self._sock.setblocking(False)
+            poll.register(self._sock, select.POLLIN)
+        while not self._closed.is_set():
+            left = self._drop_silent()
+            ready = poll.poll(None if left is None else math.ceil(left * 1000))
+            if any(fd == self._woken.fileno() for fd, _ in ready):
+                self._woken.recv(1 << 10)
+            elif ready:
+                self._accept()
+
+    def _wake(self) -> None:
+        """Have the accepting thread look around."""
+        try:
+            self._waker.send(b"\0", socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # it has been woken often enough, or has ended
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._sock.accept()
+        except BlockingIOError:
+            return  # another process that listens on the same socket was faster
+        except OSError as e:
+            # Out of descriptors, or a client that left at once: go on when there is room.
+            _log.warning("cannot accept a client on %s: %s", self.address, e.strerror)
+            self._closed.wait(_ACCEPT_RETRY)
+            return
+        self._begin(sock)
+
+    def _begin(self, sock: socket.socket) -> None:
+        client = _Client(sock)
+        with self._lock:
+            self._clients.add(client)
+            count = len(self._clients)
+        if count > self._rules.max_connections:
+            self._refuse(client, sock, f"more than {self._rules.max_connections} connections")
+        elif self._tls_context is None:
+            self._admit(client, sock)
+        else:
+            threading.Thread(
+                target=self._admit_with_tls,
+                args=[client, sock, self._tls_context],
+                name=f"mpipc-tls {self.address}",
+                daemon=True,
+            ).start()
+
+    def _admit_with_tls(
+        self, client: _Client, sock: socket.socket, context: ssl.SSLContext
+    ) -> None:
+        """Find out who a client is; it must not keep the others waiting meanwhile."""
+        timeout = self._rules.construct_timeout
+        if not tls.speaks_tls(sock, timeout):
+            self._refuse(client, sock, f"{self.address} is for clients with certificates (TLS)")
+            return
+        try:
+            wrapped, peer = tls.handshake(sock, context, None, timeout)
+        except tls.TlsError as e:
+            self._refuse(client, sock, str(e))
+            return
+        client.sock = wrapped
+        reason = self._objection(client, peer)
+        if reason:
+            self._refuse(client, wrapped, reason)
+            return
+        relay = tls.Relay(wrapped)
+        self._serve(client, relay.inner, peer)
+        relay.run()
+
+    def _admit(self, client: _Client, sock: socket.socket) -> None:
+        try:
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer = peers.peer_of(sock, self._where.protection, 0)
+        except (IpcError, OSError) as e:
+            self._refuse(client, sock, str(e))
+            return
+        reason = self._objection(client, peer)
+        if reason:
+            self._refuse(client, sock, reason)
+        else:
+            self._serve(client, sock, peer)
+
+    def _objection(self, client: _Client, peer: Peer) -> str:
+        """Why a peer may not talk, "" if it may."""
+        try:
+            if not self._rules.allowed(peer):
+                return f"{peer} may not talk to {self.address}"
+        except Exception as e:
+            _log.exception("the function that says who may talk failed")
+            return f"nobody can say whether {peer} may talk ({type(e).__name__})"
+        client.key = peer.pid, peer.uid, peer.name
+        most = self._rules.max_connections_per_peer
+        with self._lock:
+            if sum(each.key == client.key for each in self._clients) > most:
+                return f"more than {most} connections of {peer}"
+        return ""
+
+    def _refuse(self, client: _Client, sock: socket.socket, reason: str) -> None:
+        _log.warning("refused a client of %s: %s", self.address, reason)
+        self._gone(client)
+        try:
+            sock.settimeout(1)
+            sock.send(abort(reason))
+        except (OSError, ValueError):
+            pass  # it need not listen
+        sock.close()
+
+    def _serve(self, client: _Client, sock: socket.socket, peer: Peer) -> None:
+        rules = self._rules
+        try:
+            root = self._root_for(peer)
+            channel, connection = open_connection(
+                sock, self.address, root, rules.limits, tracebacks=rules.tracebacks
+            )
+        except Exception as e:
+            # Out of descriptors, or whoever makes the root objects has none for this peer.
+            self._refuse(client, sock, f"{type(e).__name__}: {e}")
+            return
+        channel.on_stop = lambda: self._gone(client)
+        client.serves(channel, connection)
+        channel.start(connection, f"mpipc-io {self.address}")
+        if self._closed.is_set():
+            client.close()
+        self._wake()
+
+    def _gone(self, client: _Client) -> None:
+        with self._lock:
+            self._clients.discard(client)
+        if not self._listens:
+            self._closed.set()
+            self._wake()
+
+    # ---------------------------------------------------------------------- looking after them
+
+    def _drop_silent(self) -> float | None:
+        """Drop clients that have been silent for too long; seconds until the next look, None when
+        nobody needs one."""
+        now = time.monotonic()
+        looks = []
+        with self._lock:
+            clients = list(self._clients)
+        for client in clients:
+            connection = client.connection
+            if connection is None:
+                continue  # the handshake has a timeout of its own
+            if not connection.greeted:
+                limit: float | None = self._rules.construct_timeout
+                since, reason = client.since, "it has not asked for anything"
+            else:
+                limit = self._rules.idle_timeout
+                since, reason = client.quiet_since(now), "it was idle"
+            if limit is None:
+                continue
+            if now - since > limit:
+                connection.drop(f"{reason} for {limit:g} s")
+            else:
+                looks.append(min(limit / _LOOKS, since + limit - now))
+        return min(looks, default=None)
+
+    def forked(self) -> None:
+        """In a forked child: the sockets are the parent's, and so is the socket file."""
+        self._lock = threading.Lock()
+        self._closing = True
+        self._closed = threading.Event()
+        self._closed.set()
+        for sock in (self._sock, self._waker, self._woken):
+            sock.close()
+        for client in self._clients:
+            client.sock.close()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Server {self.address}{' closed' if self._closed.is_set() else ''}>"
+
+
+class _Client:
+    """One client, from when it was accepted until it is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.since = time.monotonic()
+        self.key: object = None
+        self.connection: Connection | None = None
+        self._channel: Channel | None = None
+        self._heard = 0
+        self._quiet_since = self.since
+
+    def serves(self, channel: Channel, connection: Connection) -> None:
+        self._channel, self.connection = channel, connection
+
+    def quiet_since(self, now: float) -> float:
+        """When this was called and nothing had been heard of the client, nor any call in progress,
+        since the time before."""
+        assert self.connection is not None
+        if self.connection.busy or self.connection.heard != self._heard:
+            self._heard = self.connection.heard
+            self._quiet_since = now
+        return self._quiet_since
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+        else:
+            try:
+                self.sock.shutdown(socket.SHUT_RDWR)  # which ends the handshake
+            except OSError:
+                pass
+
+    def join(self, timeout: float) -> None:
+        if self._channel is not None:
+            self._channel.join(timeout)
+
+
+def open_connection(
+    sock: socket.socket, description: str, root: Local | None, limits: Limits, *, tracebacks: bool
+) -> tuple[Channel, Connection]:
+    """A channel on a connected socket, and the protocol on it; both still to be started."""
+    channel = Channel(sock, description, pool_threads=limits.threads)
+    logger = log.Logger() if log.enabled() else None
+    connection = Connection(channel, root, limits, tracebacks=tracebacks, logger=logger)
+    return channel, connection
