@@ -13,7 +13,6 @@ signature, abstractness, `isinstance` and type checking do not change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import EllipsisType
 from typing import Annotated, TypeVar, overload
 
 import msgspec
@@ -43,6 +42,7 @@ UInt32 = Annotated[int, WireType("UInt32")]
 UInt64 = Annotated[int, WireType("UInt64")]
 Float32 = Annotated[float, WireType("Float32")]
 Float64 = Annotated[float, WireType("Float64")]
+Void = Annotated[None, WireType("Void")]
 
 
 class _Ordinal(msgspec.Struct, frozen=True):
@@ -60,13 +60,16 @@ class Field(_Ordinal, frozen=True, kw_only=True):
     `wire_default`  the schema's default value, with which the wire value is XORed (WIRE.md,
                     "Defaults"): both ends must agree on it. Not a Python default.
     `has_flag`      True: a Bool `hasX` beside an optional value, also where null could say None.
-                    By default only types that are not pointers have one.
+                    By default only types that are not pointers have one. An alias such as UInt32:
+                    the flag is of this type instead.
+    `skip`          C++ has no such member, and custom code fills the field: `$Proxy.skip`.
     """
 
     name: str | None = None
     cxx_name: str | None = None
     wire_default: object = ...
-    has_flag: bool | EllipsisType = ...
+    has_flag: object = ...
+    skip: bool = False
 
 
 class Results(msgspec.Struct):
@@ -77,7 +80,8 @@ class Results(msgspec.Struct):
 class Raises(msgspec.Struct, frozen=True):
     """A declared exception: it travels as a result field and is raised again on the other side.
 
-    `exception` is the Python class; it is raised with the text as its only argument.
+    `exception` is the Python class; it is raised with the text as its only argument. One that is a
+    struct, too (a dataclass), travels as that.
     `name` is the result field, `cxx_name` the C++ class written as `$Proxy.exception`.
     `ordinal` is the field's ordinal; left out: before all other results.
     """
@@ -121,6 +125,7 @@ class StructOptions(msgspec.Struct, frozen=True):
 
     name: str | None = None
     wrap: str | None = None
+    count: int | None = None
 
     def __call__(self, cls: C) -> C:
         setattr(cls, STRUCT, self)
@@ -132,6 +137,7 @@ class MethodOptions(msgspec.Struct, frozen=True):
 
     ordinal: int | None = None
     name: str | None = None
+    cxx_name: str | None = None
     context: bool = True
     raises: tuple[Raises, ...] = ()
     deprecated: str = ""
@@ -171,16 +177,23 @@ def interface(
 @overload
 def struct(cls: C) -> C: ...
 @overload
-def struct(*, name: str | None = None, wrap: str | None = None) -> StructOptions: ...
 def struct(
-    cls: C | None = None, *, name: str | None = None, wrap: str | None = None
+    *, name: str | None = None, wrap: str | None = None, count: int | None = None
+) -> StructOptions: ...
+def struct(
+    cls: C | None = None,
+    *,
+    name: str | None = None,
+    wrap: str | None = None,
+    count: int | None = None,
 ) -> C | StructOptions:
     """Give a struct class attributes in the schema (optional).
 
     `name`  schema name; left out: the class's name.
     `wrap`  the C++ struct, written as `$Proxy.wrap`.
+    `count` how many C++ parameters make up a parameter of this type, written as `$Proxy.count`.
     """
-    options = StructOptions(name, wrap)
+    options = StructOptions(name, wrap, count)
     return options if cls is None else options(cls)
 
 
@@ -191,6 +204,7 @@ def method(
     ordinal: int | None = None,
     *,
     name: str | None = None,
+    cxx_name: str | None = None,
     context: bool = True,
     raises: RaisesArgument | None = None,
     deprecated: str = "",
@@ -200,6 +214,7 @@ def method(
     `ordinal`     its `@N`; left out: the one that it has in the committed schema, and for a new
                   method the next free one, in order of declaration.
     `name`        its schema name; left out: the Python name in lowerCamelCase.
+    `cxx_name`    the C++ method's name, where it is not the schema name: `$Proxy.name`.
     `context`     False: no Context parameter; the method runs on the connection's I/O thread and
                   must not block (WIRE.md, "A call").
     `raises`      exceptions that travel as results and are raised again by the caller's proxy:
@@ -213,7 +228,7 @@ def method(
     else:
         given = raises if isinstance(raises, Sequence) else (raises,)
     declared = tuple(r if isinstance(r, Raises) else Raises(r) for r in given)
-    return MethodOptions(ordinal, name, context, declared, deprecated)
+    return MethodOptions(ordinal, name, cxx_name, context, declared, deprecated)
 
 
 def options_of(cls: object, attribute: str) -> object | None:

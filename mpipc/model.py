@@ -52,6 +52,11 @@ class DataType:
 
 
 @dataclass(frozen=True, slots=True)
+class VoidType:
+    """None, which takes no place."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListType:
     """list[T], tuple[T, ...], set[T], frozenset[T] <-> List(T)."""
 
@@ -97,8 +102,8 @@ class TimedeltaType:
 
 
 Type: TypeAlias = (
-    Primitive | TextType | DataType | ListType | MapType | StructType | InterfaceType | EnumType
-    | TimedeltaType
+    VoidType | Primitive | TextType | DataType | ListType | MapType | StructType | InterfaceType
+    | EnumType | TimedeltaType
 )  # fmt: skip
 
 
@@ -125,13 +130,14 @@ SlotType: TypeAlias = Type | Context | ThreadMap
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One field of a Cap'n Proto struct. `annotations` are (name in proxy.capnp, value)."""
+    """One field of a Cap'n Proto struct. `annotations` are (name in proxy.capnp, value), without
+    a value for `skip`."""
 
     name: str
     ordinal: int
     type: SlotType
     default: bool | int | float | None = None
-    annotations: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +203,13 @@ class Struct:
     fields: tuple[Field, ...]
     wrap: str | None = None
     doc: str = ""
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredException:
-    """An exception that travels in a Text result slot (`slot`), set when it was raised."""
+    """An exception that travels in a result slot (`slot`), set when it was raised: its text, or
+    the struct that it is."""
 
     key: TypeName
     slot: Slot

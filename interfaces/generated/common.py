@@ -7,7 +7,7 @@ from mpipc.capnp.runtime import Generated, Message, Struct, Writer, describe
 
 from .. import common as _common
 
-MODEL = "ed78bab5259b9fd941361a9ec93e6e1a"
+MODEL = "d5f4260336d4daf10c76a2a8bb673efe"
 SOURCES: dict[str, str] = {
     "interfaces.common": "62e8d723520de38b57e6ea9587e1b4b6",
 }

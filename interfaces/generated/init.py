@@ -31,9 +31,9 @@ SOURCES: dict[str, str] = {
     "interfaces.init": "f14de4840ad718a166160077ca15274b",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
+    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
     "interfaces.echo": "5cfcae8238dc214bf1aa31f5be24f77e",
-    "interfaces.mining": "efae3859d82b535e7cc13ea053661648",
+    "interfaces.mining": "4d202a0a44c9faca867fa14a9021900f",
 }
 
 

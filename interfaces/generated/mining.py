@@ -33,12 +33,12 @@ from .. import common as _common
 from .. import mining as _mining
 from . import common as _common_codec
 
-MODEL = "efae3859d82b535e7cc13ea053661648"
+MODEL = "4d202a0a44c9faca867fa14a9021900f"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "4d6890146faac46bdaa588be38cb189e",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
+    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
 }
 
 

@@ -188,7 +188,13 @@ def _wrong_callable(type: str, value: object) -> Iterator[str]:
         yield _expected("something callable", value)
 
 
+def _wrong_void(type: str, value: object) -> Iterator[str]:
+    if value is not None:
+        yield _expected("None", value)
+
+
 _WRONG = {
+    "Void": _wrong_void,
     "Float32": _wrong_float,
     "Float64": _wrong_float,
     "Bool": _wrong_bool,

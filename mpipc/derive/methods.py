@@ -15,6 +15,7 @@ from mpipc.derive.names import camel, member_name
 from mpipc.derive.records import Member, member, record
 from mpipc.derive.site import Site
 from mpipc.derive.structs import field_members
+from mpipc.derive.types.structs import kind_of
 from mpipc.model import (
     Context,
     DeclaredException,
@@ -22,8 +23,10 @@ from mpipc.model import (
     Record,
     Reserved,
     Slot,
+    StructType,
     TextType,
     ThreadMap,
+    Type,
     TypeName,
 )
 
@@ -98,7 +101,7 @@ def derive_method(
     raised = [
         Member(
             member_name(each.name),
-            TextType(),
+            _exception_type(each.exception, site),
             each.ordinal,
             annotations=(("exception", each.cxx_name),),
         )
@@ -129,6 +132,7 @@ def derive_method(
         returns,
         _exceptions(options.raises, slots),
         options.context,
+        name_annotation=options.cxx_name,
         doc=doc,
         deprecated=options.deprecated,
     )
@@ -169,6 +173,12 @@ def _check_exceptions(declared: Sequence[declare.Raises]) -> None:
                     f"{other} is a {one}, which comes first in `raises`, and would arrive as that",
                     f"{other} before {one}",
                 )
+
+
+def _exception_type(exception: type[Exception], site: Site) -> Type:
+    if kind_of(exception) is None:
+        return TextType()
+    return StructType(site.session.use_struct(exception, site))
 
 
 def _exceptions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
 
@@ -40,10 +40,10 @@ class Member:
     type: SlotType
     ordinal: int | None = None
     default: bool | int | float | None = None
-    annotations: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str | None], ...] = ()
     field: str = ""
     optional: bool = False
-    flag: bool = False
+    flag: Primitive | None = None
     keyword: str = ""
     missing: bool = False
 
@@ -79,26 +79,40 @@ def member(
         type=type,
         ordinal=options.ordinal,
         default=_default(options.wire_default, type),
-        annotations=(("name", cxx_name),) if cxx_name else (),
+        annotations=tuple(_annotations(cxx_name, options)),
         field=name,
         optional=found.optional,
-        flag=_flag(options.has_flag, found, type),
+        flag=_flag(options.has_flag, found, type, site),
         keyword=keyword,
         missing=missing,
     )
 
 
-def _flag(asked: bool | EllipsisType, annotation: Annotation, type: Type) -> bool:
+def _annotations(cxx_name: str | None, options: declare.Field) -> Iterator[tuple[str, str | None]]:
+    if options.skip:
+        yield "skip", None
+    elif cxx_name:
+        yield "name", cxx_name
+
+
+def _flag(asked: object, annotation: Annotation, type: Type, site: Site) -> Primitive | None:
+    """The type of the flag, None where there is none. Raises Mistake."""
     if not annotation.optional:
-        if asked is True:
+        if asked not in (False, ...):
             raise Mistake("has_flag=True on a value that cannot be None", "`| None` after its type")
-        return False
+        return None
     if asked is False and not is_pointer(type):
         raise Mistake(
             "has_flag=False, but without a flag None could not be told from a value",
             "a type without `| None`, or no has_flag",
         )
-    return not is_pointer(type) if asked is ... else bool(asked)
+    if isinstance(asked, bool | EllipsisType):
+        wanted = not is_pointer(type) if asked is ... else asked
+        return Primitive("Bool") if wanted else None
+    found = type_of(site.unwrap(asked), site)
+    if not isinstance(found, Primitive):
+        raise Mistake("has_flag is no type of a number", "True, or an alias such as UInt32")
+    return found
 
 
 def _default(value: object, type: Type) -> bool | int | float | None:
@@ -130,10 +144,11 @@ def record(
     """Number the members, flags right after their values. Returns the record, the declared fields
     in order of declaration, and the slot of every member. Raises Mistake."""
     asked: list[tuple[str, int | None]] = []
+    taken = {each.ordinal for each in members}
     for each in members:
         asked.append((each.slot, each.ordinal))
         if each.flag:
-            asked.append((_flag_name(each.slot), _flag_ordinal(each, locked)))
+            asked.append((_flag_name(each.slot), _flag_ordinal(each, taken, locked)))
     again = repeated(name for name, _ in asked)
     if again:
         raise Mistake(
@@ -150,7 +165,7 @@ def record(
         slots.append(slot)
         flag = None
         if each.flag:
-            flag = Slot(_flag_name(each.slot), next(numbers), Primitive("Bool"))
+            flag = Slot(_flag_name(each.slot), next(numbers), each.flag)
             flags.append(flag)
         if each.field:
             assert not isinstance(each.type, Context | ThreadMap)
@@ -164,11 +179,14 @@ def _flag_name(value: str) -> str:
     return "has" + capitalized(value)
 
 
-def _flag_ordinal(member: Member, locked: Sequence[Reserved]) -> int | None:
+def _flag_ordinal(
+    member: Member, taken: Collection[int | None], locked: Sequence[Reserved]
+) -> int | None:
     """The ordinal that a flag asks for: the one behind its value's. Where that is somebody else's
     already it asks for none, unless its value was only renamed."""
     if member.ordinal is None or not locked:
-        return None if member.ordinal is None else member.ordinal + 1
+        after = None if member.ordinal is None else member.ordinal + 1
+        return None if after in taken else after
     had = {each.name: each.ordinal for each in locked}
     former = next((each.name for each in locked if each.ordinal == member.ordinal), None)
     return None if former is None else had.get(_flag_name(former))

@@ -127,4 +127,6 @@ def derive_struct(session: Session, cls: type) -> Struct:
     members = field_members(cls, site, wrapped=options.wrap is not None)
     found, fields, _ = record(name, members, session.locked(module, name))
     key = TypeName(module, cls.__name__)
-    return Struct(key, name, kind, found, tuple(fields), options.wrap, docstring(cls))
+    return Struct(
+        key, name, kind, found, tuple(fields), options.wrap, docstring(cls), options.count
+    )

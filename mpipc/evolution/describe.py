@@ -30,6 +30,7 @@ from mpipc.model import (
     TextType,
     TimedeltaType,
     Type,
+    VoidType,
 )
 
 
@@ -146,6 +147,8 @@ def _removed(reserved: tuple[Reserved, ...]) -> tuple[Removed, ...]:
 def type_name(type: Type) -> str:
     """A type as somebody writes it in an annotation."""
     match type:
+        case VoidType():
+            return "Void"
         case Primitive("Bool"):
             return "bool"
         case Primitive("Int64"):

@@ -13,7 +13,15 @@ from mpipc.generate.layout import WIDTH
 from mpipc.generate.names import hexadecimal, identifier, method_name, quoted
 from mpipc.generate.records import RecordFormat
 from mpipc.generate.scope import Scope, python_object
-from mpipc.model import Context, Interface, Method, ModuleLayout, Primitive
+from mpipc.model import (
+    Context,
+    Interface,
+    Method,
+    ModuleLayout,
+    Primitive,
+    TextType,
+    ThreadMap,
+)
 
 
 def client_lines(
@@ -64,7 +72,6 @@ def _constants(
 ) -> Iterator[str]:
     name = method_name(interface, method)
     params, results = params_format(method, layout, scope), results_format(method, layout, scope)
-    structure = scope.runtime("Struct")
     arguments = [
         f'"{interface.name}.{method.name}"',
         f"_id_{identifier(interface.key)}",
@@ -78,6 +85,7 @@ def _constants(
     if method.parameters:
         # The Context comes right behind the parameters, so that both are packed in one go.
         behind = "QQ" if _has_context(method) else ""
+        structure = scope.runtime("Struct")
         yield f'_params_out_{name} = {structure}("{params.write_format}{behind}")'
         yield f'_params_in_{name} = {structure}("{params.read_format}")'
     for index, (parameter, value) in enumerate(defaults(interface, method).items()):
@@ -86,6 +94,7 @@ def _constants(
             made = f"{scope.runtime('default_of')}({declared}, {index})"
             yield f"_default_{name}_{parameter} = {made}"
     if results.words:
+        structure = scope.runtime("Struct")
         yield f'_results_out_{name} = {structure}("{results.write_format}")'
         yield f'_results_in_{name} = {structure}("{results.read_format}")'
 
@@ -119,8 +128,12 @@ def _method(
     for declared in method.raises:
         slot = declared.slot
         yield f"        if lo_{slot.name} or hi_{slot.name}:"
-        text = f"_m.text({results.pointer_at(slot, '_s')}, lo_{slot.name}, hi_{slot.name})"
-        yield f"            raise {scope.declared(declared.key)}({text})"
+        pointer = results.pointer_at(slot, "_s"), f"lo_{slot.name}", f"hi_{slot.name}"
+        assert not isinstance(slot.type, Context | ThreadMap)
+        read = convert.from_pointer(slot.type, *pointer)
+        if isinstance(slot.type, TextType):
+            read = f"{scope.declared(declared.key)}({read})"
+        yield f"            raise {read}"
     if method.returns == "value":
         yield f"        return {values[0]}"
     elif method.returns != "none":

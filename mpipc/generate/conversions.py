@@ -25,6 +25,7 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    VoidType,
 )
 
 _ELEMENT = {1: 2, 2: 3, 4: 4, 8: 5}
@@ -170,6 +171,8 @@ class Conversions:
         """The Python type, as a parameter takes it or as a result gives it."""
         scope = self._scope
         match type:
+            case VoidType():
+                return "None"
             case Primitive("Bool"):
                 return scope.builtin("bool")
             case Primitive("Float32" | "Float64"):
@@ -209,6 +212,8 @@ class Conversions:
     def described(self, type: Type) -> str:
         """The type as `describe` and `misfit` take it, to find the value that does not fit."""
         match type:
+            case VoidType():
+                return '"Void"'
             case Primitive(name):
                 return f'"{name}"'
             case TextType():

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.records import RecordFormat, slot_is_pointer
-from mpipc.model import Field, InterfaceType, Primitive, Slot, Struct
+from mpipc.model import Field, InterfaceType, Primitive, Slot, Struct, VoidType
 
 
 def packed(
@@ -25,7 +25,7 @@ def packed(
         if slot_is_pointer(field.slot):
             word = record.pointer_word(field.slot, base)
             slots[field.slot.name] = packed_pointer(field, word, value, convert)
-        else:
+        elif not isinstance(field.type, VoidType):
             number = convert.to_number(field.type, value)
             zero = "False" if field.type == Primitive("Bool") else "0"
             slots[field.slot.name] = _or_zero(field, value, number, zero)
@@ -81,6 +81,8 @@ def unpacked(
     """The expression for a field's value, from its pointer, or from the name that its number is
     read into."""
     slot = field.slot
+    if isinstance(field.type, VoidType):
+        return "None"
     if pointer:
         value = convert.from_pointer(field.type, *pointer)
     else:
@@ -111,9 +113,9 @@ def unpack_lines(
     """Lines that unpack a record at byte `_at` of the message `_m`, and the fields' values. Where
     they or `others`, more pointers, need it, `_s` becomes the position of the pointer section."""
     targets = record.targets()
-    if not targets:
-        return [], []
     values = [unpacked(field, record, pointer_of(field, record), convert) for field in fields]
+    if not targets:
+        return [], values
     sizes = f"{record.data_words}, {record.pointer_count}"
     left = ", ".join(targets) if len(targets) > 1 else f"({targets[0]},)"
     lines = [

@@ -19,6 +19,7 @@ from mpipc.model import (
     RecordLayout,
     Slot,
     TimedeltaType,
+    VoidType,
 )
 
 CODES = {
@@ -44,7 +45,7 @@ def wire_primitive(slot: Slot) -> Primitive | None:
 
 def slot_is_pointer(slot: Slot) -> bool:
     """Whether a slot is in the pointer section (Context and ThreadMap are)."""
-    return wire_primitive(slot) is None
+    return wire_primitive(slot) is None and not isinstance(slot.type, VoidType)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,16 @@ from mpipc.generate.conversions import Conversions
 from mpipc.generate.fields import blamed, packed, unpack_lines
 from mpipc.generate.names import hexadecimal, identifier, method_name
 from mpipc.generate.scope import Scope
-from mpipc.model import Interface, Method, ModuleLayout, Slot, TypeName
+from mpipc.model import (
+    Context,
+    Interface,
+    Method,
+    ModuleLayout,
+    Slot,
+    TextType,
+    ThreadMap,
+    TypeName,
+)
 
 
 def server_lines(
@@ -45,17 +54,24 @@ def _function(
         yield f"    {call}"
     for declared in method.raises:
         yield f"    except {scope.declared(declared.key)} as _e:"
-        yield from _raised(name, method, declared.slot, layout, scope)
+        yield from _raised(name, method, declared.slot, layout, scope, convert)
     yield from _results(interface, method, layout, scope, convert)
 
 
 def _raised(
-    name: str, method: Method, slot: Slot, layout: ModuleLayout, scope: Scope
+    name: str,
+    method: Method,
+    slot: Slot,
+    layout: ModuleLayout,
+    scope: Scope,
+    convert: Conversions,
 ) -> Iterator[str]:
     """Results that say only that a declared exception was raised."""
     results = results_format(method, layout, scope)
-    text = f"_w.text({results.pointer_word(slot, 0)}, {scope.builtin('str')}(_e))"
-    arguments = ", ".join(results.arguments({slot.name: text}))
+    assert not isinstance(slot.type, Context | ThreadMap)
+    value = f"{scope.builtin('str')}(_e)" if isinstance(slot.type, TextType) else "_e"
+    written = convert.to_pointer(slot.type, results.pointer_word(slot, 0), value)
+    arguments = ", ".join(results.arguments({slot.name: written}))
     yield f"        _w = {scope.runtime('Writer')}({results.words})"
     yield f"        _w.parts[0] = _results_out_{name}.pack({arguments})"
     yield "        return _w"

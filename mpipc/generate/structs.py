@@ -30,7 +30,7 @@ from mpipc.generate.fields import (
 from mpipc.generate.names import identifier
 from mpipc.generate.records import Number, RecordFormat, slot_is_pointer
 from mpipc.generate.scope import Scope
-from mpipc.model import DataType, Field, RecordLayout, Struct, TextType
+from mpipc.model import DataType, Field, RecordLayout, Struct, TextType, VoidType
 
 
 def struct_lines(
@@ -271,6 +271,8 @@ class _Columns:
     def _read_column(self, field: Field) -> str:
         """The expression for all values of a field."""
         slot, flag = field.slot, field.flag
+        if isinstance(field.type, VoidType):
+            return "[None] * _rows.count"
         pointer: Pointer | None
         if slot_is_pointer(slot):
             index = next(i for i, each in self._record.pointers.items() if each is slot)

@@ -29,6 +29,7 @@ from mpipc.model import (
     ThreadMap,
     TimedeltaType,
     TypeName,
+    VoidType,
 )
 from mpipc.schema.ids import child_id
 from mpipc.schema.paths import import_path
@@ -84,8 +85,10 @@ class _Writer:
     def _head(self, kind: str, declared: Interface | Struct, extends: str = "") -> str:
         """The line that opens a declaration, its id stated."""
         type_id = child_id(self._module.id, declared.name)
-        wrap = _annotations([("wrap", declared.wrap)] if declared.wrap is not None else [])
-        return f"{kind} {declared.name} @{type_id:#x}{extends}{wrap} {{"
+        said = _annotations([("wrap", declared.wrap)] if declared.wrap is not None else [])
+        if isinstance(declared, Struct) and declared.count is not None:
+            said += f" $Proxy.count({declared.count})"
+        return f"{kind} {declared.name} @{type_id:#x}{extends}{said} {{"
 
     def _interface(self, interface: Interface) -> Iterator[str]:
         bases = ", ".join(self._names[base] for base in interface.bases)
@@ -149,6 +152,8 @@ class _Writer:
 
     def _type(self, type: SlotType) -> str:
         match type:
+            case VoidType():
+                return "Void"
             case Primitive(name):
                 return name
             case TextType():
@@ -233,8 +238,11 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _annotations(annotations: Iterable[tuple[str, str]]) -> str:
-    return "".join(f" $Proxy.{name}({_quoted(value)})" for name, value in annotations)
+def _annotations(annotations: Iterable[tuple[str, str | None]]) -> str:
+    return "".join(
+        f" $Proxy.{name}" + ("" if value is None else f"({_quoted(value)})")
+        for name, value in annotations
+    )
 
 
 def _default(slot: Slot) -> str:

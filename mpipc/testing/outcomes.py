@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mpipc.model import DeclaredException, Field, Method, TextType
+from mpipc.model import DeclaredException, Field, Method, StructType, TextType
 from mpipc.testing.comparing import Comparing
 from mpipc.testing.strategies import Strategies, python_class, results_of
 
@@ -16,7 +16,10 @@ def answers(method: Method, strategies: Strategies) -> st.SearchStrategy[Any]:
     """What a method may return, and the exceptions that it may raise."""
     found = strategies.results(method)
     for declared in method.raises:
-        found |= st.builds(python_class(declared.key), st.text(max_size=20))
+        if isinstance(declared.slot.type, StructType):
+            found |= strategies.of(declared.slot.type)
+        else:
+            found |= st.builds(python_class(declared.key), st.text(max_size=20))
     return found
 
 
@@ -31,7 +34,11 @@ def outcome_of(method: Method, call: Callable[[], Any]) -> Any:
 def same_outcome(comparing: Comparing, method: Method, given: Any, arrived: Any) -> bool:
     """Whether what a call returned or raised is what the method was told to."""
     if isinstance(given, BaseException):
-        expected = python_class(_declared(method, given).key)(str(given))
+        declared = _declared(method, given)
+        if isinstance(declared.slot.type, StructType):
+            field = _field(declared)
+            return type(arrived) is type(given) and comparing.same([field], [given], [arrived])
+        expected = python_class(declared.key)(str(given))
         return type(arrived) is type(expected) and arrived.args == expected.args
     if isinstance(arrived, BaseException):
         return False
@@ -43,9 +50,15 @@ def same_outcome(comparing: Comparing, method: Method, given: Any, arrived: Any)
 def as_results(method: Method, outcome: Any) -> tuple[Sequence[Field], tuple[Any, ...]]:
     """The fields of the results message that an outcome sets, and their values."""
     if isinstance(outcome, BaseException):
-        slot = _declared(method, outcome).slot
-        return [Field(slot.name, TextType(), slot)], (str(outcome),)
+        field = _field(_declared(method, outcome))
+        return [field], (outcome if isinstance(field.type, StructType) else str(outcome),)
     return method.result_fields, results_of(method, outcome)
+
+
+def _field(declared: DeclaredException) -> Field:
+    slot = declared.slot
+    assert isinstance(slot.type, TextType | StructType)
+    return Field(slot.name, slot.type, slot)
 
 
 def _declared(method: Method, error: BaseException) -> DeclaredException:

@@ -30,6 +30,7 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    VoidType,
 )
 from mpipc.schema import committed_lock
 from mpipc.testing.building import built
@@ -89,6 +90,8 @@ class Strategies:
     def of(self, type: Type) -> st.SearchStrategy[Any]:
         """Values of a type."""
         match type:
+            case VoidType():
+                return st.none()
             case Primitive("Bool"):
                 return st.booleans()
             case Primitive("Float32"):

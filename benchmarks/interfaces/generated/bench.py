@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "9a5a93b1607fd010550d574197a0e313"
+MODEL = "5b8fd394173d95805635d7026fc076b5"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "8470cd595498a6675c0e214ab85c0e3d",
 }

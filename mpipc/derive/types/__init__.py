@@ -12,6 +12,7 @@ from mpipc.derive.types import (
     structs,
     texts,
     timedeltas,
+    voids,
 )
 from mpipc.derive.types.registry import RULES, Rule, element_of, type_of
 
@@ -19,6 +20,7 @@ __all__ = ["RULES", "Rule", "element_of", "type_of"]
 
 RULES += [
     primitives.rule,
+    voids.rule,
     texts.rule,
     timedeltas.rule,
     lists.rule,

@@ -20,6 +20,7 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    VoidType,
 )
 
 
@@ -41,6 +42,8 @@ def rule(annotation: Annotation, site: Site) -> MapType | None:
 def _word(type: Type, site: Site) -> str:
     """A type's part in the name of an entry struct: different for different types."""
     match type:
+        case VoidType():
+            return "Void"
         case Primitive(name):
             return name
         case TextType():

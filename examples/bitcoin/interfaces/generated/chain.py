@@ -33,7 +33,7 @@ SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
+    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
 }
 
 

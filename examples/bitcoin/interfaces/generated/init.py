@@ -30,10 +30,10 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "5ae7c238edd70df0ea294ee01c148483",
-    "interfaces.common": "ed78bab5259b9fd941361a9ec93e6e1a",
+    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
     "interfaces.echo": "5cfcae8238dc214bf1aa31f5be24f77e",
     "interfaces.init": "5b7d1b434038754634f665efb5951f93",
-    "interfaces.mining": "efae3859d82b535e7cc13ea053661648",
+    "interfaces.mining": "4d202a0a44c9faca867fa14a9021900f",
 }
 
 
