@@ -14,11 +14,10 @@ A list of pointers is a list of structs that have one pointer and nothing else.
 from __future__ import annotations
 
 import sys
-from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate
 from struct import Struct
-from typing import Any, TypeVar
+from typing import Any, AnyStr, TypeVar
 
 from mpipc.capnp.message import POINTERS, Message
 from mpipc.capnp.writer import DATA_PAD, LIST_OF_BYTES, MAX_LIST, TEXT_PAD, Writer, as_bytes
@@ -35,8 +34,10 @@ FEW = 24
 _KIND = 0x7_0000_0003  # the bits of a pointer that say what it leads to
 _OFFSET = 0xFFFF_FFFC
 _SIZE = 0x1FFF_FFFF
-_TEXT_PADS = TEXT_PAD * 32  # by the lowest byte of the size
-_DATA_PADS = DATA_PAD * 32
+_WORDS = 0xFFFF_FFF8
+_LANE = (1 << 64) - 1
+_LARGE = 1 << 12  # bytes that take longer to copy than to hand over as they are
+_TEXT_PADS = tuple(pad.decode() for pad in TEXT_PAD)
 
 
 class ReadRows:
@@ -87,55 +88,99 @@ class ReadRows:
 
     def texts(self, index: int) -> list[str]:
         """A column of Text; null pointers are empty texts."""
-        message = self._message
-        spans = self._spans(index, closing=1)
-        if spans:
-            starts, ends = spans
-            buf = message.buf
-            if not any(map(buf.__getitem__, ends)):
+        found = self._spans(index, closing=1)
+        if found:
+            buf, starts, sizes, together = found
+            begins = self._each(starts)
+            ends = self._each(starts + sizes)
+            if not any([buf[end] for end in ends]):
                 try:
-                    return [
-                        buf[start:end].decode() for start, end in zip(starts, ends, strict=True)
-                    ]
+                    if together and buf.isascii():
+                        text = buf.decode()
+                        return [text[at:end] for at, end in zip(begins, ends, strict=True)]
+                    return [buf[at:end].decode() for at, end in zip(begins, ends, strict=True)]
                 except UnicodeDecodeError:
                     pass
+        message = self._message
         return [message.text(at, lo, hi) for at, lo, hi in self.pointers(index)]
 
     def datas(self, index: int) -> list[bytes]:
         """A column of Data; null pointers are no bytes."""
-        message = self._message
+        found = self._alike(index)
+        if found:
+            at, size = found
+            one = f"{size}s{-size & 7}x" if size & 7 else f"{size}s"
+            return [*Struct(one * self.count).unpack_from(self._message.buf, at)]
         spans = self._spans(index, closing=0)
         if spans:
-            starts, ends = spans
-            buf = message.buf
-            return [buf[start:end] for start, end in zip(starts, ends, strict=True)]
+            buf, starts, sizes, _ = spans
+            begins, ends = self._each(starts), self._each(starts + sizes)
+            return [buf[at:end] for at, end in zip(begins, ends, strict=True)]
+        message = self._message
         return [message.data(at, lo, hi) for at, lo, hi in self.pointers(index)]
 
-    def _spans(self, index: int, closing: int) -> tuple[Sequence[int], Sequence[int]] | None:
-        """Where the bytes behind a column of pointers begin and end, without `closing` bytes of
-        each; None where that is not plain to see, and then nothing is counted as read."""
+    def _alike(self, index: int) -> tuple[int, int] | None:
+        """Where the bytes behind a column of pointers begin, and how many bytes each has, if all
+        have as many and they are one after the other: hashes, for instance.
+
+        None where that is not so, and then nothing is counted as read.
+        """
+        message, count, step = self._message, self.count, self._step
+        if count < FEW or message.segments or index >= self._pointers:
+            return None
+        first = self._data + index * 8
+        pointers = self._memory.cast("Q")[first // 8 :: step // 8]
+        pointer = pointers[0]
+        size = pointer >> 35
+        words = (size + 7) >> 3
+        start = self._at + first + 8 + ((pointer & _OFFSET) << 1)
+        more = words * 8 - step >> 1  # from one pointer to the next
+        if (
+            pointer & _KIND != LIST_OF_BYTES
+            or start + count * words * 8 > message.end
+            or not 0 <= (pointer & _OFFSET) + (count - 1) * more <= _OFFSET
+            or pointers.tobytes() != _series(pointer, more, count)
+        ):
+            return None
+        message.claim(count + count * words)
+        return start, size
+
+    def _spans(self, index: int, closing: int) -> tuple[bytes, int, int, bool] | None:
+        """The bytes behind a column of pointers, as (memory, where in it each begins, how many
+        bytes each has without `closing` of them, whether they are together): then the memory is
+        nothing else but them, one after the other.
+
+        None where that is not plain to see, and then nothing is counted as read.
+        """
         message, count, step = self._message, self.count, self._step
         if count < FEW or message.segments or index >= self._pointers:
             return None
         first = self._data + index * 8
         ones = _ones(count)
-        words = _lanes(self._memory.cast("Q")[first // 8 :: step // 8].tobytes())
-        if words & _KIND * ones != LIST_OF_BYTES * ones:
+        pointers = _lanes(self._memory.cast("Q")[first // 8 :: step // 8].tobytes())
+        if pointers & _KIND * ones != LIST_OF_BYTES * ones:
             return None
-        sizes = words >> 35 & _SIZE * ones
+        sizes = pointers >> 35 & _SIZE * ones
         if closing and sizes + _SIZE * ones & (_SIZE + 1) * ones != (_SIZE + 1) * ones:
             return None  # a text of no bytes has no NUL
         # An offset that leads backwards looks like one that leads far beyond the end.
         behind = self._at + first + 8
         places = _progression(range(behind, behind + count * step, step))
-        starts = places + ((words & _OFFSET * ones) << 1)
-        unpack = Struct(f"<{count}Q").unpack
-        begins = unpack(starts.to_bytes(count * 8, "little"))
-        ends = unpack((starts + sizes - closing * ones).to_bytes(count * 8, "little"))
-        if max(ends) + closing > message.end:
+        starts = places + ((pointers & _OFFSET * ones) << 1)
+        ends = starts + (sizes + 7 * ones & _WORDS * ones)
+        start, end = starts & _LANE, ends >> (count - 1) * 64
+        if starts >> 64 == ends & (1 << (count - 1) * 64) - 1:
+            if end > message.end:
+                return None
+            message.claim(count + ((end - start) >> 3))
+            return message.buf[start:end], starts - start * ones, sizes - closing * ones, True
+        if max(self._each(ends)) > message.end:
             return None
-        message.claim(count + ((sum(ends) - sum(begins)) >> 3))
-        return begins, ends
+        message.claim(count + (sum(self._each(sizes)) >> 3))
+        return message.buf, starts, sizes - closing * ones, False
+
+    def _each(self, lanes: int) -> tuple[int, ...]:
+        return Struct(f"<{self.count}Q").unpack(lanes.to_bytes(self.count * 8, "little"))
 
 
 def read_texts(message: Message, at: int, lo: int, hi: int) -> list[str]:
@@ -184,48 +229,63 @@ class WriteRows:
 
     def texts(self, index: int, values: Iterable[str]) -> None:
         """Append texts, and fill a column with the pointers to them."""
-        self._bytes(index, [value.encode() for value in values], _TEXT_PADS, closing=1)
+        values = [*values]
+        if "".join(values).isascii():
+            lengths = [*map(len, values)]
+            self._append(index, lengths, closing=1)
+            self._writer.parts.append("".join(_padded(values, lengths, _TEXT_PADS)).encode())
+        else:
+            encoded = [value.encode() for value in values]
+            lengths = [*map(len, encoded)]
+            self._append(index, lengths, closing=1)
+            self._writer.parts += _padded(encoded, lengths, TEXT_PAD)
 
     def datas(self, index: int, values: Iterable[bytes]) -> None:
         """Append Data, and fill a column with the pointers to them."""
-        values = list(values)
-        if {*map(type, values)} - {bytes}:
+        values = [*values]
+        if {*map(type, values)} != {bytes}:
             values = [as_bytes(value) for value in values]
-        self._bytes(index, values, _DATA_PADS, closing=0)
+        lengths = [*map(len, values)]
+        different = {*lengths}
+        self._append(index, lengths, closing=0)
+        if any(length & 7 for length in different):
+            values = _padded(values, lengths, DATA_PAD)
+        if max(different) < _LARGE:
+            values = [b"".join(values)]
+        self._writer.parts += values
 
     def finish(self) -> int:
         """The pointer word of the list, when all columns are filled."""
         self._writer.parts[self._part] = bytes(self._memory)
         return self._pointer
 
-    def _bytes(self, index: int, values: list[bytes], pads: Sequence[bytes], closing: int) -> None:
-        """Append bytes, each padded to whole words."""
+    def _append(self, index: int, lengths: list[int], closing: int) -> None:
+        """Reserve room for texts or bytes of these lengths, which the caller appends, and fill a
+        column with the pointers to them."""
         count, w = self.count, self._writer
-        if len(values) != count:
-            raise ValueError(f"{len(values)} values instead of {count}")
-        if not count:
-            return
-        lengths = array("Q", map(len, values)).tobytes()
-        lowest = lengths[::8]
-        if any(pads[byte] for byte in {*lowest}):
-            parts: list[bytes] = [b""] * (2 * count)
-            parts[::2] = values
-            parts[1::2] = map(pads.__getitem__, lowest)
-            w.parts += parts
+        begin = w.end
+        if len({*lengths}) == 1:
+            size = lengths[0] + closing
+            each = (size + 7) >> 3
+            end = begin + count * each
+            first = (begin - self.places(index)[0] - 1) << 2 | LIST_OF_BYTES | size << 35
+            pointers = _series(first, each - self._step << 2, count)
         else:
-            w.parts += values
-        ones = _ones(count)
-        sizes = _lanes(lengths) + closing * ones
-        words = array("Q", ((sizes + 7 * ones) >> 3 & _SIZE * ones).to_bytes(count * 8, "little"))
-        starts = array("Q", accumulate(words, initial=w.end))
-        end = starts.pop()
-        if end - w.end > MAX_LIST >> 3:
+            ones = _ones(count)
+            column = Struct(f"<{count}Q")
+            sizes = _lanes(column.pack(*lengths)) + closing * ones
+            words = (sizes + 7 * ones) >> 3 & _SIZE * ones
+            *begins, end = accumulate(
+                column.unpack(words.to_bytes(count * 8, "little")), initial=begin
+            )
+            offsets = _lanes(column.pack(*begins)) - _progression(self.places(index)) - ones
+            lanes = (offsets << 2) + (sizes << 35) + LIST_OF_BYTES * ones
+            pointers = lanes.to_bytes(count * 8, "little")
+        if end - begin > MAX_LIST >> 3:
             raise OverflowError("these texts or bytes are too long for Cap'n Proto")
         w.end = end
-        offsets = _lanes(starts.tobytes()) - _progression(self.places(index)) - ones
-        column: Any = (offsets << 2) + (sizes << 35) + LIST_OF_BYTES * ones
-        column = memoryview(column.to_bytes(count * 8, "little")).cast("Q")
-        self._memory.cast("Q")[self._data + index :: self._step] = column
+        filled: Any = memoryview(pointers)
+        self._memory.cast("Q")[self._data + index :: self._step] = filled.cast("Q")
 
 
 def write_few(
@@ -276,6 +336,16 @@ def write_datas(w: Writer, at: int, values: Collection[bytes]) -> int:
     return rows.finish()
 
 
+def _padded(
+    values: Sequence[AnyStr], lengths: Sequence[int], pads: Sequence[AnyStr]
+) -> list[AnyStr]:
+    """The values, each followed by its padding, which depends on its length."""
+    parts = [pads[0]] * (2 * len(values))
+    parts[::2] = values
+    parts[1::2] = [pads[length & 7] for length in lengths]
+    return parts
+
+
 def _lanes(memory: bytes) -> int:
     return int.from_bytes(memory, "little")
 
@@ -286,4 +356,11 @@ def _ones(count: int) -> int:
 
 
 def _progression(numbers: range) -> int:
-    return _lanes(array("Q", numbers).tobytes())
+    return _lanes(Struct(f"<{len(numbers)}Q").pack(*numbers))
+
+
+def _series(first: int, step: int, count: int) -> bytes:
+    """Words that each are `step` more than the one before."""
+    if not step:
+        return first.to_bytes(8, "little") * count
+    return Struct(f"<{count}Q").pack(*range(first, first + count * step, step))
