@@ -93,7 +93,7 @@ class ReadRows:
             buf, starts, sizes, together = found
             begins = self._each(starts)
             ends = self._each(starts + sizes)
-            if not any([buf[end] for end in ends]):
+            if {buf[end] for end in ends} == {0}:  # each has its NUL
                 try:
                     if together and buf.isascii():
                         text = buf.decode()
@@ -263,6 +263,8 @@ class WriteRows:
         """Reserve room for texts or bytes of these lengths, which the caller appends, and fill a
         column with the pointers to them."""
         count, w = self.count, self._writer
+        if len(lengths) != count:
+            raise ValueError(f"{len(lengths)} values instead of {count}")
         begin = w.end
         if len({*lengths}) == 1:
             size = lengths[0] + closing

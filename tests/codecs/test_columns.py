@@ -200,6 +200,16 @@ def test_large_values_are_not_copied() -> None:
     assert all(any(part is value for part in w.parts) for value in values)
 
 
+@pytest.mark.parametrize("write", [write_texts, write_datas])
+def test_a_list_that_has_not_as_many_elements_as_it_says(write: Callable[..., int]) -> None:
+    class Liar(list[Any]):
+        def __len__(self) -> int:
+            return FEW
+
+    with pytest.raises(ValueError, match="values instead of"):
+        write(Writer(1), 0, Liar(["x" if write is write_texts else b"x"] * (FEW + 1)))
+
+
 @pytest.mark.parametrize("value", [b"bytes", 5, None])
 def test_what_is_no_text_is_refused(value: Any) -> None:
     with pytest.raises((TypeError, AttributeError)):
