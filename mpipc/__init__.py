@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpipc import hooks
 from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import close
 from mpipc.declare import (
@@ -12,9 +13,12 @@ from mpipc.declare import (
     Int16,
     Int32,
     Int64,
+    Microseconds,
+    Milliseconds,
     Raises,
     Results,
     SchemaFile,
+    Seconds,
     UInt8,
     UInt16,
     UInt32,
@@ -53,6 +57,8 @@ __all__ = [
     "Int64",
     "IpcError",
     "Limits",
+    "Microseconds",
+    "Milliseconds",
     "Peer",
     "ProtocolError",
     "Raises",
@@ -60,6 +66,7 @@ __all__ = [
     "Results",
     "SchemaError",
     "SchemaFile",
+    "Seconds",
     "Server",
     "Timeout",
     "UInt8",
@@ -70,6 +77,7 @@ __all__ = [
     "Void",
     "close",
     "connect",
+    "hooks",
     "interface",
     "method",
     "serve",

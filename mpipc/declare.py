@@ -13,6 +13,7 @@ signature, abstractness, `isinstance` and type checking do not change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, TypeVar, overload
 
 import msgspec
@@ -43,6 +44,17 @@ UInt64 = Annotated[int, WireType("UInt64")]
 Float32 = Annotated[float, WireType("Float32")]
 Float64 = Annotated[float, WireType("Float64")]
 Void = Annotated[None, WireType("Void")]
+
+
+class TimeUnit(msgspec.Struct, frozen=True):
+    """`Annotated` metadata that makes a timedelta travel as a whole number of units."""
+
+    name: str
+
+
+Seconds = Annotated[timedelta, TimeUnit("Seconds")]
+Milliseconds = Annotated[timedelta, TimeUnit("Milliseconds")]
+Microseconds = Annotated[timedelta, TimeUnit("Microseconds")]
 
 
 class _Ordinal(msgspec.Struct, frozen=True):

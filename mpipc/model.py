@@ -101,15 +101,34 @@ class TimedeltaType:
     """timedelta <-> Float64 milliseconds; `timedelta.max` <-> the largest Float64."""
 
 
+@dataclass(frozen=True, slots=True)
+class HookedType:
+    """A class whose values travel as another type, `wire` (mpipc.hooks). The functions `build` and
+    `read` convert; `takes_type`: `read` takes the class, too. `name`: what people call it."""
+
+    key: TypeName
+    arguments: tuple[TypeName, ...]
+    name: str
+    wire: Type
+    build: TypeName
+    read: TypeName
+    takes_type: bool = False
+
+
 Type: TypeAlias = (
     VoidType | Primitive | TextType | DataType | ListType | MapType | StructType | InterfaceType
-    | EnumType | TimedeltaType
+    | EnumType | TimedeltaType | HookedType
 )  # fmt: skip
 
 
 def is_pointer(type: Type) -> bool:
     """Whether values of this type live in the pointer section, where null can say None."""
-    return not isinstance(type, Primitive | EnumType | TimedeltaType)
+    return not isinstance(carried(type), Primitive | EnumType | TimedeltaType)
+
+
+def carried(type: Type) -> Type:
+    """What a value of a type travels as."""
+    return carried(type.wire) if isinstance(type, HookedType) else type
 
 
 # ------------------------------------------------------------------------------------- wire view

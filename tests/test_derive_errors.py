@@ -15,6 +15,7 @@ WRONG = [
     ["tests.declarations.wrong"],
     ["tests.declarations.wrong_shapes"],
     ["tests.declarations.wrong_together"],
+    ["tests.declarations.wrong_values"],
     [
         "tests.declarations.wrong_id",
         "tests.declarations.wrong_names",

@@ -18,15 +18,20 @@ PACKAGE = ROOT / "mpipc"
 ALLOWED = {
     "errors": set[str](),
     "declare": set[str](),
+    "hooks": set[str](),
+    "standard": {"hooks", "declare"},
     "model": set[str](),
-    "derive": {"declare", "model", "errors"},
+    "derive": {"declare", "hooks", "standard", "model", "errors"},
     "schema": {"derive", "model", "errors"},
     "capnp": {"errors"},
     "generate": {"capnp", "model", "errors", "declare"},
     "ipc": {"generate", "capnp", "declare", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},
     "cli": {"derive", "schema", "model", "errors", "generate", "evolution"},
-    "testing": {"derive", "schema", "model", "declare", "errors", "generate", "capnp", "ipc"},
+    "testing": {
+        *("standard", "derive", "schema", "model", "declare", "errors", "generate", "capnp"),
+        "ipc",
+    },
 }
 LATER = {
     "generate": {"derive", "schema"},  # generating in memory, when there is no up-to-date file

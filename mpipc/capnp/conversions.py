@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import math
+import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 from struct import Struct
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from mpipc.errors import ConversionError
 
 E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")
+V = TypeVar("V")
 
 # Indexing checks that a value is a bool, and makes it a bit.
 BIT = {False: 0, True: 1}
@@ -68,6 +70,37 @@ def float_unxor(code: str, wire: int, default: float) -> float:
     (b,) = bits.unpack(number.pack(default))
     (value,) = number.unpack(bits.pack(wire ^ b))
     return float(value)
+
+
+# --------------------------------------------------------------------------------------- hooks
+
+
+def read_hooked(read: Callable[[V], T], value: V, place: str) -> T:
+    """The value that a hook makes of what arrived. Raises ConversionError, which says where."""
+    try:
+        return read(value)
+    except Exception as error:
+        raise _unreadable(value, place, error) from error
+
+
+def read_each_hooked(read: Callable[[V], T], values: Iterable[V], place: str) -> list[T]:
+    """As `read_hooked`, for each value."""
+    value: object = None
+    try:
+        return [read(value := each) for each in values]
+    except Exception as error:
+        raise _unreadable(value, place, error) from error
+
+
+def _unreadable(value: object, place: str, error: Exception) -> ConversionError:
+    return ConversionError(f"{place}: received {reprlib.repr(value)}: {error}")
+
+
+def build_each(build: Callable[[V], T], values: Collection[V]) -> list[T]:
+    """What a hook makes of each value of a list that is to be sent."""
+    if isinstance(values, str | bytes) or not isinstance(values, Collection):
+        raise TypeError(f"expected a list, got {type(values).__name__}")
+    return [build(each) for each in values]
 
 
 # ------------------------------------------------------------------------------------- objects

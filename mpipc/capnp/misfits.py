@@ -9,6 +9,7 @@ to blame is found out here, afterwards, with a description of each value's type:
     [T], {K: V}                         a list of T, a dict
     (T, None)                           a T or None
     (T, ...)                            a T, in a TypedDict that may lack it
+    Hooked(T, build, W)                 a T, which travels as the W that `build` makes of it
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from __future__ import annotations
 import operator
 import reprlib
 from abc import ABC
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from struct import Struct
 from struct import error as StructError
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from typing_extensions import is_typeddict
 
@@ -29,6 +30,15 @@ from mpipc.errors import ConversionError
 MISFITS = (StructError, TypeError, AttributeError, ValueError, KeyError, OverflowError)
 
 Description: TypeAlias = Any
+
+
+class Hooked(NamedTuple):
+    """Describes a type that travels as another one."""
+
+    cls: type
+    build: Callable[[Any], object]
+    wire: Description
+
 
 _FLOAT32 = Struct("<f")
 _RANGES = {
@@ -68,7 +78,9 @@ def unexpected(expected: str, value: object) -> ConversionError:
 
 def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
     """What is wrong with a value, as far as that can be told, and where in it."""
-    if isinstance(type, tuple):
+    if isinstance(type, Hooked):
+        yield from _wrong_hooked(type, value, path)
+    elif isinstance(type, tuple):
         if value is not None:
             yield from _wrong(type[0], value, path)
     elif isinstance(type, list):
@@ -86,6 +98,18 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
             yield f"{path}: {_expected(f'a {type.__name__}', value)}"
     elif not isinstance(value, type):
         yield f"{path}: {_expected(type.__name__, value)}"
+
+
+def _wrong_hooked(hooked: Hooked, value: object, path: str) -> Iterator[str]:
+    try:
+        built = hooked.build(value)
+    except Exception as error:
+        if isinstance(value, hooked.cls):
+            yield f"{path}: {_shown(value)}: {error}"
+        else:
+            yield f"{path}: {_expected(hooked.cls.__name__, value)}"
+    else:
+        yield from _wrong(hooked.wire, built, path)
 
 
 def _wrong_list(element: Description, value: object, path: str) -> Iterator[str]:

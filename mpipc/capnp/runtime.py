@@ -17,17 +17,20 @@ from mpipc.capnp.columns import (
 )
 from mpipc.capnp.conversions import (
     BIT,
+    build_each,
     default_of,
     duration,
     enum_member,
     float_unxor,
     float_xor,
     milliseconds,
+    read_each_hooked,
+    read_hooked,
     read_object,
     write_object,
 )
 from mpipc.capnp.message import Message
-from mpipc.capnp.misfits import MISFITS, describe, misfit, results_misfit
+from mpipc.capnp.misfits import MISFITS, Hooked, describe, misfit, results_misfit
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod
 from mpipc.capnp.threads import CONTEXT, CONTEXT_CAPS, context_pointer
 from mpipc.capnp.writer import Writer
@@ -44,6 +47,7 @@ __all__ = [
     "Client",
     "ClientMethod",
     "Generated",
+    "Hooked",
     "Message",
     "ReadRows",
     "Server",
@@ -51,6 +55,7 @@ __all__ = [
     "Struct",
     "WriteRows",
     "Writer",
+    "build_each",
     "default_of",
     "describe",
     "duration",
@@ -60,6 +65,8 @@ __all__ = [
     "milliseconds",
     "misfit",
     "read_datas",
+    "read_each_hooked",
+    "read_hooked",
     "read_object",
     "read_texts",
     "results_misfit",

@@ -17,6 +17,7 @@ from mpipc.model import (
     DataType,
     EnumType,
     Field,
+    HookedType,
     Interface,
     InterfaceType,
     ListType,
@@ -169,6 +170,8 @@ def type_name(type: Type) -> str:
             return f"{container}[{type_name(element)}]"
         case MapType(key, value):
             return f"dict[{type_name(key)}, {type_name(value)}]"
+        case HookedType(name=name):
+            return name
         case StructType(key) | InterfaceType(key) | EnumType(key):
             return key.name
 

@@ -130,7 +130,7 @@ def _method(
         yield f"        if lo_{slot.name} or hi_{slot.name}:"
         pointer = results.pointer_at(slot, "_s"), f"lo_{slot.name}", f"hi_{slot.name}"
         assert not isinstance(slot.type, Context | ThreadMap)
-        read = convert.from_pointer(slot.type, *pointer)
+        read = convert.from_pointer(slot.type, *pointer, slot.name)
         if isinstance(slot.type, TextType):
             read = f"{scope.declared(declared.key)}({read})"
         yield f"            raise {read}"

@@ -10,11 +10,13 @@ Four questions per type, as functions from expressions to expressions:
 
 from __future__ import annotations
 
+from mpipc.generate.names import quoted
 from mpipc.generate.records import CODES, SIZES
 from mpipc.generate.scope import Scope
 from mpipc.model import (
     DataType,
     EnumType,
+    HookedType,
     InterfaceType,
     ListType,
     MapType,
@@ -46,13 +48,17 @@ class Conversions:
     # ------------------------------------------------------------------------------ numbers
 
     def to_number(self, type: Type, value: str) -> str:
+        if isinstance(type, HookedType):
+            return self.to_number(type.wire, self._built(type, value))
         if isinstance(type, EnumType):
             return f"{value}.value"
         if isinstance(type, TimedeltaType):
             return f"{self._scope.runtime('milliseconds')}({value})"
         return value
 
-    def from_number(self, type: Type, number: str) -> str:
+    def from_number(self, type: Type, number: str, place: str) -> str:
+        if isinstance(type, HookedType):
+            return self._read(type, self.from_number(type.wire, number, place), place)
         if isinstance(type, EnumType):
             member = self._scope.runtime("enum_member")
             return f"{member}({self._scope.declared(type.key)}, {number})"
@@ -78,9 +84,11 @@ class Conversions:
                 return self._to_list(element, at, value)
             case MapType(entry=entry):
                 return f"{scope.generated(entry, '_write_dict_{}')}(_w, {at}, {value})"
+            case HookedType(wire=wire):
+                return self.to_pointer(wire, at, self._built(type, value))
         raise AssertionError(type)
 
-    def from_pointer(self, type: Type, at: str, lo: str, hi: str) -> str:
+    def from_pointer(self, type: Type, at: str, lo: str, hi: str, place: str) -> str:
         """The value; a null pointer is the type's default value, None for an object."""
         scope = self._scope
         pointer = f"{at}, {lo}, {hi}"
@@ -95,10 +103,28 @@ class Conversions:
                 client = scope.generated(key, "{}Client")
                 return f"{scope.runtime('read_object')}(_m, {lo}, {hi}, {client})"
             case ListType(element, container):
-                return self._from_list(element, container, pointer)
+                return self._from_list(element, container, pointer, place)
             case MapType(entry=entry):
                 return f"{scope.generated(entry, '_read_dict_{}')}(_m, {pointer})"
+            case HookedType(wire=wire):
+                return self._read(type, self.from_pointer(wire, at, lo, hi, place), place)
         raise AssertionError(type)
+
+    # -------------------------------------------------------------------------------- hooks
+
+    def _built(self, type: HookedType, value: str) -> str:
+        return f"{self._scope.declared(type.build)}({value})"
+
+    def _read(self, type: HookedType, value: str, place: str) -> str:
+        read = self._scope.runtime("read_hooked")
+        return f"{read}({self._reader(type)}, {value}, {quoted(place)})"
+
+    def _reader(self, type: HookedType) -> str:
+        """What is called with a value that arrived."""
+        read = self._scope.declared(type.read)
+        if not type.takes_type:
+            return read
+        return f"lambda _x: {read}({self.annotation(type, taken=False)}, _x)"
 
     # -------------------------------------------------------------------------------- lists
 
@@ -122,6 +148,9 @@ class Conversions:
             case StructType(key):
                 self.lists[key] = None
                 return f"{scope.local(key, '_write_list_{}')}(_w, {at}, {value})"
+            case HookedType(wire=wire, build=build):
+                each = f"{scope.runtime('build_each')}({scope.declared(build)}, {value})"
+                return self._to_list(wire, at, each)
         write = self.to_pointer(element, "_at", "_v")
         function, _, arguments = write.partition("(")
         if arguments != "_w, _at, _v)":
@@ -132,8 +161,9 @@ class Conversions:
         code = CODES[name]
         return f'_w.array({at}, {value}, "{code}", {_ELEMENT[SIZES[code]]})'
 
-    def _from_list(self, element: Type, container: str, pointer: str) -> str:
-        """The expression for a list, a tuple, a set or a frozenset."""
+    def _from_list(self, element: Type, container: str, pointer: str, place: str) -> str:
+        """The expression for a list, a tuple, a set or a frozenset; without a container, for
+        whichever sequence is at hand."""
         scope = self._scope
         items, found, loop = "", "list", ""
         match element:
@@ -152,14 +182,19 @@ class Conversions:
             case StructType(key):
                 self.lists[key] = None
                 items = f"{scope.local(key, '_read_list_{}')}(_m, {pointer})"
+            case HookedType(wire=wire):
+                found = "list"
+                values = self._from_list(wire, "", pointer, place)
+                each = scope.runtime("read_each_hooked")
+                items = f"{each}({self._reader(element)}, {values}, {quoted(place)})"
             case _:
-                value = self.from_pointer(element, "_at", "_lo", "_hi")
+                value = self.from_pointer(element, "_at", "_lo", "_hi", place)
                 return _collected(
                     value, f"for _at, _lo, _hi in _m.pointers({pointer})", container, scope
                 )
         if loop:
-            return _collected(self.from_number(element, "_e"), loop, container, scope)
-        return items if found == container else f"{scope.builtin(container)}({items})"
+            return _collected(self.from_number(element, "_e", place), loop, container, scope)
+        return items if container in (found, "") else f"{scope.builtin(container)}({items})"
 
     def _from_array(self, name: str, pointer: str) -> str:
         code = CODES[name]
@@ -189,6 +224,10 @@ class Conversions:
                 return scope.declared(key)
             case InterfaceType(key):
                 return self._object(key)
+            case HookedType(key, arguments):
+                if not arguments:
+                    return scope.declared(key)
+                return f"{scope.declared(key)}[{', '.join(map(scope.declared, arguments))}]"
             case ListType(element, container):
                 inner = self.annotation(element, taken=taken)
                 if container == "tuple":
@@ -230,12 +269,16 @@ class Conversions:
                 return '"Callable"'
             case StructType(key) | InterfaceType(key) | EnumType(key):
                 return self._scope.declared(key)
+            case HookedType(key, wire=wire, build=build):
+                scope = self._scope
+                names = f"{scope.declared(key)}, {scope.declared(build)}"
+                return f"{scope.runtime('Hooked')}({names}, {self.described(wire)})"
         raise AssertionError(type)
 
 
 def _collected(value: str, loop: str, container: str, scope: Scope) -> str:
     """A comprehension that makes a list, a tuple, a set or a frozenset."""
-    if container == "list":
+    if container in ("list", ""):
         return f"[{value} {loop}]"
     if container == "set":
         return f"{{{value} {loop}}}"

@@ -84,9 +84,9 @@ def unpacked(
     if isinstance(field.type, VoidType):
         return "None"
     if pointer:
-        value = convert.from_pointer(field.type, *pointer)
+        value = convert.from_pointer(field.type, *pointer, record.place(field.name))
     else:
-        value = convert.from_number(field.type, record.number(slot))
+        value = convert.from_number(field.type, record.number(slot), record.place(field.name))
     present = is_present(field, record, pointer)
     return f"{value} if {present} else None" if present and not field.missing else value
 

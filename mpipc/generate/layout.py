@@ -34,6 +34,11 @@ def _statement(text: str, indent: str) -> Iterator[str]:
         yield f"{indent}("
         yield from (f"{indent}{_INDENT}{name}," for name in left.split(", "))
         yield f"{indent}) = ("
+    elif text.startswith("return ") and len(items := _split(text[7:], ", ")) > 1:
+        yield f"{indent}return ("
+        for item in items:
+            yield from _expression(item, indent + _INDENT, ",")
+        yield f"{indent})"
     elif text.startswith("return ") and len(_operands(text)) > 1:
         yield from _parenthesized("return ", text.removeprefix("return "), indent)
     elif assigns and "(" not in left and (len(_operands(right)) > 1 or _is_wide(text, indent)):

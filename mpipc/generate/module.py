@@ -16,6 +16,7 @@ from mpipc.generate.servers import server_lines
 from mpipc.generate.stamps import Stamp, digest, sources_of
 from mpipc.generate.structs import list_lines, struct_lines
 from mpipc.model import (
+    HookedType,
     ListType,
     MapType,
     Model,
@@ -168,5 +169,5 @@ def _structs_in(type: Type) -> Iterator[TypeName]:
     match type:
         case StructType(key) | MapType(entry=key):
             yield key
-        case ListType(element):
+        case ListType(element) | HookedType(wire=element):
             yield from _structs_in(element)

@@ -16,7 +16,7 @@ GENERATION = b"2"
 
 LOCALS = frozenset(
     {"_at", "_d", "_e", "_hi", "_impl", "_key", "_lo", "_m", "_p", "_part", "_pointer", "_result"}
-    | {"_rows", "_s", "_v", "_value", "_values", "_w"}
+    | {"_rows", "_s", "_v", "_value", "_values", "_w", "_x"}
 )
 """The variables of generated functions; what users name never begins with an underscore."""
 

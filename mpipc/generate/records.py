@@ -18,8 +18,10 @@ from mpipc.model import (
     Record,
     RecordLayout,
     Slot,
+    ThreadMap,
     TimedeltaType,
     VoidType,
+    carried,
 )
 
 CODES = {
@@ -33,7 +35,9 @@ _BITS_OF = {"f": "I", "d": "Q"}
 
 def wire_primitive(slot: Slot) -> Primitive | None:
     """The primitive that a slot holds, None for a pointer."""
-    type = slot.type
+    if isinstance(slot.type, Context | ThreadMap):
+        return None
+    type = carried(slot.type)
     if isinstance(type, Primitive):
         return type
     if isinstance(type, EnumType):
@@ -84,10 +88,15 @@ class RecordFormat:
         self.shape = layout.data_words | layout.pointers << 16
         self.slots = {slot.name: slot for slot in record.slots}
         self._offsets = layout.offsets
+        self._path = record.path
         self.pointers = {
             layout.offsets[slot.name]: slot for slot in record.slots if slot_is_pointer(slot)
         }
         self.numbers = _numbers(record, layout.offsets)
+
+    def place(self, field: str) -> str:
+        """Where a field is, as errors say: `height`, a method's parameter; `Block.height`."""
+        return field if "$" in self._path else f"{self._path}.{field}"
 
     @property
     def read_format(self) -> str:

@@ -41,6 +41,8 @@ class Scope:
         """A class that a user declared."""
         if key.module == "builtins":
             return self.builtin(key.name)
+        if key.module.partition(".")[0] in sys.stdlib_module_names and "." not in key.name:
+            return self.standard(f"{key.module}.{key.name}")
         return f"{self._alias(key.module, '_types')}.{key.name}"
 
     def generated(self, key: TypeName, pattern: str) -> str:

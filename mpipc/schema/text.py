@@ -11,6 +11,7 @@ from mpipc.model import (
     Context,
     DataType,
     EnumType,
+    HookedType,
     Interface,
     InterfaceType,
     ListType,
@@ -164,6 +165,8 @@ class _Writer:
                 return "Float64"
             case EnumType(_, wire):
                 return wire.name
+            case HookedType(wire=wire):
+                return self._type(wire)
             case ListType(element, _):
                 return f"List({self._type(element)})"
             case MapType(_, _, entry):

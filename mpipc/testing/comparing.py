@@ -10,6 +10,7 @@ from typing import Any
 from mpipc.capnp.proxy import Client
 from mpipc.model import (
     Field,
+    HookedType,
     Interface,
     InterfaceType,
     ListType,
@@ -20,6 +21,7 @@ from mpipc.model import (
     Type,
 )
 from mpipc.testing.building import value_of
+from mpipc.testing.strategies import python_class
 
 Known = Callable[[Interface, Any], Any]
 """What is known of an object or a callable of an interface; never asked about None."""
@@ -81,6 +83,8 @@ class Comparing:
             case StructType(key):
                 fields = self._model.struct(key).fields
                 return self._fields(fields, (value_of(field, value) for field in fields))
+            case HookedType(wire=wire, build=build):
+                return value.__class__, self.plain(wire, python_class(build)(value))
             case InterfaceType(key) if value is not None:
                 return self._known(self._model.interface(key), value)
         return value

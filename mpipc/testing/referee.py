@@ -13,6 +13,7 @@ from typing import Any
 from mpipc.model import (
     EnumType,
     Field,
+    HookedType,
     InterfaceType,
     ListType,
     MapType,
@@ -83,6 +84,8 @@ class Referee(Schemas):
                 for row, (key, each) in zip(rows, value.items(), strict=True):
                     self._set_field(row, key_field, key)
                     self._set_field(row, value_field, each)
+            case HookedType(wire=wire, build=build):
+                self._set(builder, name, wire, python_class(build)(value))
             case InterfaceType():
                 pass  # pycapnp writes no capabilities outside of its RPC: it stays null
             case _:
@@ -140,4 +143,7 @@ class Referee(Schemas):
                 return python_class(key)(value)
             case TimedeltaType():
                 return timedelta.max if value == _FOREVER else timedelta(milliseconds=value)
+            case HookedType(key, _, _, wire, _, read, takes_type):
+                function, found = python_class(read), self._get(wire, value)
+                return function(python_class(key), found) if takes_type else function(found)
         return value

@@ -18,6 +18,7 @@ from mpipc.model import (
     DataType,
     EnumType,
     Field,
+    HookedType,
     Interface,
     InterfaceType,
     ListType,
@@ -34,6 +35,7 @@ from mpipc.model import (
 )
 from mpipc.schema import committed_lock
 from mpipc.testing.building import built
+from mpipc.testing.standard import STANDARD
 
 Objects = Callable[[Interface], st.SearchStrategy[Any]]
 """Makes a strategy for objects of an interface."""
@@ -118,6 +120,8 @@ class Strategies:
                 if not self._most:
                     return st.just({})
                 return st.dictionaries(self._hashable(key), self.of(value), max_size=self._most)
+            case HookedType():
+                return self._hooked(type)
         raise AssertionError(type)
 
     def results(self, method: Method) -> st.SearchStrategy[Any]:
@@ -144,6 +148,20 @@ class Strategies:
         if not type.flags:
             return members
         return st.lists(members, min_size=1).map(lambda chosen: _combined(chosen))
+
+    def _hooked(self, type: HookedType) -> st.SearchStrategy[Any]:
+        """What the hook reads from values that may travel."""
+        if type.read in STANDARD:
+            return STANDARD[type.read]
+        read, cls = python_class(type.read), python_class(type.key)
+
+        def found(value: object) -> list[object]:
+            try:
+                return [read(cls, value) if type.takes_type else read(value)]
+            except Exception:
+                return []
+
+        return self.of(type.wire).map(found).filter(bool).map(lambda found: found[0])
 
     def _struct(self, key: TypeName) -> st.SearchStrategy[Any]:
         if key not in self._structs:

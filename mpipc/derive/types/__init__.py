@@ -5,6 +5,7 @@ from __future__ import annotations
 from mpipc.derive.types import (
     callbacks,
     enums,
+    hooked,
     interfaces,
     lists,
     maps,
@@ -19,6 +20,7 @@ from mpipc.derive.types.registry import RULES, Rule, element_of, type_of
 __all__ = ["RULES", "Rule", "element_of", "type_of"]
 
 RULES += [
+    hooked.rule,
     primitives.rule,
     voids.rule,
     texts.rule,

@@ -11,6 +11,7 @@ from mpipc.derive.types.registry import element_of
 from mpipc.model import (
     DataType,
     EnumType,
+    HookedType,
     InterfaceType,
     ListType,
     MapType,
@@ -21,6 +22,7 @@ from mpipc.model import (
     Type,
     TypeName,
     VoidType,
+    carried,
 )
 
 
@@ -31,7 +33,7 @@ def rule(annotation: Annotation, site: Site) -> MapType | None:
     if len(annotation.args) != 2:
         raise Mistake("dict without the types of its keys and values", "dict[K, V]")
     key, value = (element_of(arg, site) for arg in annotation.args)
-    if isinstance(key, ListType | MapType | InterfaceType):
+    if isinstance(carried(key), ListType | MapType | InterfaceType):
         raise Mistake("a dict's key must be hashable and have a value", "another type of keys")
     name = f"{_word(key, site)}{_word(value, site)}Entry"
     found = MapType(key, value, TypeName(site.module, name))
@@ -60,3 +62,5 @@ def _word(type: Type, site: Site) -> str:
             return key.name + ("" if wire.name == "Int32" else wire.name)
         case StructType(key) | InterfaceType(key):
             return key.name
+        case HookedType(name=name):
+            return "".join(filter(str.isalnum, name.title() if name.islower() else name))

@@ -56,5 +56,5 @@ def _unsupported(base: object) -> Mistake:
         f"the type {shown(base)} cannot travel",
         "bool, int, float, str, bytes, timedelta, an Enum, a list, tuple[T, ...], set, frozenset "
         "or dict of these, a msgspec.Struct, dataclass, attrs class, NamedTuple or TypedDict, a "
-        "Callable, or an interface",
+        "Callable, an interface, or what is registered in mpipc.hooks",
     )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
+from uuid import UUID
 
 import mpipc
 from mpipc import Field, Float32, Int8, Int32, Raises, UInt16, UInt64
 from tests.codecs.declarations.values import (
     Bits,
     Color,
+    Country,
     Deep,
     Defaults,
     Empty,
     Hash,
     Height,
+    Hooked,
     Kinds,
     Level,
     Lists,
@@ -27,6 +30,7 @@ from tests.codecs.declarations.values import (
     Point,
     Rights,
     Row,
+    Standard,
     StructLists,
     Tables,
     Texts,
@@ -147,6 +151,24 @@ class Echo(ABC):
 
     @abstractmethod
     def tables(self, value: Tables) -> Tables: ...
+
+    @abstractmethod
+    def standard(self, value: Standard) -> Standard: ...
+
+    @abstractmethod
+    def standards(self, value: list[Standard]) -> list[Standard]: ...
+
+    @abstractmethod
+    def hooked(self, value: Hooked) -> Hooked: ...
+
+    @abstractmethod
+    def moment(self, value: datetime) -> datetime: ...
+
+    @abstractmethod
+    def country(self, value: Country | None) -> Country | None: ...
+
+    @abstractmethod
+    def ids(self, value: dict[UUID, list[UUID]]) -> dict[UUID, list[UUID]]: ...
 
     @abstractmethod
     def sequence(self, value: Sequence[Row]) -> list[Row]: ...

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated, NamedTuple, NewType
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Generic, NamedTuple, NewType, TypeVar, get_origin
+from uuid import UUID
 
 import msgspec
 
@@ -18,14 +29,19 @@ from mpipc import (
     Int16,
     Int32,
     Int64,
+    Microseconds,
+    Milliseconds,
+    Seconds,
     UInt8,
     UInt16,
     UInt32,
     UInt64,
+    hooks,
 )
 
 Height = NewType("Height", int)
 Hash = NewType("Hash", bytes)
+T = TypeVar("T")
 
 
 class Color(enum.Enum):
@@ -233,3 +249,118 @@ class Tables:
     rows: dict[int, Row]
     lists: dict[Int8, list[Point]]
     deep: dict[str, dict[UInt8, tuple[str, ...]]]
+
+
+@dataclass
+class Standard:
+    """Types of the standard library."""
+
+    id: UUID
+    amount: Decimal
+    point: complex
+    path: Path
+    pure_path: PurePath
+    posix_path: PurePosixPath
+    windows_path: PureWindowsPath
+    address: IPv4Address
+    address6: IPv6Address
+    network: IPv4Network
+    network6: IPv6Network
+    interface: IPv4Interface
+    interface6: IPv6Interface
+    moment: datetime
+    naive: Annotated[datetime, msgspec.Meta(tz=False)]
+    day: date
+    clock: time
+    seconds: Seconds
+    milliseconds: Milliseconds
+    microseconds: Microseconds
+    maybe: datetime | None
+    perhaps: UUID | None
+    ids: list[UUID]
+    moments: tuple[datetime, ...]
+    days: set[date]
+    nested: list[list[Decimal]]
+    by_id: dict[UUID, datetime]
+
+
+class Code(str):
+    """Derived classes of it travel as Data."""
+
+
+class Country(Code):
+    """One of them."""
+
+
+def build_code(value: Code) -> bytes:
+    return value.encode("latin-1")
+
+
+C = TypeVar("C", bound=Code)
+
+
+def read_code(cls: type[C], data: bytes) -> C:
+    return cls(data.decode("latin-1"))
+
+
+@dataclass(frozen=True)
+class Money:
+    """Travels as another struct."""
+
+    cents: int
+
+    @classmethod
+    def from_point(cls, point: Point) -> Money:
+        return cls(point.x << 32 | point.y & 0xFFFFFFFF)
+
+    def to_point(self) -> Point:
+        low = self.cents & 0xFFFFFFFF
+        return Point(self.cents >> 32, low - (low >> 31 << 32))
+
+
+hooks.register(Code, wire=bytes, build=build_code, read=read_code, subclasses=True)
+hooks.register(Money, wire=Point, build=Money.to_point, read=Money.from_point)
+
+
+class Box(Generic[T]):
+    """What is in it is a number, whatever it is called."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+def is_box(annotation: object, metadata: tuple[object, ...]) -> bool:
+    return get_origin(annotation) is Box
+
+
+def build_box(value: Box[T]) -> int:
+    return value.value
+
+
+def read_box(number: int) -> Box[Any]:
+    return Box(number)
+
+
+hooks.register_if(is_box, wire=UInt8, build=build_box, read=read_box, name="Box")
+
+
+@dataclass
+class Hooked:
+    """Types that travel as others."""
+
+    code: Code
+    country: Country
+    maybe: Country | None
+    countries: tuple[Country, ...]
+    money: Money
+    all_money: list[Money]
+    box: Box[Code]
+    boxes: set[Box[Code]]
+    table: dict[Country, Box[Code]]
+    maybe_box: Annotated[Box[Code] | None, Field(has_flag=True)]
