@@ -27,7 +27,7 @@ ALLOWED = {
     "generate": {"capnp", "model", "errors", "declare"},
     "ipc": {"generate", "capnp", "declare", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},
-    "cli": {"derive", "schema", "model", "errors", "generate", "evolution"},
+    "cli": {"derive", "schema", "model", "errors", "generate", "evolution", "ipc"},
     "testing": {
         *("standard", "derive", "schema", "model", "declare", "errors", "generate", "capnp"),
         "ipc",

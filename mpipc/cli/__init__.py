@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mpipc.errors import IpcError
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_diff(commands)
     _add_describe(commands)
+    _add_certs(commands)
     return parser
 
 
@@ -134,6 +136,32 @@ def _describe(arguments: argparse.Namespace) -> int:
 
     modules = [module for package in arguments.packages for module in describe(package)]
     return show_description(modules, arguments)
+
+
+def _add_certs(commands: Any) -> None:
+    certs = commands.add_parser(
+        "certs",
+        help="make certificates for TLS",
+        description="Make an authority in DIR, unless there is one, and a directory DIR/NAME with "
+        "a certificate for each NAME. The authority's key stays where it is; DIR/NAME is copied.",
+    )
+    certs.add_argument("directory", metavar="DIR", type=Path, help="for example: certs")
+    certs.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME[=HOST,...]",
+        help="of a client; or of a server, with the hosts that clients know it as",
+    )
+    certs.add_argument(
+        "--days", type=int, default=365, help="how long a certificate is valid (default: 365)"
+    )
+    certs.set_defaults(run=_certs)
+
+
+def _certs(arguments: argparse.Namespace) -> int:
+    from mpipc.cli.certs import certs
+
+    return certs(arguments.directory, arguments.names, arguments.days)
 
 
 def _add_packages(command: argparse.ArgumentParser) -> None:

@@ -57,6 +57,8 @@ class Server:
     ) -> None:
         self.address = str(address)
         self._where = address
+        # Clients need not know where the certificates are.
+        self._shown = self.address.removesuffix(str(address.protection))
         self._sock = sock
         self._root_for = root_for
         self._rules = rules
@@ -72,7 +74,7 @@ class Server:
         if not self._listens:
             self._begin(sock.dup())
         self._accepting = threading.Thread(
-            target=self._run, name=f"mpipc-accept {self.address}", daemon=True
+            target=self._run, name=f"mpipc-accept {self._shown}", daemon=True
         )
         self._accepting.start()
 
@@ -136,7 +138,7 @@ class Server:
             return  # another process that listens on the same socket was faster
         except OSError as e:
             # Out of descriptors, or a client that left at once: go on when there is room.
-            _log.warning("cannot accept a client on %s: %s", self.address, e.strerror)
+            _log.warning("cannot accept a client on %s: %s", self._shown, e.strerror)
             self._closed.wait(_ACCEPT_RETRY)
             return
         self._begin(sock)
@@ -154,7 +156,7 @@ class Server:
             threading.Thread(
                 target=self._admit_with_tls,
                 args=[client, sock, self._tls_context],
-                name=f"mpipc-tls {self.address}",
+                name=f"mpipc-tls {self._shown}",
                 daemon=True,
             ).start()
 
@@ -164,7 +166,7 @@ class Server:
         """Find out who a client is; it must not keep the others waiting meanwhile."""
         timeout = self._rules.construct_timeout
         if not tls.speaks_tls(sock, timeout):
-            self._refuse(client, sock, f"{self.address} is for clients with certificates (TLS)")
+            self._refuse(client, sock, f"{self._shown} is for clients with certificates (TLS)")
             return
         try:
             wrapped, peer = tls.handshake(sock, context, None, timeout)
@@ -198,7 +200,7 @@ class Server:
         """Why a peer may not talk, "" if it may."""
         try:
             if not self._rules.allowed(peer):
-                return f"{peer} may not talk to {self.address}"
+                return f"{peer} may not talk to {self._shown}"
         except Exception as e:
             _log.exception("the function that says who may talk failed")
             return f"nobody can say whether {peer} may talk ({type(e).__name__})"
@@ -210,7 +212,7 @@ class Server:
         return ""
 
     def _refuse(self, client: _Client, sock: socket.socket, reason: str) -> None:
-        _log.warning("refused a client of %s: %s", self.address, reason)
+        _log.warning("refused a client of %s: %s", self._shown, reason)
         self._gone(client)
         try:
             sock.settimeout(1)
@@ -224,15 +226,15 @@ class Server:
         try:
             root = self._root_for(peer)
             channel, connection = open_connection(
-                sock, self.address, root, rules.limits, tracebacks=rules.tracebacks
+                sock, self._shown, root, rules.limits, tracebacks=rules.tracebacks
             )
         except Exception as e:
             # Out of descriptors, or whoever makes the root objects has none for this peer.
             self._refuse(client, sock, f"{type(e).__name__}: {e}")
             return
         channel.on_stop = lambda: self._gone(client)
+        channel.start(connection, f"mpipc-io {self._shown}")
         client.serves(channel, connection)
-        channel.start(connection, f"mpipc-io {self.address}")
         if self._closed.is_set():
             client.close()
         self._wake()

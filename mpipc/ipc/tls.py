@@ -125,8 +125,8 @@ def _reason(error: OSError) -> str:
 class Relay:
     """Moves bytes between a TLS socket and `inner`, the end of a socket pair for the channel.
 
-    It owns the TLS socket, and ends when either side does. `error` says why, if that was not in
-    order: a server that refuses a client's certificate says so only after the handshake.
+    It owns the TLS socket, and ends when either side does. `error` says why, when it was something
+    else: a server that refuses a client's certificate says so only after the handshake.
     """
 
     def __init__(self, wrapped: ssl.SSLSocket) -> None:
@@ -135,9 +135,6 @@ class Relay:
         self._tls.setblocking(False)
         self.inner, self._pair = socket.socketpair()
         self._pair.setblocking(False)
-        self._events = select.poll()
-        for each in (self._tls, self._pair):
-            self._events.register(each, 0)
         self._incoming = memoryview(b"")
         self._outgoing = memoryview(b"")
         forks.tell(self)
@@ -153,6 +150,8 @@ class Relay:
                 self._wait()
         except _ChannelClosed:
             self._finish()
+        except ssl.SSLEOFError:
+            pass  # hung up without a goodbye
         except OSError as e:
             self.error = explain(e)
             _log.info("a TLS connection ended: %s", self.error)
@@ -200,17 +199,16 @@ class Relay:
         """Until there is something to do."""
         if self._tls.pending() and not self._incoming:
             return
-        read, write = select.POLLIN, select.POLLOUT
         full, waiting = bool(self._incoming), bool(self._outgoing)
-        self._watch(self._tls, (0 if full else read) | (write if waiting else 0))
-        self._watch(self._pair, (0 if waiting else read) | (write if full else 0))
-        self._events.poll()
-
-    def _watch(self, sock: socket.socket, events: int) -> None:
-        if events:
-            self._events.register(sock, events)
-        else:  # it would still report that it is closed, again and again
-            self._events.unregister(sock)
+        poll = select.poll()
+        for sock, reading, writing in (
+            (self._tls, not full, waiting),
+            (self._pair, not waiting, full),
+        ):
+            events = (select.POLLIN if reading else 0) | (select.POLLOUT if writing else 0)
+            if events:  # else it would still report that it is closed, again and again
+                poll.register(sock, events)
+        poll.poll()
 
     def _finish(self) -> None:
         """The channel is closed: send what it has written before, and say goodbye."""
