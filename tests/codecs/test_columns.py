@@ -15,9 +15,9 @@ from mpipc.capnp.columns import FEW, ReadRows, WriteRows, read_datas, write_data
 from mpipc.capnp.message import DEFAULT_LIMITS, Message, budget
 from mpipc.capnp.writer import Writer
 from mpipc.errors import IpcError, ProtocolError
+from mpipc.testing.loopback import received
 from tests.codecs.declarations.values import Row
 from tests.codecs.echo import REFEREE, method_of
-from tests.codecs.loopback import received
 from tests.mutations import pointers
 
 DATA_WORDS, POINTERS = 2, 2  # of a Row
