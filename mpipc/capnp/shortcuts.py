@@ -167,6 +167,7 @@ def _answer_head(begin: bytes, limits: Limits) -> _AnswerHead | None:
         or segments
         or flags & ~1 != 2  # "no finish needed", with or without "release param caps"
         or lo != _ANSWER_POINTER
+        or words > limits.message_words
         or _beyond(content, words)
     ):
         return None
@@ -189,6 +190,7 @@ def _call_head(chunk: bytes, limits: Limits) -> _CallHead | None:
         or segments
         or to
         or lo != _CALL_POINTER
+        or words > limits.message_words
         or words * 8 != len(chunk) - 8
         or _beyond(content, words)
         or not content[2]
