@@ -74,6 +74,7 @@ class Field(_Ordinal, frozen=True, kw_only=True):
     `has_flag`      True: a Bool `hasX` beside an optional value, also where null could say None.
                     By default only types that are not pointers have one. An alias such as UInt32:
                     the flag is of this type instead.
+    `flag_ordinal`  the flag's `@N`; left out: the one behind its value's.
     `skip`          C++ has no such member, and custom code fills the field: `$Proxy.skip`.
     """
 
@@ -81,6 +82,7 @@ class Field(_Ordinal, frozen=True, kw_only=True):
     cxx_name: str | None = None
     wire_default: object = ...
     has_flag: object = ...
+    flag_ordinal: int | None = None
     skip: bool = False
 
 
@@ -138,6 +140,7 @@ class StructOptions(msgspec.Struct, frozen=True):
     name: str | None = None
     wrap: str | None = None
     count: int | None = None
+    generic: bool = False
 
     def __call__(self, cls: C) -> C:
         setattr(cls, STRUCT, self)
@@ -190,7 +193,11 @@ def interface(
 def struct(cls: C) -> C: ...
 @overload
 def struct(
-    *, name: str | None = None, wrap: str | None = None, count: int | None = None
+    *,
+    name: str | None = None,
+    wrap: str | None = None,
+    count: int | None = None,
+    generic: bool = False,
 ) -> StructOptions: ...
 def struct(
     cls: C | None = None,
@@ -198,14 +205,17 @@ def struct(
     name: str | None = None,
     wrap: str | None = None,
     count: int | None = None,
+    generic: bool = False,
 ) -> C | StructOptions:
     """Give a struct class attributes in the schema (optional).
 
     `name`  schema name; left out: the class's name.
     `wrap`  the C++ struct, written as `$Proxy.wrap`.
     `count` how many C++ parameters make up a parameter of this type, written as `$Proxy.count`.
+    `generic`  a class with type parameters is a generic struct in the schema, too. Cap'n Proto
+               allows for a type parameter what is behind a pointer, and no numbers.
     """
-    options = StructOptions(name, wrap, count)
+    options = StructOptions(name, wrap, count, generic)
     return options if cls is None else options(cls)
 
 

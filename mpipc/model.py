@@ -81,6 +81,13 @@ class StructType:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterType:
+    """A type parameter of a generic struct: whatever is behind a pointer."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class InterfaceType:
     """An object that stays where it is and is called through a capability."""
 
@@ -116,8 +123,8 @@ class HookedType:
 
 
 Type: TypeAlias = (
-    VoidType | Primitive | TextType | DataType | ListType | MapType | StructType | InterfaceType
-    | EnumType | TimedeltaType | HookedType
+    VoidType | Primitive | TextType | DataType | ListType | MapType | StructType | ParameterType
+    | InterfaceType | EnumType | TimedeltaType | HookedType
 )  # fmt: skip
 
 
@@ -211,6 +218,14 @@ StructKind: TypeAlias = Literal["msgspec", "dataclass", "attrs", "namedtuple", "
 
 
 @dataclass(frozen=True, slots=True)
+class Generic:
+    """A generic struct, and what stands for its type parameters in an instance of it."""
+
+    key: TypeName
+    arguments: tuple[Type, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Struct:
     """A struct and what it is in Python: an object of a class, or of none, for the `entry` of a
     dict."""
@@ -223,6 +238,31 @@ class Struct:
     wrap: str | None = None
     doc: str = ""
     count: int | None = None
+    parameters: tuple[str, ...] = ()
+    generic: Generic | None = None
+
+    @property
+    def cls(self) -> TypeName:
+        """The Python class."""
+        return self.key if self.generic is None else self.generic.key
+
+    @property
+    def is_template(self) -> bool:
+        """Whether only instances of it have values."""
+        return any(map(_has_parameter, self.fields))
+
+
+def _has_parameter(field: Field) -> bool:
+    inside = [field.type]
+    while inside:
+        match inside.pop():
+            case ParameterType():
+                return True
+            case ListType(element):
+                inside.append(element)
+            case MapType(key, value):
+                inside += [key, value]
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +334,8 @@ class Module:
     """An interface module and the schema file that is derived from it.
 
     `name` is the Python module (`interfaces.mining`), `stem` the schema file without `.capnp`.
-    `imports` are the other interface modules whose types it uses.
+    `imports` are the other interface modules whose types it uses. `instances` are those of generic
+    structs that it uses, wherever these are declared; the schema has no declarations of them.
     """
 
     name: str
@@ -303,6 +344,7 @@ class Module:
     structs: tuple[Struct, ...]
     interfaces: tuple[Interface, ...]
     enums: tuple[Enumeration, ...] = ()
+    instances: tuple[Struct, ...] = ()
     imports: tuple[str, ...] = ()
     cxx_namespace: str | None = None
     include: tuple[str, ...] = ()
@@ -317,7 +359,8 @@ class Model:
     modules: Mapping[str, Module]
 
     def struct(self, key: TypeName) -> Struct:
-        return next(s for s in self.modules[key.module].structs if s.key == key)
+        module = self.modules[key.module]
+        return next(s for s in (*module.structs, *module.instances) if s.key == key)
 
     def interface(self, key: TypeName) -> Interface:
         return next(i for i in self.modules[key.module].interfaces if i.key == key)

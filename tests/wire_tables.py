@@ -10,6 +10,7 @@ import capnp
 from mpipc.schema import INCLUDE
 
 Table = dict[str, Any]
+_NO_UNION = 0xFFFF
 _PRIMITIVES = (
     *("void", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float32", "float64", "text", "data"),
@@ -37,6 +38,7 @@ class _Reader:
     def __init__(self, names: dict[int, str], annotations: dict[int, str]) -> None:
         self._names = names
         self._annotations = annotations
+        self._parameters: dict[int, list[str]] = {}
 
     def file(self, module: Any) -> Table:
         table: Table = {"id": hex(module.schema.node.id), "structs": {}, "interfaces": {}}
@@ -45,6 +47,10 @@ class _Reader:
                 continue  # an annotation
             schema = getattr(module, nested.name).schema
             entry = {"id": hex(schema.node.id), **self._annotated(schema.node.annotations)}
+            parameters = [each.name for each in schema.node.parameters]
+            if parameters:
+                entry["parameters"] = parameters
+            self._parameters[schema.node.id] = parameters
             if schema.node.which() == "struct":
                 entry["dataWords"] = schema.node.struct.dataWordCount
                 entry["pointers"] = schema.node.struct.pointerCount
@@ -80,6 +86,8 @@ class _Reader:
                 "offset": node.slot.offset,
                 **self._annotated(node.annotations),
             }
+            if node.discriminantValue != _NO_UNION:
+                entry["discriminant"] = node.discriminantValue
             if node.slot.hadExplicitDefault:
                 value = node.slot.defaultValue
                 entry["default"] = getattr(value, str(value.which()))
@@ -91,7 +99,19 @@ class _Reader:
         if kind == "list":
             return f"List({self._type(node.list.elementType)})"
         if kind in ("struct", "interface"):
-            return self._names[getattr(node, kind).typeId]
+            found = getattr(node, kind)
+            bound = [
+                self._type(binding.type)
+                for scope in found.brand.scopes
+                if scope.which() == "bind"
+                for binding in scope.bind
+                if binding.which() == "type"
+            ]
+            return self._names[found.typeId] + (f"({', '.join(bound)})" if bound else "")
+        if kind == "anyPointer" and node.anyPointer.which() == "parameter":
+            parameter = node.anyPointer.parameter
+            name: str = self._parameters[parameter.scopeId][parameter.parameterIndex]
+            return name
         return _TITLES[kind]
 
     def _annotated(self, nodes: Any) -> Table:

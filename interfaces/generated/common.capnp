@@ -16,3 +16,100 @@ struct BlockRef @0xb3be4b8949350369 $Proxy.wrap("interfaces::BlockRef") {
     hash   @0 :Data;
     height @1 :Int32;
 }
+
+struct BilingualStr @0x8ab5bd30b9c0e6b8 $Proxy.wrap("bilingual_str") {
+    # A message in English, and in the language of the user.
+
+    original   @0 :Text;
+    translated @1 :Text;
+}
+
+struct Pair @0x8ef2f6fc4199a71e (Key, Value) {
+    # An entry of a dict.
+
+    key   @0 :Key;
+    value @1 :Value;
+}
+
+struct PairInt64 @0xb6061f707b66a314 (Key) {
+    # An entry of a dict whose values are integers.
+
+    key   @0 :Key;
+    value @1 :Int64;
+}
+
+struct PairUInt64 @0xa23cd3610997e98d (Key) {
+    # An entry of a dict whose values are integers, none of them negative.
+
+    key   @0 :Key;
+    value @1 :UInt64;
+}
+
+struct Result @0xe9ccda4c4ecfcc58 (Value) {
+    # A value, or, where there is none, what went wrong.
+
+    value @0 :Value;
+    error @1 :BilingualStr;
+}
+
+struct ResultVoid @0xc55a33a945f4410c (Value) {
+    # What went wrong, if anything did.
+
+    error @0 :BilingualStr;
+}
+
+struct Settings @0xf25872482c47d6d9 $Proxy.wrap("common::Settings") {
+    # Settings by name, from each place where they can be set.
+
+    forcedSettings     @0 :List(Pair(Text, Text))                         $Proxy.name("forced_settings");
+    commandLineOptions @1 :List(Pair(Text, List(Text)))                   $Proxy.name("command_line_options");
+    rwSettings         @2 :List(Pair(Text, Text))                         $Proxy.name("rw_settings");
+    roConfig           @3 :List(Pair(Text, List(Pair(Text, List(Text))))) $Proxy.name("ro_config");
+}
+
+struct GlobalArgs @0xb574578dd61d491c $Proxy.count(0) {
+    # The settings of a process, for another one that is to have the same.
+
+    settings   @0 :Settings;
+    configPath @1 :Text;
+}
+
+struct PSBTFillOptions @0xa8d1e62f64b3c3ca $Proxy.wrap("common::PSBTFillOptions") {
+    # What a wallet does with a partially signed transaction.
+
+    sign           @0 :Bool = true;
+    sighashType    @1 :Int32       $Proxy.name("sighash_type");
+    hasSighashType @2 :Bool;
+    finalize       @3 :Bool = true;
+    bip32Derivs    @4 :Bool        $Proxy.name("bip32_derivs");
+}
+
+struct EstimatorBucket @0x9f5f7cf3583faae9 $Proxy.wrap("EstimatorBucket") {
+    # Transactions within a range of fee rates, and how they fared.
+
+    start          @0 :Float64;
+    end            @1 :Float64;
+    withinTarget   @2 :Float64;
+    totalConfirmed @3 :Float64;
+    inMempool      @4 :Float64;
+    leftMempool    @5 :Float64;
+}
+
+struct EstimationResult @0xb15b142936c65fa7 $Proxy.wrap("EstimationResult") {
+    # The last range of fee rates that was good enough, and the first that was not.
+
+    pass  @0 :EstimatorBucket;
+    fail  @1 :EstimatorBucket;
+    decay @2 :Float64;
+    scale @3 :UInt32;
+}
+
+struct FeeCalculation @0xa1146c2d9df953f0 $Proxy.wrap("FeeCalculation") {
+    # How a fee rate was arrived at.
+
+    est            @0 :EstimationResult;
+    reason         @1 :Int32;
+    desiredTarget  @2 :Int32;
+    returnedTarget @3 :Int32;
+    bestHeight     @4 :UInt32           $Proxy.name("best_height");
+}

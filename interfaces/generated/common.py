@@ -3,15 +3,97 @@
 
 from __future__ import annotations
 
-from mpipc.capnp.runtime import Generated, Message, Struct, Writer, describe
+from collections.abc import Mapping, Sequence
+
+from mpipc.capnp.runtime import (
+    BIT,
+    FEW,
+    Generated,
+    Message,
+    ReadRows,
+    Struct,
+    Writer,
+    WriteRows,
+    describe,
+    enum_member,
+    read_texts,
+    write_few,
+    write_texts,
+)
 
 from .. import common as _common
+from .. import enums as _enums
 
-MODEL = "d5f4260336d4daf10c76a2a8bb673efe"
+MODEL = "20eb7679a009c232c45519f945a3ed6a"
 SOURCES: dict[str, str] = {
-    "interfaces.common": "62e8d723520de38b57e6ea9587e1b4b6",
+    "interfaces.common": "9c04d5028b5f4a120088874ee7d11d1e",
+    "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
+    "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
 }
 IMPORTS: dict[str, str] = {}
+
+
+_out_PairTextPairTextTextListDictEntry = Struct("<QQ")
+_in_PairTextPairTextTextListDictEntry = Struct("<iIiI")
+
+
+def _fixed_PairTextPairTextTextListDictEntry(
+    _w: Writer, _at: int, _v: tuple[str, Mapping[str, Sequence[str]]]
+) -> bytes:
+    return _out_PairTextPairTextTextListDictEntry.pack(
+        _w.text(_at, _v[0]), _write_dict_PairTextTextListEntry(_w, _at + 1, _v[1])
+    )
+
+
+def _load_PairTextPairTextTextListDictEntry(
+    _m: Message, _at: int, _d: int, _p: int
+) -> tuple[str, dict[str, list[str]]]:
+    lo_key, hi_key, lo_value, hi_value = (
+        _in_PairTextPairTextTextListDictEntry.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _in_PairTextPairTextTextListDictEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return (
+        _m.text(_s, lo_key, hi_key),
+        _read_dict_PairTextTextListEntry(_m, _s + 8, lo_value, hi_value),
+    )
+
+
+_out_PairTextTextEntry = Struct("<QQ")
+_in_PairTextTextEntry = Struct("<iIiI")
+
+
+def _fixed_PairTextTextEntry(_w: Writer, _at: int, _v: tuple[str, str]) -> bytes:
+    return _out_PairTextTextEntry.pack(_w.text(_at, _v[0]), _w.text(_at + 1, _v[1]))
+
+
+def _load_PairTextTextEntry(_m: Message, _at: int, _d: int, _p: int) -> tuple[str, str]:
+    lo_key, hi_key, lo_value, hi_value = (
+        _in_PairTextTextEntry.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _in_PairTextTextEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_key, hi_key), _m.text(_s + 8, lo_value, hi_value)
+
+
+_out_PairTextTextListEntry = Struct("<QQ")
+_in_PairTextTextListEntry = Struct("<iIiI")
+
+
+def _fixed_PairTextTextListEntry(_w: Writer, _at: int, _v: tuple[str, Sequence[str]]) -> bytes:
+    return _out_PairTextTextListEntry.pack(_w.text(_at, _v[0]), write_texts(_w, _at + 1, _v[1]))
+
+
+def _load_PairTextTextListEntry(_m: Message, _at: int, _d: int, _p: int) -> tuple[str, list[str]]:
+    lo_key, hi_key, lo_value, hi_value = (
+        _in_PairTextTextListEntry.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _in_PairTextTextListEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_key, hi_key), read_texts(_m, _s + 8, lo_value, hi_value)
 
 
 _out_BlockRef = Struct("<i4xQ")
@@ -41,6 +123,415 @@ def _load_BlockRef(_m: Message, _at: int, _d: int, _p: int) -> _common.BlockRef:
 
 def _read_BlockRef(_m: Message, _at: int, _lo: int, _hi: int) -> _common.BlockRef:
     return _load_BlockRef(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_BilingualStr = Struct("<QQ")
+_in_BilingualStr = Struct("<iIiI")
+describe(_common.BilingualStr, original="Text", translated="Text")
+
+
+def _fixed_BilingualStr(_w: Writer, _at: int, _v: _common.BilingualStr) -> bytes:
+    return _out_BilingualStr.pack(_w.text(_at, _v.original), _w.text(_at + 1, _v.translated))
+
+
+def _write_BilingualStr(_w: Writer, _at: int, _v: _common.BilingualStr) -> int:
+    _at, _part, _pointer = _w.struct(_at, 0, 2)
+    _w.parts[_part] = _fixed_BilingualStr(_w, _at, _v)
+    return _pointer
+
+
+def _load_BilingualStr(_m: Message, _at: int, _d: int, _p: int) -> _common.BilingualStr:
+    lo_original, hi_original, lo_translated, hi_translated = (
+        _in_BilingualStr.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _in_BilingualStr.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _common.BilingualStr(
+        _m.text(_s, lo_original, hi_original), _m.text(_s + 8, lo_translated, hi_translated)
+    )
+
+
+def _read_BilingualStr(_m: Message, _at: int, _lo: int, _hi: int) -> _common.BilingualStr:
+    return _load_BilingualStr(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_ResultVoid = Struct("<Q")
+_in_ResultVoid = Struct("<iI")
+describe(_common.ResultVoid, error=(_common.BilingualStr, None))
+
+
+def _fixed_ResultVoid(_w: Writer, _at: int, _v: _common.ResultVoid) -> bytes:
+    return _out_ResultVoid.pack(0 if _v.error is None else _write_BilingualStr(_w, _at, _v.error))
+
+
+def _write_ResultVoid(_w: Writer, _at: int, _v: _common.ResultVoid) -> int:
+    _at, _part, _pointer = _w.struct(_at, 0, 1)
+    _w.parts[_part] = _fixed_ResultVoid(_w, _at, _v)
+    return _pointer
+
+
+def _load_ResultVoid(_m: Message, _at: int, _d: int, _p: int) -> _common.ResultVoid:
+    lo_error, hi_error = (
+        _in_ResultVoid.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _in_ResultVoid.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _common.ResultVoid(
+        _read_BilingualStr(_m, _s, lo_error, hi_error) if lo_error or hi_error else None
+    )
+
+
+def _read_ResultVoid(_m: Message, _at: int, _lo: int, _hi: int) -> _common.ResultVoid:
+    return _load_ResultVoid(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_Settings = Struct("<QQQQ")
+_in_Settings = Struct("<iIiIiIiI")
+describe(
+    _common.Settings,
+    forced_settings={"Text": "Text"},
+    command_line_options={"Text": ["Text"]},
+    rw_settings={"Text": "Text"},
+    ro_config={"Text": {"Text": ["Text"]}},
+)
+
+
+def _fixed_Settings(_w: Writer, _at: int, _v: _common.Settings) -> bytes:
+    return _out_Settings.pack(
+        _write_dict_PairTextTextEntry(_w, _at, _v.forced_settings),
+        _write_dict_PairTextTextListEntry(_w, _at + 1, _v.command_line_options),
+        _write_dict_PairTextTextEntry(_w, _at + 2, _v.rw_settings),
+        _write_dict_PairTextPairTextTextListDictEntry(_w, _at + 3, _v.ro_config),
+    )
+
+
+def _write_Settings(_w: Writer, _at: int, _v: _common.Settings) -> int:
+    _at, _part, _pointer = _w.struct(_at, 0, 4)
+    _w.parts[_part] = _fixed_Settings(_w, _at, _v)
+    return _pointer
+
+
+def _load_Settings(_m: Message, _at: int, _d: int, _p: int) -> _common.Settings:
+    (
+        lo_forcedSettings,
+        hi_forcedSettings,
+        lo_commandLineOptions,
+        hi_commandLineOptions,
+        lo_rwSettings,
+        hi_rwSettings,
+        lo_roConfig,
+        hi_roConfig,
+    ) = (
+        _in_Settings.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 4
+        else _in_Settings.unpack(_m.resized(_at, _d, _p, 0, 4))
+    )
+    _s = _at + (_d << 3)
+    return _common.Settings(
+        _read_dict_PairTextTextEntry(_m, _s, lo_forcedSettings, hi_forcedSettings),
+        _read_dict_PairTextTextListEntry(_m, _s + 8, lo_commandLineOptions, hi_commandLineOptions),
+        _read_dict_PairTextTextEntry(_m, _s + 16, lo_rwSettings, hi_rwSettings),
+        _read_dict_PairTextPairTextTextListDictEntry(_m, _s + 24, lo_roConfig, hi_roConfig),
+    )
+
+
+def _read_Settings(_m: Message, _at: int, _lo: int, _hi: int) -> _common.Settings:
+    return _load_Settings(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_GlobalArgs = Struct("<QQ")
+_in_GlobalArgs = Struct("<iIiI")
+describe(_common.GlobalArgs, settings=_common.Settings, config_path="Text")
+
+
+def _fixed_GlobalArgs(_w: Writer, _at: int, _v: _common.GlobalArgs) -> bytes:
+    return _out_GlobalArgs.pack(
+        _write_Settings(_w, _at, _v.settings), _w.text(_at + 1, _v.config_path)
+    )
+
+
+def _write_GlobalArgs(_w: Writer, _at: int, _v: _common.GlobalArgs) -> int:
+    _at, _part, _pointer = _w.struct(_at, 0, 2)
+    _w.parts[_part] = _fixed_GlobalArgs(_w, _at, _v)
+    return _pointer
+
+
+def _load_GlobalArgs(_m: Message, _at: int, _d: int, _p: int) -> _common.GlobalArgs:
+    lo_settings, hi_settings, lo_configPath, hi_configPath = (
+        _in_GlobalArgs.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _in_GlobalArgs.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _common.GlobalArgs(
+        _read_Settings(_m, _s, lo_settings, hi_settings),
+        _m.text(_s + 8, lo_configPath, hi_configPath),
+    )
+
+
+def _read_GlobalArgs(_m: Message, _at: int, _lo: int, _hi: int) -> _common.GlobalArgs:
+    return _load_GlobalArgs(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_PSBTFillOptions = _in_PSBTFillOptions = Struct("<B3xi")
+describe(
+    _common.PSBTFillOptions,
+    sign="Bool",
+    sighash_type=(_enums.SighashType, None),
+    finalize="Bool",
+    bip32_derivs="Bool",
+)
+
+
+def _fixed_PSBTFillOptions(_w: Writer, _at: int, _v: _common.PSBTFillOptions) -> bytes:
+    return _out_PSBTFillOptions.pack(
+        BIT[_v.sign] ^ 1
+        | BIT[_v.sighash_type is not None] << 1
+        | (BIT[_v.finalize] ^ 1) << 2
+        | BIT[_v.bip32_derivs] << 3,
+        0 if _v.sighash_type is None else _v.sighash_type.value,
+    )
+
+
+def _write_PSBTFillOptions(_w: Writer, _at: int, _v: _common.PSBTFillOptions) -> int:
+    _at, _part, _pointer = _w.struct(_at, 1, 0)
+    _w.parts[_part] = _fixed_PSBTFillOptions(_w, _at, _v)
+    return _pointer
+
+
+def _load_PSBTFillOptions(_m: Message, _at: int, _d: int, _p: int) -> _common.PSBTFillOptions:
+    bits_0, v_sighashType = (
+        _in_PSBTFillOptions.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _in_PSBTFillOptions.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return _common.PSBTFillOptions(
+        bits_0 & 1 == 0,
+        enum_member(_enums.SighashType, v_sighashType) if bits_0 & 2 != 0 else None,
+        bits_0 & 4 == 0,
+        bits_0 & 8 != 0,
+    )
+
+
+def _read_PSBTFillOptions(_m: Message, _at: int, _lo: int, _hi: int) -> _common.PSBTFillOptions:
+    return _load_PSBTFillOptions(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_EstimatorBucket = _in_EstimatorBucket = Struct("<dddddd")
+describe(
+    _common.EstimatorBucket,
+    start="Float64",
+    end="Float64",
+    within_target="Float64",
+    total_confirmed="Float64",
+    in_mempool="Float64",
+    left_mempool="Float64",
+)
+
+
+def _fixed_EstimatorBucket(_w: Writer, _at: int, _v: _common.EstimatorBucket) -> bytes:
+    return _out_EstimatorBucket.pack(
+        _v.start, _v.end, _v.within_target, _v.total_confirmed, _v.in_mempool, _v.left_mempool
+    )
+
+
+def _write_EstimatorBucket(_w: Writer, _at: int, _v: _common.EstimatorBucket) -> int:
+    _at, _part, _pointer = _w.struct(_at, 6, 0)
+    _w.parts[_part] = _fixed_EstimatorBucket(_w, _at, _v)
+    return _pointer
+
+
+def _load_EstimatorBucket(_m: Message, _at: int, _d: int, _p: int) -> _common.EstimatorBucket:
+    v_start, v_end, v_withinTarget, v_totalConfirmed, v_inMempool, v_leftMempool = (
+        _in_EstimatorBucket.unpack_from(_m.buf, _at)
+        if _d == 6 and _p == 0
+        else _in_EstimatorBucket.unpack(_m.resized(_at, _d, _p, 6, 0))
+    )
+    return _common.EstimatorBucket(
+        v_start, v_end, v_withinTarget, v_totalConfirmed, v_inMempool, v_leftMempool
+    )
+
+
+def _read_EstimatorBucket(_m: Message, _at: int, _lo: int, _hi: int) -> _common.EstimatorBucket:
+    return _load_EstimatorBucket(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_EstimationResult = Struct("<dI4xQQ")
+_in_EstimationResult = Struct("<dI4xiIiI")
+describe(
+    _common.EstimationResult,
+    passed=_common.EstimatorBucket,
+    failed=_common.EstimatorBucket,
+    decay="Float64",
+    scale="UInt32",
+)
+
+
+def _fixed_EstimationResult(_w: Writer, _at: int, _v: _common.EstimationResult) -> bytes:
+    return _out_EstimationResult.pack(
+        _v.decay,
+        _v.scale,
+        _write_EstimatorBucket(_w, _at + 2, _v.passed),
+        _write_EstimatorBucket(_w, _at + 3, _v.failed),
+    )
+
+
+def _write_EstimationResult(_w: Writer, _at: int, _v: _common.EstimationResult) -> int:
+    _at, _part, _pointer = _w.struct(_at, 2, 2)
+    _w.parts[_part] = _fixed_EstimationResult(_w, _at, _v)
+    return _pointer
+
+
+def _load_EstimationResult(_m: Message, _at: int, _d: int, _p: int) -> _common.EstimationResult:
+    v_decay, v_scale, lo_pass, hi_pass, lo_fail, hi_fail = (
+        _in_EstimationResult.unpack_from(_m.buf, _at)
+        if _d == 2 and _p == 2
+        else _in_EstimationResult.unpack(_m.resized(_at, _d, _p, 2, 2))
+    )
+    _s = _at + (_d << 3)
+    return _common.EstimationResult(
+        _read_EstimatorBucket(_m, _s, lo_pass, hi_pass),
+        _read_EstimatorBucket(_m, _s + 8, lo_fail, hi_fail),
+        v_decay,
+        v_scale,
+    )
+
+
+def _read_EstimationResult(_m: Message, _at: int, _lo: int, _hi: int) -> _common.EstimationResult:
+    return _load_EstimationResult(_m, *_m.struct(_at, _lo, _hi))
+
+
+_out_FeeCalculation = Struct("<iiiIQ")
+_in_FeeCalculation = Struct("<iiiIiI")
+describe(
+    _common.FeeCalculation,
+    est=_common.EstimationResult,
+    reason=_enums.FeeReason,
+    desired_target="Int32",
+    returned_target="Int32",
+    best_height="UInt32",
+)
+
+
+def _fixed_FeeCalculation(_w: Writer, _at: int, _v: _common.FeeCalculation) -> bytes:
+    return _out_FeeCalculation.pack(
+        _v.reason.value,
+        _v.desired_target,
+        _v.returned_target,
+        _v.best_height,
+        _write_EstimationResult(_w, _at + 2, _v.est),
+    )
+
+
+def _write_FeeCalculation(_w: Writer, _at: int, _v: _common.FeeCalculation) -> int:
+    _at, _part, _pointer = _w.struct(_at, 2, 1)
+    _w.parts[_part] = _fixed_FeeCalculation(_w, _at, _v)
+    return _pointer
+
+
+def _load_FeeCalculation(_m: Message, _at: int, _d: int, _p: int) -> _common.FeeCalculation:
+    v_reason, v_desiredTarget, v_returnedTarget, v_bestHeight, lo_est, hi_est = (
+        _in_FeeCalculation.unpack_from(_m.buf, _at)
+        if _d == 2 and _p == 1
+        else _in_FeeCalculation.unpack(_m.resized(_at, _d, _p, 2, 1))
+    )
+    _s = _at + (_d << 3)
+    return _common.FeeCalculation(
+        _read_EstimationResult(_m, _s, lo_est, hi_est),
+        enum_member(_enums.FeeReason, v_reason),
+        v_desiredTarget,
+        v_returnedTarget,
+        v_bestHeight,
+    )
+
+
+def _read_FeeCalculation(_m: Message, _at: int, _lo: int, _hi: int) -> _common.FeeCalculation:
+    return _load_FeeCalculation(_m, *_m.struct(_at, _lo, _hi))
+
+
+def _write_dict_PairTextPairTextTextListDictEntry(
+    _w: Writer, _at: int, _values: Mapping[str, Mapping[str, Sequence[str]]]
+) -> int:
+    if len(_values) < FEW:
+        return write_few(_w, _at, _values.items(), _fixed_PairTextPairTextTextListDictEntry, 0, 2)
+    _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
+    _rows.texts(0, _values)
+    _rows.pointers(
+        1,
+        [
+            _write_dict_PairTextTextListEntry(_w, _at, _value)
+            for _at, _value in zip(_rows.places(1), _values.values(), strict=True)
+        ],
+    )
+    return _rows.finish()
+
+
+def _read_dict_PairTextPairTextTextListDictEntry(
+    _m: Message, _at: int, _lo: int, _hi: int
+) -> dict[str, dict[str, list[str]]]:
+    _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
+    if _rows.count < FEW:
+        return dict(_rows.each(_load_PairTextPairTextTextListDictEntry))
+    return dict(
+        zip(
+            _rows.texts(0),
+            [
+                _read_dict_PairTextTextListEntry(_m, _at, _lo, _hi)
+                for _at, _lo, _hi in _rows.pointers(1)
+            ],
+            strict=True,
+        )
+    )
+
+
+def _write_dict_PairTextTextEntry(_w: Writer, _at: int, _values: Mapping[str, str]) -> int:
+    if len(_values) < FEW:
+        return write_few(_w, _at, _values.items(), _fixed_PairTextTextEntry, 0, 2)
+    _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
+    _rows.texts(0, _values)
+    _rows.texts(1, _values.values())
+    return _rows.finish()
+
+
+def _read_dict_PairTextTextEntry(_m: Message, _at: int, _lo: int, _hi: int) -> dict[str, str]:
+    _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
+    if _rows.count < FEW:
+        return dict(_rows.each(_load_PairTextTextEntry))
+    return dict(zip(_rows.texts(0), _rows.texts(1), strict=True))
+
+
+def _write_dict_PairTextTextListEntry(
+    _w: Writer, _at: int, _values: Mapping[str, Sequence[str]]
+) -> int:
+    if len(_values) < FEW:
+        return write_few(_w, _at, _values.items(), _fixed_PairTextTextListEntry, 0, 2)
+    _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
+    _rows.texts(0, _values)
+    _rows.pointers(
+        1,
+        [
+            write_texts(_w, _at, _value)
+            for _at, _value in zip(_rows.places(1), _values.values(), strict=True)
+        ],
+    )
+    return _rows.finish()
+
+
+def _read_dict_PairTextTextListEntry(
+    _m: Message, _at: int, _lo: int, _hi: int
+) -> dict[str, list[str]]:
+    _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
+    if _rows.count < FEW:
+        return dict(_rows.each(_load_PairTextTextListEntry))
+    return dict(
+        zip(
+            _rows.texts(0),
+            [read_texts(_m, _at, _lo, _hi) for _at, _lo, _hi in _rows.pointers(1)],
+            strict=True,
+        )
+    )
 
 
 INTERFACES: dict[str, Generated] = {}

@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "5cfcae8238dc214bf1aa31f5be24f77e"
+MODEL = "aaa7bfdc3c38ffd1cf70250bd882aa33"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "c95bfb24c0bac7de7c9980cfdaab84de",
 }

@@ -17,7 +17,7 @@ from mpipc.capnp.runtime import (
 
 from .. import handler as _handler
 
-MODEL = "d07f63bdf6d55999372bebba4a39160e"
+MODEL = "d8baaa11b75ea452c3bdc8bc53460424"
 SOURCES: dict[str, str] = {
     "interfaces.handler": "737ee4f1979fb79d8dd6d0265a7c8aa1",
 }

@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "5b7d1b434038754634f665efb5951f93"
+MODEL = "1f83bfbfef143ec36d5f020fd37fe3ce"
 SOURCES: dict[str, str] = {
     "interfaces.init": "f14de4840ad718a166160077ca15274b",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
-    "interfaces.echo": "5cfcae8238dc214bf1aa31f5be24f77e",
-    "interfaces.mining": "4d202a0a44c9faca867fa14a9021900f",
+    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
+    "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
+    "interfaces.mining": "4539c88477af2f0606fbbd3797a207ed",
 }
 
 

@@ -33,12 +33,12 @@ from .. import common as _common
 from .. import mining as _mining
 from . import common as _common_codec
 
-MODEL = "4d202a0a44c9faca867fa14a9021900f"
+MODEL = "4539c88477af2f0606fbbd3797a207ed"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "4d6890146faac46bdaa588be38cb189e",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
+    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
 }
 
 

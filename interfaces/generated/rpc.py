@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "0736de35c810cf6e368b695c2856648c"
+MODEL = "f9a85e8edf3f9e2d42ed1f46d9d39cf3"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "6928fbfedbe50d8da8a994d5a40ae406",
     "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",

@@ -25,13 +25,13 @@ from .. import handler as _handler
 from .. import tracing as _tracing
 from . import handler as _handler_codec
 
-MODEL = "45528c2f6666ac2c5150d7245ab7e7ad"
+MODEL = "7aca3dc57facfa7afef773de407f9d6a"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "6bb28becabf5f1b558af4c5faff2adc6",
     "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.handler": "d07f63bdf6d55999372bebba4a39160e",
+    "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
 }
 
 

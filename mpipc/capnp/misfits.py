@@ -40,6 +40,14 @@ class Hooked(NamedTuple):
     wire: Description
 
 
+class Instance:
+    """Describes a generic struct class, with its fields as they are in one of its instances."""
+
+    def __init__(self, cls: type, /, **fields: Description) -> None:
+        self.cls = cls
+        self.fields = fields
+
+
 _FLOAT32 = Struct("<f")
 _RANGES = {
     **{f"Int{n}": (-(1 << n - 1), (1 << n - 1) - 1) for n in (8, 16, 32, 64)},
@@ -90,8 +98,10 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
     elif isinstance(type, str):
         for found in _WRONG.get(type, _wrong_integer)(type, value):
             yield f"{path}: {found}"
+    elif isinstance(type, Instance):
+        yield from _wrong_struct(type.cls, type.fields, value, path)
     elif type in _fields:
-        yield from _wrong_struct(type, value, path)
+        yield from _wrong_struct(type, _fields[type], value, path)
     elif issubclass(type, ABC):
         # A null object is a null capability (WIRE.md, "Objects").
         if not (value is None or isinstance(value, type) or _is_called(type, value)):
@@ -130,8 +140,9 @@ def _wrong_dict(types: Mapping[Any, Description], value: object, path: str) -> I
         yield from _wrong(of_value, each, f"{path}[{reprlib.repr(key)}]")
 
 
-def _wrong_struct(cls: type, value: object, path: str) -> Iterator[str]:
-    fields = _fields[cls]
+def _wrong_struct(
+    cls: type, fields: Mapping[str, Description], value: object, path: str
+) -> Iterator[str]:
     if is_typeddict(cls):
         yield from _wrong_typed_dict(cls, fields, value, path)
         return

@@ -30,7 +30,7 @@ from mpipc.capnp.conversions import (
     write_object,
 )
 from mpipc.capnp.message import Message
-from mpipc.capnp.misfits import MISFITS, Hooked, describe, misfit, results_misfit
+from mpipc.capnp.misfits import MISFITS, Hooked, Instance, describe, misfit, results_misfit
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod
 from mpipc.capnp.threads import CONTEXT, CONTEXT_CAPS, context_pointer
 from mpipc.capnp.writer import Writer
@@ -48,6 +48,7 @@ __all__ = [
     "ClientMethod",
     "Generated",
     "Hooked",
+    "Instance",
     "Message",
     "ReadRows",
     "Server",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
 
@@ -44,6 +44,7 @@ class Member:
     field: str = ""
     optional: bool = False
     flag: Primitive | None = None
+    flag_ordinal: int | None = None
     keyword: str = ""
     missing: bool = False
 
@@ -83,6 +84,7 @@ def member(
         field=name,
         optional=found.optional,
         flag=_flag(options.has_flag, found, type, site),
+        flag_ordinal=options.flag_ordinal,
         keyword=keyword,
         missing=missing,
     )
@@ -144,11 +146,10 @@ def record(
     """Number the members, flags right after their values. Returns the record, the declared fields
     in order of declaration, and the slot of every member. Raises Mistake."""
     asked: list[tuple[str, int | None]] = []
-    taken = {each.ordinal for each in members}
     for each in members:
         asked.append((each.slot, each.ordinal))
         if each.flag:
-            asked.append((_flag_name(each.slot), _flag_ordinal(each, taken, locked)))
+            asked.append((_flag_name(each.slot), _flag_ordinal(each, locked)))
     again = repeated(name for name, _ in asked)
     if again:
         raise Mistake(
@@ -179,14 +180,13 @@ def _flag_name(value: str) -> str:
     return "has" + capitalized(value)
 
 
-def _flag_ordinal(
-    member: Member, taken: Collection[int | None], locked: Sequence[Reserved]
-) -> int | None:
+def _flag_ordinal(member: Member, locked: Sequence[Reserved]) -> int | None:
     """The ordinal that a flag asks for: the one behind its value's. Where that is somebody else's
     already it asks for none, unless its value was only renamed."""
+    if member.flag_ordinal is not None:
+        return member.flag_ordinal
     if member.ordinal is None or not locked:
-        after = None if member.ordinal is None else member.ordinal + 1
-        return None if after in taken else after
+        return None if member.ordinal is None else member.ordinal + 1
     had = {each.name: each.ordinal for each in locked}
     former = next((each.name for each in locked if each.ordinal == member.ordinal), None)
     return None if former is None else had.get(_flag_name(former))

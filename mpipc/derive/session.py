@@ -22,18 +22,23 @@ from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import repeated, type_name
 from mpipc.derive.records import Member, record
 from mpipc.derive.site import Site
-from mpipc.derive.structs import derive_struct
+from mpipc.derive.structs import derive_instance, derive_struct
+from mpipc.derive.types.words import word
 from mpipc.errors import Problem, SchemaError
 from mpipc.model import (
     Enumeration,
+    Generic,
     Interface,
+    ListType,
     MapType,
     Model,
     Module,
     Reserved,
     Struct,
     StructType,
+    Type,
     TypeName,
+    is_pointer,
 )
 
 T = TypeVar("T", Struct, Interface)
@@ -49,6 +54,7 @@ class Draft:
     entries: dict[str, tuple[MapType, Struct]] = field(default_factory=dict)
     callbacks: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
     enums: dict[TypeName, Enumeration] = field(default_factory=dict)
+    instances: dict[str, Struct] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
 
 
@@ -119,6 +125,34 @@ class Session:
         key = self._import_key(cls, site)
         self._add_struct(cls)
         return key
+
+    def use_instance(
+        self, cls: type, arguments: tuple[Type, ...], site: Site, *, entry: bool = False
+    ) -> TypeName:
+        """A generic struct with types for its type parameters; `entry`: that of a dict."""
+        for each in arguments:
+            if not is_pointer(each):
+                raise Mistake(
+                    f"{word(each)} cannot stand for a type parameter of {cls.__name__}: it is not"
+                    " behind a pointer",
+                    "a struct class of its own for it",
+                )
+        generic = Generic(self.use_struct(cls, site), arguments)
+        words = "".join(word(each) for each in arguments)
+        key = TypeName(site.module, f"{cls.__name__}{words}{'Entry' if entry else ''}")
+        instances = self._draft(site.module).instances
+        if key.name not in instances:
+            instances[key.name] = derive_instance(self, cls, key, generic, entry=entry)
+        elif instances[key.name].generic != generic:
+            raise Mistake(
+                f"two generic structs would both be called {key.name}",
+                '@mpipc.struct(name="...") for one of the types in them',
+            )
+        return key
+
+    def entry_types(self, entry: TypeName) -> tuple[Type, ...]:
+        """The types of the key and the value in an instance that was made for a dict."""
+        return tuple(field.type for field in self._draft(entry.module).instances[entry.name].fields)
 
     def use_interface(self, cls: type, site: Site) -> TypeName:
         key = self._import_key(cls, site)
@@ -231,12 +265,30 @@ class Session:
             structs=tuple(structs),
             interfaces=tuple(interfaces),
             enums=tuple(each for _, each in sorted(draft.enums.items(), key=lambda e: str(e[0]))),
+            instances=tuple(sorted(draft.instances.values(), key=self._order)),
             imports=tuple(sorted(draft.imports)),
             cxx_namespace=file.cxx_namespace,
             include=tuple(file.include),
             include_types=tuple(file.include_types),
             doc=docstring(module),
         )
+
+    def _order(self, instance: Struct) -> tuple[int, str]:
+        """First what is inside of others."""
+        return self._depth(instance), instance.key.name
+
+    def _depth(self, instance: Struct) -> int:
+        inside, depth = [field.type for field in instance.fields], 0
+        while inside:
+            match inside.pop():
+                case ListType(element):
+                    inside.append(element)
+                case MapType(key, value):
+                    inside += [key, value]
+                case StructType(key):
+                    found = self._draft(key.module).instances.get(key.name)
+                    depth = max(depth, self._depth(found) + 1 if found else 0)
+        return depth
 
     def _check_model(self, model: Model) -> None:
         """What only shows when all modules are known."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mpipc.derive.annotations import Annotation, Scope
 from mpipc.derive.mistakes import Place
 from mpipc.derive.names import capitalized
+from mpipc.model import Type
 
 if TYPE_CHECKING:
     from mpipc.derive.session import Session
@@ -21,6 +23,7 @@ class Site:
     `scope`   the names that the annotation may use.
     `place`   what problems are reported for.
     `owner`   the parts of a name made up for a callback: `("Chain", "on_tip", "callback")`.
+    `bindings`  what the type parameters of a generic struct stand for, by their names.
     """
 
     session: Session
@@ -28,16 +31,15 @@ class Site:
     scope: Scope
     place: Place
     owner: tuple[str, ...]
+    bindings: Mapping[str, Type] = field(default_factory=dict)
 
     def member(self, name: str) -> Site:
         """A method or a field of the class that this site is."""
-        place = self.place.at_member(name)
-        return Site(self.session, self.module, self.scope, place, (*self.owner, name))
+        return replace(self, place=self.place.at_member(name), owner=(*self.owner, name))
 
     def parameter(self, name: str) -> Site:
         """A parameter of the method that this site is, or an argument of its callback."""
-        place = self.place.at_parameter(name)
-        return Site(self.session, self.module, self.scope, place, (*self.owner, name))
+        return replace(self, place=self.place.at_parameter(name), owner=(*self.owner, name))
 
     def callback_name(self) -> str:
         """The schema name of a callback that has none of its own: `ChainOnTipCallback`."""

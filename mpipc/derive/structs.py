@@ -17,8 +17,8 @@ from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import type_name
 from mpipc.derive.records import Member, member, record
 from mpipc.derive.site import Site
-from mpipc.derive.types.structs import kind_of
-from mpipc.model import Struct, TypeName
+from mpipc.derive.types.structs import kind_of, type_parameters
+from mpipc.model import Generic, ParameterType, Struct, TypeName
 
 if TYPE_CHECKING:
     from mpipc.derive.session import Session
@@ -123,10 +123,29 @@ def derive_struct(session: Session, cls: type) -> Struct:
     assert isinstance(options, declare.StructOptions)
     name = type_name(struct_name(cls))
     module = cls.__module__
+    parameters = type_parameters(cls)
     site = Site(session, module, session.scope(module), Place(module, cls.__name__), (name,))
+    site = dataclasses.replace(site, bindings={each: ParameterType(each) for each in parameters})
     members = field_members(cls, site, wrapped=options.wrap is not None)
     found, fields, _ = record(name, members, session.locked(module, name))
     key = TypeName(module, cls.__name__)
+    doc = docstring(cls)
     return Struct(
-        key, name, kind, found, tuple(fields), options.wrap, docstring(cls), options.count
+        key, name, kind, found, tuple(fields), options.wrap, doc, options.count, parameters
     )
+
+
+def derive_instance(
+    session: Session, cls: type, key: TypeName, generic: Generic, *, entry: bool
+) -> Struct:
+    """Describe a generic struct with types for its type parameters, as an entry of a dict or as an
+    object. Mistakes in its fields become problems."""
+    kind = kind_of(cls)
+    assert kind is not None
+    name, module = struct_name(cls), cls.__module__
+    site = Site(session, module, session.scope(module), Place(module, cls.__name__), (name,))
+    bindings = dict(zip(type_parameters(cls), generic.arguments, strict=True))
+    members = field_members(cls, dataclasses.replace(site, bindings=bindings))
+    found, fields, _ = record(key.name, members, session.locked(module, name))
+    made = "entry" if entry else kind
+    return Struct(key, name, made, found, tuple(fields), generic=generic)

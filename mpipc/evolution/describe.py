@@ -24,6 +24,7 @@ from mpipc.model import (
     MapType,
     Method,
     Module,
+    ParameterType,
     Primitive,
     Reserved,
     Struct,
@@ -174,6 +175,8 @@ def type_name(type: Type) -> str:
             return name
         case StructType(key) | InterfaceType(key) | EnumType(key):
             return key.name
+        case ParameterType(name):
+            return name
 
 
 # ----------------------------------------------------------------------------------------- people

@@ -43,6 +43,12 @@ class Conversions:
         self._callables = {
             i.key for module in model.modules.values() for i in module.interfaces if i.callable
         }
+        self._generics = {
+            struct.key: struct.generic
+            for module in model.modules.values()
+            for struct in module.instances
+            if struct.generic is not None
+        }
         self.lists: dict[TypeName, None] = {}
 
     # ------------------------------------------------------------------------------ numbers
@@ -220,6 +226,11 @@ class Conversions:
                 return scope.builtin("bytes")
             case TimedeltaType():
                 return scope.standard("datetime.timedelta")
+            case StructType(key) if key in self._generics:
+                generic = self._generics[key]
+                inside = [self.annotation(each, taken=False) for each in generic.arguments]
+                cls = scope.declared(generic.key)
+                return f"{cls}[{', '.join(inside)}]"
             case EnumType(key) | StructType(key):
                 return scope.declared(key)
             case InterfaceType(key):
@@ -267,6 +278,8 @@ class Conversions:
                 return self._scope.standard("datetime.timedelta")
             case InterfaceType(key) if key in self._callables:
                 return '"Callable"'
+            case StructType(key) if key in self._generics:
+                return self._scope.generated(key, "_fields_{}")
             case StructType(key) | InterfaceType(key) | EnumType(key):
                 return self._scope.declared(key)
             case HookedType(key, wire=wire, build=build):

@@ -71,7 +71,9 @@ def _blocks(
     convert = Conversions(scope, model)
     recursive = set(_recursive(model))
     structs = []
-    for struct in module.structs:
+    for struct in (*module.instances, *module.structs):
+        if struct.is_template:
+            continue
         record = layout.records[struct.record.path]
         again = struct.key in recursive
         structs.append(struct_lines(struct, record, scope, convert, recursive=again))
@@ -146,7 +148,11 @@ def _registry(module: Module, scope: Scope) -> list[str]:
 
 def _recursive(model: Model) -> Iterator[TypeName]:
     """The structs that can contain themselves."""
-    structs = [struct for module in model.modules.values() for struct in module.structs]
+    structs = [
+        struct
+        for module in model.modules.values()
+        for struct in (*module.structs, *module.instances)
+    ]
     inside = {struct.key: set(_contained(struct)) for struct in structs}
     for struct in structs:
         reached: set[TypeName] = set()

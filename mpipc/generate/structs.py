@@ -30,7 +30,7 @@ from mpipc.generate.fields import (
 from mpipc.generate.names import identifier
 from mpipc.generate.records import Number, RecordFormat, slot_is_pointer
 from mpipc.generate.scope import Scope
-from mpipc.model import DataType, Field, RecordLayout, Struct, TextType, VoidType
+from mpipc.model import DataType, Field, RecordLayout, Struct, StructType, TextType, VoidType
 
 
 def struct_lines(
@@ -42,8 +42,11 @@ def struct_lines(
     lines = [*_format_lines(name, record, scope)]
     if struct.kind != "entry":
         described = [f"{field.name}={blamed(field, convert)}" for field in struct.fields]
-        arguments = ", ".join([scope.declared(struct.key), *described])
-        lines.append(f"{scope.runtime('describe')}({arguments})")
+        arguments = ", ".join([scope.declared(struct.cls), *described])
+        if struct.generic is None:
+            lines.append(f"{scope.runtime('describe')}({arguments})")
+        else:
+            lines.append(f"_fields_{name} = {scope.runtime('Instance')}({arguments})")
     lines += ["", "", *_writing(struct, record, scope, convert)]
     lines += ["", "", *_reading(struct, record, scope, convert, recursive=recursive)]
     return lines
@@ -85,7 +88,7 @@ def _reading(
     if struct.kind == "entry":
         yield from _returned(", ".join(values), recursive=recursive)
     else:
-        made = f"{scope.declared(struct.key)}({passed(*_always(struct, values))})"
+        made = f"{scope.declared(struct.cls)}({passed(*_always(struct, values))})"
         yield from _returned(made, recursive=recursive, then=_present(struct, record, values))
         yield from ("", "")
         yield f"def _read_{name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {structure}:"
@@ -95,7 +98,7 @@ def _reading(
 def _class(struct: Struct, scope: Scope, convert: Conversions, *, taken: bool) -> str:
     """What a struct is in Python; an entry is a tuple."""
     if struct.kind != "entry":
-        return scope.declared(struct.key)
+        return convert.annotation(StructType(struct.key), taken=taken)
     pair = [convert.annotation(field.type, taken=taken) for field in struct.fields]
     return f"{scope.builtin('tuple')}[{', '.join(pair)}]"
 
@@ -172,7 +175,7 @@ class _Columns:
             pair = [self._convert.annotation(f.type, taken=True) for f in self._struct.fields]
             kind = f"{scope.standard('collections.abc.Mapping')}[{', '.join(pair)}]"
         else:
-            item = scope.declared(self._struct.key)
+            item = self._convert.annotation(StructType(self._struct.key), taken=True)
             kind = f"{scope.standard('collections.abc.Collection')}[{item}]"
         name = self._name("write")
         sizes = f"{record.data_words}, {record.pointer_count}"
@@ -243,8 +246,9 @@ class _Columns:
             few = f"{scope.builtin('dict')}({few})"
             many = f"{scope.builtin('dict')}({scope.builtin('zip')}({columns}, strict=True))"
         else:
-            item = scope.declared(self._struct.key)
-            kind = f"{scope.builtin('list')}[{item}]"
+            item = scope.declared(self._struct.cls)
+            made = convert.annotation(StructType(self._struct.key), taken=False)
+            kind = f"{scope.builtin('list')}[{made}]"
             many = self._many(item, columns)
         name = self._name("read")
         yield f"def {name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {kind}:"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def compile_layouts(model: Model) -> dict[str, ModuleLayout]:
     """
     with tempfile.TemporaryDirectory(prefix="mpipc-") as directory:
         loaded = _load(model, Path(directory))
-        return {name: _module_layout(loaded[name], model.modules[name]) for name in model.modules}
+        return {name: _module_layout(loaded, module) for name, module in model.modules.items()}
 
 
 class Schemas:
@@ -32,7 +33,7 @@ class Schemas:
 
     def struct(self, struct: Struct) -> Any:
         """The schema of a struct."""
-        return getattr(self._loaded[struct.key.module], struct.name)
+        return getattr(self._loaded[struct.cls.module], struct.name)
 
     def params(self, interface: Interface, method: Method) -> Any:
         """The schema of a method's parameters."""
@@ -66,12 +67,13 @@ def _struct_module(schema: Any, name: str) -> Any:
     return capnp.lib.capnp._StructModule(schema, name)
 
 
-def _module_layout(loaded: Any, module: Module) -> ModuleLayout:
-    """`loaded` is the module object that pycapnp makes of a file."""
+def _module_layout(files: Mapping[str, Any], module: Module) -> ModuleLayout:
+    """`files` are the objects that pycapnp makes of files, by module name."""
+    loaded = files[module.name]
     records: dict[str, RecordLayout] = {}
     interfaces: dict[str, int] = {}
-    for struct in module.structs:
-        schema = getattr(loaded, struct.name).schema
+    for struct in (*module.structs, *module.instances):
+        schema = getattr(files[struct.cls.module], struct.name).schema
         records[struct.record.path] = _record_layout(schema, struct.record)
     for interface in module.interfaces:
         schema = getattr(loaded, interface.name).schema

@@ -19,6 +19,7 @@ from mpipc.model import (
     Method,
     Model,
     Module,
+    ParameterType,
     Primitive,
     Record,
     Reserved,
@@ -52,6 +53,7 @@ class _Writer:
         self._module = module
         self._aliases = _aliases(module)
         self._names: dict[TypeName, str] = {}
+        self._instances = {each.key: each.generic for each in module.instances}
         for each in (module.name, *module.imports):
             prefix = "" if each == module.name else self._aliases[each] + "."
             other = model.modules[each]
@@ -86,6 +88,8 @@ class _Writer:
     def _head(self, kind: str, declared: Interface | Struct, extends: str = "") -> str:
         """The line that opens a declaration, its id stated."""
         type_id = child_id(self._module.id, declared.name)
+        if isinstance(declared, Struct) and declared.parameters:
+            extends = f" ({', '.join(declared.parameters)})"
         said = _annotations([("wrap", declared.wrap)] if declared.wrap is not None else [])
         if isinstance(declared, Struct) and declared.count is not None:
             said += f" $Proxy.count({declared.count})"
@@ -170,13 +174,22 @@ class _Writer:
             case ListType(element, _):
                 return f"List({self._type(element)})"
             case MapType(_, _, entry):
-                return f"List({self._names[entry]})"
+                return f"List({self._named(entry)})"
             case StructType(key) | InterfaceType(key):
-                return self._names[key]
+                return self._named(key)
+            case ParameterType(name):
+                return name
             case Context():
                 return "Proxy.Context"
             case ThreadMap():
                 return "Proxy.ThreadMap"
+
+    def _named(self, key: TypeName) -> str:
+        generic = self._instances.get(key)
+        if generic is None:
+            return self._names[key]
+        arguments = ", ".join(map(self._type, generic.arguments))
+        return self._names[generic.key] + (f"({arguments})" if arguments else "")
 
 
 def _aliases(module: Module) -> Mapping[str, str]:

@@ -125,9 +125,9 @@ class Referee(Schemas):
     def _get(self, type: Type, value: Any) -> Any:
         match type:
             case StructType(key):
-                fields = self.model.struct(key).fields
-                values = (self._get_field(value, field) for field in fields)
-                return built(python_class(key), fields, values)
+                struct = self.model.struct(key)
+                values = (self._get_field(value, field) for field in struct.fields)
+                return built(python_class(struct.cls), struct.fields, values)
             case ListType(InterfaceType(), container):
                 return CONTAINERS[container](_Somebody() for _ in range(len(value)))
             case ListType(element, container):

@@ -165,7 +165,8 @@ class Strategies:
 
     def _struct(self, key: TypeName) -> st.SearchStrategy[Any]:
         if key not in self._structs:
-            cls, fields = python_class(key), self._model.struct(key).fields
+            struct = self._model.struct(key)
+            cls, fields = python_class(struct.cls), struct.fields
             found = self._inside.fields(fields)
             self._structs[key] = found.map(lambda values: built(cls, fields, values))
         return self._structs[key]

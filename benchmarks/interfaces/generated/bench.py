@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "5b8fd394173d95805635d7026fc076b5"
+MODEL = "d0d494cdb6b8d2d5810687282fc02983"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "8470cd595498a6675c0e214ab85c0e3d",
 }

@@ -1,29 +1,20 @@
-"""dict[K, V] -> List of a struct with the fields key and value."""
+"""dict[K, V] -> List of a struct with the fields key and value.
+
+Annotated[dict[K, V], Pair] picks a struct class for it, which may be generic; else one is made up.
+"""
 
 from __future__ import annotations
 
 import collections.abc
+from typing import TypeVar
 
 from mpipc.derive.annotations import Annotation
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.registry import element_of
-from mpipc.model import (
-    DataType,
-    EnumType,
-    HookedType,
-    InterfaceType,
-    ListType,
-    MapType,
-    Primitive,
-    StructType,
-    TextType,
-    TimedeltaType,
-    Type,
-    TypeName,
-    VoidType,
-    carried,
-)
+from mpipc.derive.types.structs import field_types, kind_of, type_parameters
+from mpipc.derive.types.words import word
+from mpipc.model import InterfaceType, ListType, MapType, Type, TypeName, carried
 
 
 def rule(annotation: Annotation, site: Site) -> MapType | None:
@@ -35,32 +26,32 @@ def rule(annotation: Annotation, site: Site) -> MapType | None:
     key, value = (element_of(arg, site) for arg in annotation.args)
     if isinstance(carried(key), ListType | MapType | InterfaceType):
         raise Mistake("a dict's key must be hashable and have a value", "another type of keys")
-    name = f"{_word(key, site)}{_word(value, site)}Entry"
+    picked = annotation.find(type)
+    if picked is not None:
+        return MapType(key, value, _instance(picked, key, value, site))
+    name = f"{word(key)}{word(value)}Entry"
     found = MapType(key, value, TypeName(site.module, name))
     site.session.use_map(found)
     return found
 
 
-def _word(type: Type, site: Site) -> str:
-    """A type's part in the name of an entry struct: different for different types."""
-    match type:
-        case VoidType():
-            return "Void"
-        case Primitive(name):
-            return name
-        case TextType():
-            return "Text"
-        case DataType():
-            return "Data"
-        case TimedeltaType():
-            return "Timedelta"
-        case ListType(element, container):
-            return _word(element, site) + container.capitalize()
-        case MapType(_, _, entry):
-            return entry.name.removesuffix("Entry") + "Dict"
-        case EnumType(key, wire):
-            return key.name + ("" if wire.name == "Int32" else wire.name)
-        case StructType(key) | InterfaceType(key):
-            return key.name
-        case HookedType(name=name):
-            return "".join(filter(str.isalnum, name.title() if name.islower() else name))
+def _instance(cls: type, key: Type, value: Type, site: Site) -> TypeName:
+    """The struct that `cls` is with these types. Raises Mistake."""
+    declared = {} if kind_of(cls) is None else field_types(cls, site)
+    if list(declared) != ["key", "value"]:
+        raise Mistake(
+            f"{cls.__name__} is no struct of the fields key and value, as entries of a dict are",
+            "a struct class that is",
+        )
+    given = {"key": key, "value": value}
+    bound = {
+        each.__name__: given[name] for name, each in declared.items() if isinstance(each, TypeVar)
+    }
+    arguments = tuple(bound[name] for name in type_parameters(cls))
+    entry = site.session.use_instance(cls, arguments, site, entry=True)
+    if site.session.entry_types(entry) != (key, value):
+        raise Mistake(
+            f"the entries of {cls.__name__} have other types than those of this dict",
+            f"the types of {cls.__name__}, or another struct class",
+        )
+    return entry

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from typing import TypeVar, get_args
 
 import msgspec
 from typing_extensions import is_typeddict
@@ -11,6 +13,7 @@ from mpipc import declare
 from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
+from mpipc.derive.types.registry import element_of
 from mpipc.model import StructKind, StructType
 
 
@@ -38,8 +41,34 @@ def rule(annotation: Annotation, site: Site) -> StructType | None:
             f"{cls.__name__} is a Results class: only a method returns it, and never None instead",
             "a msgspec.Struct, or the Results class alone as the return type",
         )
-    if annotation.origin is not None or getattr(cls, "__parameters__", None):
+    options = declare.options_of(cls, declare.STRUCT)
+    if not type_parameters(cls):
+        return StructType(site.session.use_struct(cls, site))
+    if not (isinstance(options, declare.StructOptions) and options.generic):
         raise Mistake(
             f"{shown(annotation.base)} is generic", "a struct class of its own for each use"
         )
-    return StructType(site.session.use_struct(cls, site))
+    if annotation.origin is None:
+        if any(map(_uses_parameters, field_types(cls, site).values())):
+            raise Mistake(f"{cls.__name__} without type arguments", f"{cls.__name__}[...]")
+        return StructType(site.session.use_struct(cls, site))
+    arguments = tuple(element_of(each, site) for each in annotation.args)
+    return StructType(site.session.use_instance(cls, arguments, site))
+
+
+def type_parameters(cls: type) -> tuple[str, ...]:
+    """The names of a generic class's type parameters."""
+    return tuple(each.__name__ for each in getattr(cls, "__parameters__", ()))
+
+
+def field_types(cls: type, site: Site) -> dict[str, object]:
+    """What the annotations of a struct class's own fields stand for. Raises Mistake."""
+    scope = site.session.scope(cls.__module__)
+    return {
+        name: scope.unwrap(annotation).base
+        for name, annotation in inspect.get_annotations(cls).items()
+    }
+
+
+def _uses_parameters(found: object) -> bool:
+    return isinstance(found, TypeVar) or any(map(_uses_parameters, get_args(found)))

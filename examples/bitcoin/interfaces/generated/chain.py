@@ -28,12 +28,12 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "5ae7c238edd70df0ea294ee01c148483"
+MODEL = "f303657c26d782dd24e1208218d02d9a"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
+    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
 }
 
 

@@ -24,16 +24,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "3af5770c84a483348049290795ed42cd"
+MODEL = "305a746496f647017482a770358d31c5"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "ef368570ee61b613c31b563c2993af60",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "5ae7c238edd70df0ea294ee01c148483",
-    "interfaces.common": "d5f4260336d4daf10c76a2a8bb673efe",
-    "interfaces.echo": "5cfcae8238dc214bf1aa31f5be24f77e",
-    "interfaces.init": "5b7d1b434038754634f665efb5951f93",
-    "interfaces.mining": "4d202a0a44c9faca867fa14a9021900f",
+    "examples.bitcoin.interfaces.chain": "f303657c26d782dd24e1208218d02d9a",
+    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
+    "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
+    "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",
+    "interfaces.mining": "4539c88477af2f0606fbbd3797a207ed",
 }
 
 

@@ -1,0 +1,46 @@
+"""Types as parts of names that are made up."""
+
+from __future__ import annotations
+
+from mpipc.model import (
+    DataType,
+    EnumType,
+    HookedType,
+    InterfaceType,
+    ListType,
+    MapType,
+    ParameterType,
+    Primitive,
+    StructType,
+    TextType,
+    TimedeltaType,
+    Type,
+    VoidType,
+)
+
+
+def word(type: Type) -> str:
+    """A type's part in a name: different for different types."""
+    match type:
+        case VoidType():
+            return "Void"
+        case Primitive(name):
+            return name
+        case TextType():
+            return "Text"
+        case DataType():
+            return "Data"
+        case TimedeltaType():
+            return "Timedelta"
+        case ListType(element, container):
+            return word(element) + container.capitalize()
+        case MapType(_, _, entry):
+            return entry.name.removesuffix("Entry") + "Dict"
+        case EnumType(key, wire):
+            return key.name + ("" if wire.name == "Int32" else wire.name)
+        case StructType(key) | InterfaceType(key):
+            return key.name
+        case ParameterType(name):
+            return name
+        case HookedType(name=name):
+            return "".join(filter(str.isalnum, name.title() if name.islower() else name))
