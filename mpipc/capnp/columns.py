@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate
+from mmap import mmap
 from struct import Struct
 from typing import Any, AnyStr, TypeVar
 
@@ -95,7 +96,7 @@ class ReadRows:
             ends = self._each(starts + sizes)
             if {buf[end] for end in ends} == {0}:  # each has its NUL
                 try:
-                    if together and buf.isascii():
+                    if together and isinstance(buf, bytes) and buf.isascii():
                         text = buf.decode()
                         return [text[at:end] for at, end in zip(begins, ends, strict=True)]
                     return [buf[at:end].decode() for at, end in zip(begins, ends, strict=True)]
@@ -145,7 +146,7 @@ class ReadRows:
         message.claim(count + count * words)
         return start, size
 
-    def _spans(self, index: int, closing: int) -> tuple[bytes, int, int, bool] | None:
+    def _spans(self, index: int, closing: int) -> tuple[bytes | mmap, int, int, bool] | None:
         """The bytes behind a column of pointers, as (memory, where in it each begins, how many
         bytes each has without `closing` of them, whether they are together): then the memory is
         nothing else but them, one after the other.

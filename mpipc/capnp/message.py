@@ -11,6 +11,7 @@ cannot make a reader do much more work than its size justifies (`budget`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from mmap import mmap
 from struct import Struct
 from typing import Any, NoReturn
 
@@ -60,14 +61,15 @@ def budget(limits: Limits, words: int) -> int:
 
 
 class Message(msgspec.Struct):
-    """A received message: `buf[start:end]` holds its segments, one after the other.
+    """A received message: `buf[start:end]` holds its segments, one after the other. A slice of
+    `buf` is `bytes` in any case.
 
     `segments` are the (start, end) of each, None when it is a single one. `caps` is the table of
     capabilities that capability pointers index, filled in by the session; `owner` is the connection
     that makes proxies of them. `budget` and `depth` are what is left of the limits.
     """
 
-    buf: bytes
+    buf: bytes | mmap
     start: int
     end: int
     segments: Sequence[tuple[int, int]] | None = None
