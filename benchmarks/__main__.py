@@ -19,7 +19,7 @@ def main() -> None:
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
     results = measure(effort)
-    print(table(results))
+    print(table(results, effort))
     if arguments.json:
         data = msgspec.json.format(msgspec.json.encode(as_json(results, effort)), indent=2)
         arguments.json.write_bytes(data + b"\n")

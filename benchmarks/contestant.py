@@ -52,12 +52,20 @@ class Contestant(ABC):
         """Get a list of that many `Row` objects; nanoseconds."""
 
     @abstractmethod
+    def time_data(self, size: int) -> int:
+        """Get so many bytes; nanoseconds."""
+
+    @abstractmethod
     def time_callbacks(self, threads: int, count: int) -> int:
         """Make `count` calls with a callback from each of the threads; nanoseconds in all."""
 
     @abstractmethod
     def get_rows(self, count: int) -> list[Row]:
         """The rows, to see that they are right."""
+
+    @abstractmethod
+    def get_data(self, size: int) -> bytes:
+        """The bytes, to see that they are right."""
 
 
 class Blocking(Contestant):
@@ -86,6 +94,11 @@ class Blocking(Contestant):
     def time_rows(self, count: int) -> int:
         start = time.perf_counter_ns()
         self.get_rows(count)
+        return time.perf_counter_ns() - start
+
+    def time_data(self, size: int) -> int:
+        start = time.perf_counter_ns()
+        self.get_data(size)
         return time.perf_counter_ns() - start
 
     def time_callbacks(self, threads: int, count: int) -> int:

@@ -25,10 +25,11 @@ class Effort:
     rounds: int
     calls: int
     callbacks: int
+    data: int
 
 
-FULL = Effort(rounds=7, calls=2000, callbacks=100)
-QUICK = Effort(rounds=3, calls=200, callbacks=20)
+FULL = Effort(rounds=7, calls=2000, callbacks=100, data=100_000_000)
+QUICK = Effort(rounds=3, calls=200, callbacks=20, data=10_000_000)
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Series:
     missing: str = ""
 
 
-TASKS = ("calls", "rows", "callbacks")
+TASKS = ("calls", "rows", "data", "callbacks")
 Results = dict[str, dict[str, Series]]  # by task, by name of the contestant
 
 
@@ -75,6 +76,8 @@ def _start(module: str, directory: Path, stack: ExitStack) -> tuple[str, Contest
     contestant: Contestant = stack.enter_context(Running(module, client(str(directory / module))))
     if contestant.get_rows(ROWS) != work.rows(ROWS):
         sys.exit(f"{contestant.name} returned wrong rows")
+    if contestant.get_data(ROWS) != work.data(ROWS):
+        sys.exit(f"{contestant.name} returned wrong bytes")
     return contestant.name, contestant
 
 
@@ -88,6 +91,8 @@ def _measure(
             figure = float(median(contestant.time_calls(effort.calls)))
         elif task == "rows":
             figure = float(contestant.time_rows(ROWS))
+        elif task == "data":
+            figure = float(contestant.time_data(effort.data))
         else:
             elapsed = contestant.time_callbacks(THREADS, effort.callbacks)
             figure = elapsed / (THREADS * effort.callbacks)

@@ -28,15 +28,16 @@ def _per_second(nanoseconds: float) -> str:
 _HEADINGS: dict[str, tuple[str, Callable[[float], str]]] = {
     "calls": ("Call after call: get_block_hash(int) -> 32 bytes; µs per call", _microseconds),
     "rows": (f"Large result: {ROWS:,} structs into objects; ms", _milliseconds),
+    "data": ("One large value: {effort.data:,} bytes; ms", _milliseconds),
     "callbacks": (f"Callback inside a call, {THREADS} threads; calls per second", _per_second),
 }
 
 
-def table(results: Results) -> str:
+def table(results: Results, effort: Effort) -> str:
     """Median, fastest and slowest round, and the time in relation to mpipc's."""
     lines = [f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} CPUs"]
     for task, (heading, show) in _HEADINGS.items():
-        lines += ["", heading, ""]
+        lines += ["", heading.format(effort=effort), ""]
         lines += [f"    {name:<26}{text}" for name, text in _rows(results[task], show)]
     return "\n".join(lines)
 

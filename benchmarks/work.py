@@ -17,6 +17,12 @@ def rows(count: int) -> list[Row]:
     return [Row(n, f"row number {n}", n * 0.5, _HASHES[n & 255]) for n in range(count)]
 
 
+@cache
+def data(size: int) -> bytes:
+    """So many bytes, 32 at a time different ones."""
+    return (b"".join(_HASHES) * (size // 8192 + 1))[:size]
+
+
 class BenchWork(Bench):
     """The implementation behind every server."""
 
@@ -25,6 +31,9 @@ class BenchWork(Bench):
 
     def get_rows(self, count: int) -> list[Row]:
         return rows(count)
+
+    def get_data(self, size: int) -> bytes:
+        return data(size)
 
     def call_back(self, value: int, callback: Callable[[int], int]) -> int:
         return callback(value)

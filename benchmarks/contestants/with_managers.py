@@ -41,5 +41,8 @@ class Client(Blocking):
     def get_rows(self, count: int) -> list[Row]:
         return self._bench.get_rows(count)
 
+    def get_data(self, size: int) -> bytes:
+        return self._bench.get_data(size)
+
     def make_caller(self) -> Callable[[int], int]:
         raise NotSupported("no callbacks")

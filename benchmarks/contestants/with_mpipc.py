@@ -10,6 +10,9 @@ from benchmarks.contestant import Blocking
 from benchmarks.interfaces.bench import Bench, Row
 from benchmarks.work import BenchWork, increment
 
+# By default a message has at most 64 MiB.
+_LIMITS = mpipc.Limits(message_words=1 << 24, traversal_words=1 << 24)
+
 
 def serve(path: str) -> None:
     with mpipc.serve(f"unix:{path}", BenchWork()) as server:
@@ -21,7 +24,9 @@ class Client(Blocking):
 
     def connect(self) -> None:
         self._stack = ExitStack()
-        self._bench = self._stack.enter_context(mpipc.connect(f"unix:{self.path}", Bench))
+        self._bench = self._stack.enter_context(
+            mpipc.connect(f"unix:{self.path}", Bench, limits=_LIMITS)
+        )
 
     def close(self) -> None:
         self._stack.close()
@@ -31,6 +36,9 @@ class Client(Blocking):
 
     def get_rows(self, count: int) -> list[Row]:
         return self._bench.get_rows(count)
+
+    def get_data(self, size: int) -> bytes:
+        return self._bench.get_data(size)
 
     def make_caller(self) -> Callable[[int], int]:
         return lambda value: self._bench.call_back(value, increment)

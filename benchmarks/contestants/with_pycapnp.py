@@ -17,6 +17,7 @@ from benchmarks.work import BenchWork, increment
 from mpipc.schema import INCLUDE
 
 T = TypeVar("T")
+_WORDS = 1 << 24  # of a message; by default it has at most 64 MiB
 
 _SCHEMA = Path(__file__).resolve().parents[1] / "interfaces/generated/bench.capnp"
 _schema: Any = capnp.load(str(_SCHEMA), imports=[str(INCLUDE)])
@@ -37,6 +38,9 @@ class _Server(_schema.Bench.Server):  # type: ignore[misc]  # made from the sche
             result.value = row.value
             result.data = row.data
 
+    async def getData(self, size: int, **_: object) -> bytes:
+        return self._work.get_data(size)
+
     async def callBack(self, value: int, callback: Any, **_: object) -> int:
         answer = await callback.call(arg0=value)
         result: int = answer.result
@@ -54,7 +58,8 @@ def serve(path: str) -> None:
 
 async def _serve(path: str) -> None:
     async def answer(stream: Any) -> None:
-        await capnp.TwoPartyServer(stream, bootstrap=_Server()).on_disconnect()
+        server = capnp.TwoPartyServer(stream, bootstrap=_Server(), traversal_limit_in_words=_WORDS)
+        await server.on_disconnect()
 
     async with await capnp.AsyncIoStream.create_unix_server(answer, path) as server:
         await server.serve_forever()
@@ -71,7 +76,7 @@ class Client(Contestant):
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(capnp.kj_loop())
             stream = await capnp.AsyncIoStream.create_unix_connection(self.path)
-            self._client = capnp.TwoPartyClient(stream)
+            self._client = capnp.TwoPartyClient(stream, traversal_limit_in_words=_WORDS)
             self._bench = self._client.bootstrap().cast_as(_schema.Bench)
             self._stack = stack.pop_all()
 
@@ -101,6 +106,19 @@ class Client(Contestant):
         async def work() -> list[Row]:
             answer = await self._bench.getRows(count=count)
             return [Row(row.number, row.text, row.value, row.data) for row in answer.result]
+
+        return self._run(work())
+
+    def time_data(self, size: int) -> int:
+        start = time.perf_counter_ns()
+        self.get_data(size)
+        return time.perf_counter_ns() - start
+
+    def get_data(self, size: int) -> bytes:
+        async def work() -> bytes:
+            answer = await self._bench.getData(size=size)
+            data: bytes = answer.result
+            return data
 
         return self._run(work())
 

@@ -26,6 +26,9 @@ class Service:
     def get_rows(self, count: int) -> list[tuple[object, ...]]:
         return [(row.number, row.text, row.value, row.data) for row in self._work.get_rows(count)]
 
+    def get_data(self, size: int) -> bytes:
+        return self._work.get_data(size)
+
     def call_back(self, value: int, uri: str) -> int:
         with Pyro5.api.Proxy(uri) as callback:
             return self._work.call_back(value, callback.call)
@@ -64,6 +67,10 @@ class Client(Blocking):
 
     def get_rows(self, count: int) -> list[Row]:
         return [Row(*row) for row in self._proxies[0].get_rows(count)]
+
+    def get_data(self, size: int) -> bytes:
+        data: bytes = self._proxies[0].get_data(size)
+        return data
 
     def make_caller(self) -> Callable[[int], int]:
         proxy = self._proxy()

@@ -26,6 +26,9 @@ class _Service(rpyc.Service):  # type: ignore[misc]  # RPyC has no types
             (row.number, row.text, row.value, row.data) for row in self._work.get_rows(count)
         )
 
+    def exposed_get_data(self, size: int) -> bytes:
+        return self._work.get_data(size)
+
     def exposed_call_back(self, value: int, callback: Callable[[int], int]) -> int:
         return self._work.call_back(value, callback)
 
@@ -42,6 +45,7 @@ class Client(Blocking):
         # Looking a method up is a round trip of its own; a program in a hurry does it once.
         root = self._connections[0].root
         self._get_block_hash: Callable[[int], bytes] = root.get_block_hash
+        self._get_data: Callable[[int], bytes] = root.get_data
         self._get_rows: Callable[[int], list[tuple[int, str, float, bytes]]] = root.get_rows
 
     def close(self) -> None:
@@ -53,6 +57,9 @@ class Client(Blocking):
 
     def get_rows(self, count: int) -> list[Row]:
         return [Row(*row) for row in self._get_rows(count)]
+
+    def get_data(self, size: int) -> bytes:
+        return self._get_data(size)
 
     def make_caller(self) -> Callable[[int], int]:
         connection = rpyc.utils.factory.unix_connect(self.path)

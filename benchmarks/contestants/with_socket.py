@@ -18,7 +18,7 @@ _REQUEST = struct.Struct("<Bi")
 _NUMBER = struct.Struct("<i")
 _ROW = struct.Struct("<qdHH")
 _HASH_SIZE = 32
-_GET_BLOCK_HASH, _GET_ROWS, _CALL_BACK = range(3)
+_GET_BLOCK_HASH, _GET_ROWS, _CALL_BACK, _GET_DATA = range(4)
 
 
 def serve(path: str) -> None:
@@ -45,6 +45,8 @@ def _answer(connection: socket.socket) -> None:
         elif method == _GET_ROWS:
             data = _pack_rows(work.get_rows(argument))
             connection.sendall(_NUMBER.pack(len(data)) + data)
+        elif method == _GET_DATA:
+            connection.sendall(work.get_data(argument))
         else:
             connection.sendall(_NUMBER.pack(work.call_back(argument, callback)))
 
@@ -90,6 +92,11 @@ class Client(Blocking):
         connection.sendall(_REQUEST.pack(_GET_ROWS, count))
         (size,) = _NUMBER.unpack(connection.recv(_NUMBER.size))
         return _unpack_rows(connection.recv(size, socket.MSG_WAITALL))
+
+    def get_data(self, size: int) -> bytes:
+        connection = self._connections[0]
+        connection.sendall(_REQUEST.pack(_GET_DATA, size))
+        return connection.recv(size, socket.MSG_WAITALL)
 
     def make_caller(self) -> Callable[[int], int]:
         connection = self._connection()

@@ -1,4 +1,4 @@
-"""What every contestant has to do: a small call, a large result, a callback inside a call."""
+"""What every contestant has to do: a small call, large results, a callback inside a call."""
 
 from __future__ import annotations
 
@@ -40,3 +40,7 @@ class Bench(ABC):
         callback: Annotated[Callable[[Int32], Int32], mpipc.interface(name="BenchCallback")],
     ) -> Int32:
         """What the callback makes of a value."""
+
+    @abstractmethod
+    def get_data(self, size: Int32) -> bytes:
+        """So many bytes."""

@@ -29,9 +29,9 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "d0d494cdb6b8d2d5810687282fc02983"
+MODEL = "62b2c68092767a00be99b2377bdb1dbd"
 SOURCES: dict[str, str] = {
-    "benchmarks.interfaces.bench": "8470cd595498a6675c0e214ab85c0e3d",
+    "benchmarks.interfaces.bench": "e7fad30db486011e7184ffdded6f6bcb",
 }
 IMPORTS: dict[str, str] = {}
 
@@ -106,6 +106,11 @@ _params_out_Bench_call_back = Struct("<i4xQQQQ")
 _params_in_Bench_call_back = Struct("<i4x8xiI")
 _results_out_Bench_call_back = Struct("<i4x")
 _results_in_Bench_call_back = Struct("<i4x")
+_method_Bench_get_data = ClientMethod("Bench.get_data", _id_Bench, 4, 0x10001, True)
+_params_out_Bench_get_data = Struct("<i4xQQQ")
+_params_in_Bench_get_data = Struct("<i4x8x")
+_results_out_Bench_get_data = Struct("<Q")
+_results_in_Bench_get_data = Struct("<iI")
 
 
 class BenchClient(Client, _bench.Bench):
@@ -113,7 +118,7 @@ class BenchClient(Client, _bench.Bench):
 
     _mpipc_name = "Bench"
     _mpipc_construct = _method_Bench_construct
-    _mpipc_methods: tuple[str, ...] = ("get_block_hash", "get_rows", "call_back")
+    _mpipc_methods: tuple[str, ...] = ("get_block_hash", "get_rows", "call_back", "get_data")
 
     def get_block_hash(self, height: int) -> bytes:
         """32 bytes."""
@@ -173,6 +178,22 @@ class BenchClient(Client, _bench.Bench):
         )
         return v_result
 
+    def get_data(self, size: int) -> bytes:
+        """So many bytes."""
+        _w = Writer(4, CONTEXT_CAPS)
+        try:
+            _w.parts[0] = _params_out_Bench_get_data.pack(size, 0x2000000000000, 3, 0x100000003)
+        except MISFITS as _e:
+            raise misfit(_e, "Bench.get_data", size=("Int32", size)) from None
+        _m, _at, _d, _p = self._mpipc_call(_method_Bench_get_data, _w)
+        lo_result, hi_result = (
+            _results_in_Bench_get_data.unpack_from(_m.buf, _at)
+            if _d == 0 and _p == 1
+            else _results_in_Bench_get_data.unpack(_m.resized(_at, _d, _p, 0, 1))
+        )
+        _s = _at + (_d << 3)
+        return _m.data(_s, lo_result, hi_result)
+
 
 def _serve_Bench_get_block_hash(
     _impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int
@@ -223,6 +244,21 @@ def _serve_Bench_call_back(_impl: _bench.Bench, _m: Message, _at: int, _d: int, 
     return _w
 
 
+def _serve_Bench_get_data(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int) -> Writer:
+    (v_size,) = (
+        _params_in_Bench_get_data.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _params_in_Bench_get_data.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _result = _impl.get_data(v_size)
+    _w = Writer(1)
+    try:
+        _w.parts[0] = _results_out_Bench_get_data.pack(_w.data(0, _result))
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.get_data", result=("Data", _result)) from None
+    return _w
+
+
 BenchServer = Server(
     "Bench",
     _bench.Bench,
@@ -236,6 +272,9 @@ BenchServer = Server(
         ),
         (_id_Bench, 3): ServerMethod(
             "Bench.call_back", 0x1, True, "method", _serve_Bench_call_back
+        ),
+        (_id_Bench, 4): ServerMethod(
+            "Bench.get_data", 0x10000, True, "method", _serve_Bench_get_data
         ),
     },
 )
