@@ -122,10 +122,65 @@ class HookedType:
     takes_type: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LiteralType:
+    """Literal[...]: some values of another type; members of the Enum `cls` by their names."""
+
+    wire: Type
+    values: tuple[str | bytes | int, ...]
+    cls: TypeName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What must hold for a value, by the names that msgspec.Meta has for it."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    multiple_of: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+    def given(self) -> Iterator[tuple[str, str]]:
+        """Each that there is: its name, and how a sentence says it."""
+        for name, words in _WORDS.items():
+            value = getattr(self, name)
+            if value is not None:
+                yield name, f"{words} {value!r}"
+
+
+_WORDS = {
+    "ge": "at least",
+    "gt": "greater than",
+    "le": "at most",
+    "lt": "less than",
+    "multiple_of": "a multiple of",
+    "min_length": "of a length of at least",
+    "max_length": "of a length of at most",
+    "pattern": "a match of",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedType:
+    """Values of another type, `wire`, that fulfil constraints."""
+
+    wire: Type
+    constraints: Constraints
+
+
 Type: TypeAlias = (
     VoidType | Primitive | TextType | DataType | ListType | MapType | StructType | ParameterType
-    | InterfaceType | EnumType | TimedeltaType | HookedType
+    | InterfaceType | EnumType | TimedeltaType | HookedType | LiteralType
+    | CheckedType
 )  # fmt: skip
+
+
+CONVERTED = (HookedType, LiteralType, CheckedType)
+"""The types whose values travel as those of another type, after a function was applied."""
 
 
 def is_pointer(type: Type) -> bool:
@@ -135,7 +190,7 @@ def is_pointer(type: Type) -> bool:
 
 def carried(type: Type) -> Type:
     """What a value of a type travels as."""
-    return carried(type.wire) if isinstance(type, HookedType) else type
+    return carried(type.wire) if isinstance(type, CONVERTED) else type
 
 
 # ------------------------------------------------------------------------------------- wire view

@@ -35,7 +35,7 @@ class Same(Example):
         self.taken = x
         return x
 """
-METHOD = r"interface Example \{ f @0 \((.*?)\) -> \((.*?)\); \}"
+METHOD = r"interface Example \{ f @0 \((.*?)\) -> \((.*?)\);(?: #.*?)? \}"
 
 
 def rows() -> list[Any]:

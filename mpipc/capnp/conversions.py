@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 import reprlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence, Sized
 from datetime import timedelta
 from struct import Struct
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from mpipc.errors import ConversionError
 E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")
 V = TypeVar("V")
+SizedT = TypeVar("SizedT", bound=Sized)
 
 # Indexing checks that a value is a bool, and makes it a bit.
 BIT = {False: 0, True: 1}
@@ -62,6 +64,16 @@ def float_xor(code: str, value: float, default: float) -> int:
     number, bits = _FLOATS[code]
     (a,), (b,) = bits.unpack(number.pack(value)), bits.unpack(number.pack(default))
     return int(a ^ b)
+
+
+def single(value: float) -> float:
+    """A number as 32 bits say it. Raises OverflowError for one that is too large."""
+    number, _ = _FLOATS["f"]
+    (found,) = number.unpack(number.pack(value))
+    return float(found)
+
+
+regex = re.compile
 
 
 def float_unxor(code: str, wire: int, default: float) -> float:

@@ -9,6 +9,7 @@ to blame is found out here, afterwards, with a description of each value's type:
     [T], {K: V}                         a list of T, a dict
     (T, None)                           a T or None
     (T, ...)                            a T, in a TypedDict that may lack it
+    Checked(check, T)                   a T that `check` does not refuse
     Hooked(T, build, W)                 a T, which travels as the W that `build` makes of it
 """
 
@@ -30,6 +31,13 @@ from mpipc.errors import ConversionError
 MISFITS = (StructError, TypeError, AttributeError, ValueError, KeyError, OverflowError)
 
 Description: TypeAlias = Any
+
+
+class Checked(NamedTuple):
+    """Describes a type of which a function refuses some values."""
+
+    check: Callable[[Any], object]
+    type: Description
 
 
 class Hooked(NamedTuple):
@@ -88,6 +96,8 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
     """What is wrong with a value, as far as that can be told, and where in it."""
     if isinstance(type, Hooked):
         yield from _wrong_hooked(type, value, path)
+    elif isinstance(type, Checked):
+        yield from _wrong_checked(type, value, path)
     elif isinstance(type, tuple):
         if value is not None:
             yield from _wrong(type[0], value, path)
@@ -120,6 +130,16 @@ def _wrong_hooked(hooked: Hooked, value: object, path: str) -> Iterator[str]:
             yield f"{path}: {_expected(hooked.cls.__name__, value)}"
     else:
         yield from _wrong(hooked.wire, built, path)
+
+
+def _wrong_checked(checked: Checked, value: object, path: str) -> Iterator[str]:
+    found = list(_wrong(checked.type, value, path))
+    yield from found
+    if not found:
+        try:
+            checked.check(value)
+        except ValueError as error:
+            yield f"{path}: {_shown(value)}: {error}"
 
 
 def _wrong_list(element: Description, value: object, path: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from mpipc.capnp.columns import (
 )
 from mpipc.capnp.conversions import (
     BIT,
+    SizedT,
     build_each,
     default_of,
     duration,
@@ -27,10 +28,20 @@ from mpipc.capnp.conversions import (
     read_each_hooked,
     read_hooked,
     read_object,
+    regex,
+    single,
     write_object,
 )
 from mpipc.capnp.message import Message
-from mpipc.capnp.misfits import MISFITS, Hooked, Instance, describe, misfit, results_misfit
+from mpipc.capnp.misfits import (
+    MISFITS,
+    Checked,
+    Hooked,
+    Instance,
+    describe,
+    misfit,
+    results_misfit,
+)
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod
 from mpipc.capnp.threads import CONTEXT, CONTEXT_CAPS, context_pointer
 from mpipc.capnp.writer import Writer
@@ -44,6 +55,7 @@ __all__ = [
     "CONTEXT_ONLY",
     "FEW",
     "MISFITS",
+    "Checked",
     "Client",
     "ClientMethod",
     "Generated",
@@ -53,6 +65,7 @@ __all__ = [
     "ReadRows",
     "Server",
     "ServerMethod",
+    "SizedT",
     "Struct",
     "WriteRows",
     "Writer",
@@ -70,7 +83,9 @@ __all__ = [
     "read_hooked",
     "read_object",
     "read_texts",
+    "regex",
     "results_misfit",
+    "single",
     "write_datas",
     "write_few",
     "write_object",

@@ -6,7 +6,7 @@ import ast
 import sys
 import types
 from dataclasses import dataclass, field
-from typing import Annotated, ForwardRef, NewType, TypeVar, Union, get_args, get_origin
+from typing import Annotated, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
 
 import typing_extensions
 
@@ -81,6 +81,10 @@ class Scope:
                 annotation, *extra = get_args(annotation)
                 # Outer metadata goes last, where `find` looks first.
                 metadata[:0] = [item for each in extra for item in _flatten(each)]
+            elif origin is Literal and None in get_args(annotation):
+                values = tuple(each for each in get_args(annotation) if each is not None)
+                annotation = Literal.__getitem__(values) if values else None
+                optional = True
             elif origin in _PRESENCE:
                 (annotation,) = get_args(annotation)
                 required = _PRESENCE[origin] if required is None else required

@@ -14,6 +14,7 @@ import msgspec
 
 from mpipc.derive.lock import former_name
 from mpipc.model import (
+    CheckedType,
     DataType,
     EnumType,
     Field,
@@ -21,6 +22,7 @@ from mpipc.model import (
     Interface,
     InterfaceType,
     ListType,
+    LiteralType,
     MapType,
     Method,
     Module,
@@ -173,6 +175,11 @@ def type_name(type: Type) -> str:
             return f"dict[{type_name(key)}, {type_name(value)}]"
         case HookedType(name=name):
             return name
+        case LiteralType(values=values, cls=cls):
+            shown = [f"{cls.name}.{value!s}" if cls else repr(value) for value in values]
+            return f"Literal[{', '.join(shown)}]"
+        case CheckedType(wire, constraints):
+            return f"{type_name(wire)} ({', '.join(text for _, text in constraints.given())})"
         case StructType(key) | InterfaceType(key) | EnumType(key):
             return key.name
         case ParameterType(name):

@@ -10,15 +10,19 @@ Four questions per type, as functions from expressions to expressions:
 
 from __future__ import annotations
 
+from mpipc.generate.checks import Checks
 from mpipc.generate.names import quoted
 from mpipc.generate.records import CODES, SIZES
 from mpipc.generate.scope import Scope
 from mpipc.model import (
+    CONVERTED,
+    CheckedType,
     DataType,
     EnumType,
     HookedType,
     InterfaceType,
     ListType,
+    LiteralType,
     MapType,
     Model,
     Primitive,
@@ -50,11 +54,12 @@ class Conversions:
             if struct.generic is not None
         }
         self.lists: dict[TypeName, None] = {}
+        self.checks = Checks(scope)
 
     # ------------------------------------------------------------------------------ numbers
 
     def to_number(self, type: Type, value: str) -> str:
-        if isinstance(type, HookedType):
+        if isinstance(type, CONVERTED):
             return self.to_number(type.wire, self._built(type, value))
         if isinstance(type, EnumType):
             return f"{value}.value"
@@ -63,7 +68,7 @@ class Conversions:
         return value
 
     def from_number(self, type: Type, number: str, place: str) -> str:
-        if isinstance(type, HookedType):
+        if isinstance(type, CONVERTED):
             return self._read(type, self.from_number(type.wire, number, place), place)
         if isinstance(type, EnumType):
             member = self._scope.runtime("enum_member")
@@ -90,7 +95,7 @@ class Conversions:
                 return self._to_list(element, at, value)
             case MapType(entry=entry):
                 return f"{scope.generated(entry, '_write_dict_{}')}(_w, {at}, {value})"
-            case HookedType(wire=wire):
+            case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
                 return self.to_pointer(wire, at, self._built(type, value))
         raise AssertionError(type)
 
@@ -112,21 +117,29 @@ class Conversions:
                 return self._from_list(element, container, pointer, place)
             case MapType(entry=entry):
                 return f"{scope.generated(entry, '_read_dict_{}')}(_m, {pointer})"
-            case HookedType(wire=wire):
+            case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
                 return self._read(type, self.from_pointer(wire, at, lo, hi, place), place)
         raise AssertionError(type)
 
-    # -------------------------------------------------------------------------------- hooks
+    # ------------------------------------------------------------------ values of other types
 
-    def _built(self, type: HookedType, value: str) -> str:
-        return f"{self._scope.declared(type.build)}({value})"
+    def _built(self, type: HookedType | LiteralType | CheckedType, value: str) -> str:
+        return f"{self._builder(type)}({value})"
 
-    def _read(self, type: HookedType, value: str, place: str) -> str:
+    def _read(self, type: HookedType | LiteralType | CheckedType, value: str, place: str) -> str:
         read = self._scope.runtime("read_hooked")
         return f"{read}({self._reader(type)}, {value}, {quoted(place)})"
 
-    def _reader(self, type: HookedType) -> str:
+    def _builder(self, type: HookedType | LiteralType | CheckedType) -> str:
+        """What is called with a value that is to be sent."""
+        if isinstance(type, HookedType):
+            return self._scope.declared(type.build)
+        return self.checks.function(type, self.annotation(type, taken=False))
+
+    def _reader(self, type: HookedType | LiteralType | CheckedType) -> str:
         """What is called with a value that arrived."""
+        if not isinstance(type, HookedType):
+            return self._builder(type)
         read = self._scope.declared(type.read)
         if not type.takes_type:
             return read
@@ -154,8 +167,8 @@ class Conversions:
             case StructType(key):
                 self.lists[key] = None
                 return f"{scope.local(key, '_write_list_{}')}(_w, {at}, {value})"
-            case HookedType(wire=wire, build=build):
-                each = f"{scope.runtime('build_each')}({scope.declared(build)}, {value})"
+            case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
+                each = f"{scope.runtime('build_each')}({self._builder(element)}, {value})"
                 return self._to_list(wire, at, each)
         write = self.to_pointer(element, "_at", "_v")
         function, _, arguments = write.partition("(")
@@ -188,7 +201,7 @@ class Conversions:
             case StructType(key):
                 self.lists[key] = None
                 items = f"{scope.local(key, '_read_list_{}')}(_m, {pointer})"
-            case HookedType(wire=wire):
+            case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
                 found = "list"
                 values = self._from_list(wire, "", pointer, place)
                 each = scope.runtime("read_each_hooked")
@@ -235,6 +248,10 @@ class Conversions:
                 return scope.declared(key)
             case InterfaceType(key):
                 return self._object(key)
+            case CheckedType(wire):
+                return self.annotation(wire, taken=taken)
+            case LiteralType():
+                return self.checks.literal(type)
             case HookedType(key, arguments):
                 if not arguments:
                     return scope.declared(key)
@@ -282,6 +299,9 @@ class Conversions:
                 return self._scope.generated(key, "_fields_{}")
             case StructType(key) | InterfaceType(key) | EnumType(key):
                 return self._scope.declared(key)
+            case LiteralType(wire=wire) | CheckedType(wire=wire):
+                checked = f"{self._builder(type)}, {self.described(wire)}"
+                return f"{self._scope.runtime('Checked')}({checked})"
             case HookedType(key, wire=wire, build=build):
                 scope = self._scope
                 names = f"{scope.declared(key)}, {scope.declared(build)}"

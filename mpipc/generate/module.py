@@ -16,8 +16,10 @@ from mpipc.generate.servers import server_lines
 from mpipc.generate.stamps import Stamp, digest, sources_of
 from mpipc.generate.structs import list_lines, struct_lines
 from mpipc.model import (
+    CheckedType,
     HookedType,
     ListType,
+    LiteralType,
     MapType,
     Model,
     Module,
@@ -91,7 +93,8 @@ def _blocks(
             record = layouts[key.module].records[struct.record.path]
             # This may need other lists.
             lists[key] = list_lines(struct, record, scope, convert, recursive=key in recursive)
-    return [*structs, *lists.values(), *results, *interfaces, _registry(module, scope)]
+    checks = convert.checks.blocks
+    return [*checks, *structs, *lists.values(), *results, *interfaces, _registry(module, scope)]
 
 
 def _results(module: Module, scope: Scope, convert: Conversions) -> Iterator[list[str]]:
@@ -175,5 +178,7 @@ def _structs_in(type: Type) -> Iterator[TypeName]:
     match type:
         case StructType(key) | MapType(entry=key):
             yield key
-        case ListType(element) | HookedType(wire=element):
+        case ListType(element):
             yield from _structs_in(element)
+        case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
+            yield from _structs_in(wire)

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from mpipc.derive.names import RESERVED_TYPES, capitalized
 from mpipc.model import (
+    CheckedType,
     Context,
     DataType,
     EnumType,
@@ -15,6 +16,7 @@ from mpipc.model import (
     Interface,
     InterfaceType,
     ListType,
+    LiteralType,
     MapType,
     Method,
     Model,
@@ -33,6 +35,7 @@ from mpipc.model import (
     TypeName,
     VoidType,
 )
+from mpipc.schema.comments import constraints_of
 from mpipc.schema.ids import child_id
 from mpipc.schema.paths import import_path
 
@@ -124,7 +127,8 @@ class _Writer:
             [head, *params_each, f"{INDENT}{middle}", *results_each, f"{INDENT}{end}"],
         )
         lines = next((form for form in forms if max(map(len, form)) <= WIDTH), forms[-1])
-        doc = [method.doc] if method.doc else []
+        constraints = constraints_of([*method.parameters, *method.result_fields])
+        doc = [each for each in (method.doc, constraints) if each]
         if method.deprecated:
             doc.append(f"Deprecated: {method.deprecated.rstrip('.')}.")
         return [*lines, *_doc("\n\n".join(doc), INDENT)]
@@ -152,7 +156,8 @@ class _Writer:
             (name, f"@{ordinal}", f":{type}", annotations.lstrip())
             for name, ordinal, type, annotations in self._fields(struct.record, " $Proxy.skip")
         ]
-        yield from _body(struct.doc, [[f"{INDENT}{line};"] for line in _columns(rows)])
+        doc = "\n\n".join(filter(None, (struct.doc, constraints_of(struct.fields))))
+        yield from _body(doc, [[f"{INDENT}{line};"] for line in _columns(rows)])
         yield "}"
 
     def _type(self, type: SlotType) -> str:
@@ -169,7 +174,7 @@ class _Writer:
                 return "Float64"
             case EnumType(_, wire):
                 return wire.name
-            case HookedType(wire=wire):
+            case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
                 return self._type(wire)
             case ListType(element, _):
                 return f"List({self._type(element)})"

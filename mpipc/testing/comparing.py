@@ -9,11 +9,13 @@ from typing import Any
 
 from mpipc.capnp.proxy import Client
 from mpipc.model import (
+    CheckedType,
     Field,
     HookedType,
     Interface,
     InterfaceType,
     ListType,
+    LiteralType,
     MapType,
     Model,
     Primitive,
@@ -83,6 +85,8 @@ class Comparing:
             case StructType(key):
                 fields = self._model.struct(key).fields
                 return self._fields(fields, (value_of(field, value) for field in fields))
+            case LiteralType(wire=wire) | CheckedType(wire=wire):
+                return self.plain(wire, value)
             case HookedType(wire=wire, build=build):
                 return value.__class__, self.plain(wire, python_class(build)(value))
             case InterfaceType(key) if value is not None:

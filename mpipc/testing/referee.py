@@ -11,11 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 from mpipc.model import (
+    CheckedType,
     EnumType,
     Field,
     HookedType,
     InterfaceType,
     ListType,
+    LiteralType,
     MapType,
     Model,
     StructType,
@@ -84,6 +86,8 @@ class Referee(Schemas):
                 for row, (key, each) in zip(rows, value.items(), strict=True):
                     self._set_field(row, key_field, key)
                     self._set_field(row, value_field, each)
+            case LiteralType(wire=wire) | CheckedType(wire=wire):
+                self._set(builder, name, wire, value)
             case HookedType(wire=wire, build=build):
                 self._set(builder, name, wire, python_class(build)(value))
             case InterfaceType():
@@ -143,6 +147,8 @@ class Referee(Schemas):
                 return python_class(key)(value)
             case TimedeltaType():
                 return timedelta.max if value == _FOREVER else timedelta(milliseconds=value)
+            case LiteralType(wire=wire) | CheckedType(wire=wire):
+                return self._get(wire, value)
             case HookedType(key, _, _, wire, _, read, takes_type):
                 function, found = python_class(read), self._get(wire, value)
                 return function(python_class(key), found) if takes_type else function(found)

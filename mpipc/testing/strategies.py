@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from mpipc.derive import derive_interface
 from mpipc.derive.names import integer_range
 from mpipc.model import (
+    CheckedType,
+    Constraints,
     DataType,
     EnumType,
     Field,
@@ -22,6 +24,7 @@ from mpipc.model import (
     Interface,
     InterfaceType,
     ListType,
+    LiteralType,
     MapType,
     Method,
     Model,
@@ -35,6 +38,7 @@ from mpipc.model import (
 )
 from mpipc.schema import committed_lock
 from mpipc.testing.building import built
+from mpipc.testing.constraints import floats, fulfils, integers, lengths, texts
 from mpipc.testing.standard import STANDARD
 
 Objects = Callable[[Interface], st.SearchStrategy[Any]]
@@ -122,12 +126,39 @@ class Strategies:
                 return st.dictionaries(self._hashable(key), self.of(value), max_size=self._most)
             case HookedType():
                 return self._hooked(type)
+            case LiteralType(values=values, cls=cls):
+                members = [getattr(python_class(cls), str(each)) for each in values] if cls else []
+                return st.sampled_from(members or values)
+            case CheckedType(wire, limits):
+                return self._checked(wire, limits)
         raise AssertionError(type)
 
     def results(self, method: Method) -> st.SearchStrategy[Any]:
         """What a method may return."""
         found = self.fields(method.result_fields)
         return found.map(lambda values: returned(method, values))
+
+    def _checked(self, type: Type, limits: Constraints) -> st.SearchStrategy[Any]:
+        least, most = lengths(limits)
+        match type:
+            case Primitive("Float32" | "Float64" as name):
+                return floats(name, limits)
+            case Primitive(name):
+                return integers(name, limits)
+            case TextType():
+                return texts(limits)
+            case DataType():
+                return st.binary(min_size=least, max_size=most)
+            case ListType(element, container):
+                unique = container in ("set", "frozenset")
+                items = self._hashable(element) if unique else self.of(element)
+                key = (lambda value: value) if unique else None
+                found = st.lists(items, min_size=least, max_size=most, unique_by=key)
+                return found.map(CONTAINERS[container])
+            case MapType(key, value):
+                keys, values = self._hashable(key), self.of(value)
+                return st.dictionaries(keys, values, min_size=least, max_size=most)
+        raise AssertionError(type)
 
     def _container(self, element: Type, container: str) -> st.SearchStrategy[Any]:
         made = CONTAINERS[container]
@@ -151,8 +182,12 @@ class Strategies:
 
     def _hooked(self, type: HookedType) -> st.SearchStrategy[Any]:
         """What the hook reads from values that may travel."""
+        wire, build = type.wire, python_class(type.build)
         if type.read in STANDARD:
-            return STANDARD[type.read]
+            known = STANDARD[type.read]
+            if isinstance(wire, CheckedType):
+                return known.filter(lambda value: fulfils(build(value), wire.constraints))
+            return known
         read, cls = python_class(type.read), python_class(type.key)
 
         def found(value: object) -> list[object]:

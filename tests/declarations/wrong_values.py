@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 import mpipc
-from mpipc import hooks
+from mpipc import Int8, hooks
 
 
 class ByLambda:
@@ -55,3 +60,29 @@ class Hooks(ABC):
     def circle(self, a: First) -> None: ...
     @abstractmethod
     def to_unknown(self, a: ToUnknown) -> None: ...
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+@mpipc.interface
+class Constraints(ABC):
+    """One wrong constraint or Literal in each method."""
+
+    @abstractmethod
+    def length_of_int(self, a: Annotated[int, Meta(min_length=1)]) -> None: ...
+    @abstractmethod
+    def least_bool(self, a: Annotated[bool, Meta(ge=0)]) -> None: ...
+    @abstractmethod
+    def least_text(self, a: list[Annotated[str, Meta(ge=0)]]) -> None: ...
+    @abstractmethod
+    def least_decimal(self, a: Annotated[Decimal, Meta(ge=0)]) -> None: ...
+    @abstractmethod
+    def several(self, a: Literal["a", 1]) -> None: ...
+    @abstractmethod
+    def only_none(self, a: Literal[None]) -> None: ...
+    @abstractmethod
+    def large(self, a: Annotated[Literal[1, 1000], Int8]) -> None: ...
+    @abstractmethod
+    def wrong_alias(self, a: Annotated[Literal["a"], Int8]) -> None: ...

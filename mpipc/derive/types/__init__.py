@@ -8,6 +8,7 @@ from mpipc.derive.types import (
     hooked,
     interfaces,
     lists,
+    literals,
     maps,
     parameters,
     primitives,
@@ -22,6 +23,7 @@ __all__ = ["RULES", "Rule", "element_of", "type_of"]
 
 RULES += [
     hooked.rule,
+    literals.rule,
     primitives.rule,
     voids.rule,
     texts.rule,

@@ -9,6 +9,7 @@ from mpipc import declare
 from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
+from mpipc.derive.types.constraints import constrained
 from mpipc.model import Type
 
 Rule = Callable[[Annotation, Site], Type | None]
@@ -24,7 +25,7 @@ def type_of(annotation: Annotation, site: Site) -> Type:
     for rule in RULES:
         found = rule(annotation, site)
         if found is not None:
-            return found
+            return constrained(found, annotation)
     raise _unsupported(annotation.base)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from mpipc.model import (
+    CheckedType,
     DataType,
     EnumType,
     HookedType,
     InterfaceType,
     ListType,
+    LiteralType,
     MapType,
     ParameterType,
     Primitive,
@@ -42,5 +46,8 @@ def word(type: Type) -> str:
             return key.name
         case ParameterType(name):
             return name
+        case LiteralType(wire=wire) | CheckedType(wire=wire):
+            # A number that differs for different constraints.
+            return f"{word(wire)}Some{crc32(repr(type).encode()):X}"
         case HookedType(name=name):
             return "".join(filter(str.isalnum, name.title() if name.islower() else name))

@@ -12,6 +12,7 @@ import mpipc
 from mpipc import Field, Float32, Int8, Int32, Raises, UInt16, UInt64
 from tests.codecs.declarations.values import (
     Bits,
+    Checked,
     Color,
     Country,
     Deep,
@@ -23,11 +24,13 @@ from tests.codecs.declarations.values import (
     Kinds,
     Level,
     Lists,
+    Mode,
     Nested,
     Numbers,
     Optionals,
     Ordered,
     Point,
+    Port,
     Rights,
     Row,
     Standard,
@@ -169,6 +172,21 @@ class Echo(ABC):
 
     @abstractmethod
     def ids(self, value: dict[UUID, list[UUID]]) -> dict[UUID, list[UUID]]: ...
+
+    @abstractmethod
+    def checked(self, value: Checked) -> Checked: ...
+
+    @abstractmethod
+    def many_checked(self, value: list[Checked]) -> list[Checked]: ...
+
+    @abstractmethod
+    def port(self, value: Port) -> Port: ...
+
+    @abstractmethod
+    def mode(self, value: Mode) -> Mode: ...
+
+    @abstractmethod
+    def modes(self, value: Sequence[Mode] | None) -> None: ...
 
     @abstractmethod
     def sequence(self, value: Sequence[Row]) -> list[Row]: ...

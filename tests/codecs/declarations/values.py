@@ -15,7 +15,7 @@ from ipaddress import (
     IPv6Network,
 )
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Generic, NamedTuple, NewType, TypeVar, get_origin
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar, get_origin
 from uuid import UUID
 
 import msgspec
@@ -364,3 +364,35 @@ class Hooked:
     boxes: set[Box[Code]]
     table: dict[Country, Box[Code]]
     maybe_box: Annotated[Box[Code] | None, Field(has_flag=True)]
+
+
+Port = Annotated[UInt16, msgspec.Meta(ge=1, lt=49152)]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=8, pattern=r"^[a-z\"\\]+$")]
+Even = Annotated[Int32, msgspec.Meta(multiple_of=2)]
+Mode = Literal["fast", "it's", 'a "quote"']
+
+
+@dataclass
+class Checked:
+    """Values that must fulfil constraints."""
+
+    port: Port
+    maybe_port: Port | None
+    label: Label
+    maybe_label: Label | None
+    ratio: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    single: Annotated[Float32, msgspec.Meta(gt=-1.5, multiple_of=0.25)]
+    evens: Annotated[tuple[Even, ...], msgspec.Meta(min_length=2, max_length=3)]
+    labels: list[Label]
+    label_set: Annotated[frozenset[Label], msgspec.Meta(min_length=1)]
+    hash: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+    ports: Annotated[dict[Label, Port], msgspec.Meta(max_length=2)]
+    path: Annotated[Path, msgspec.Meta(max_length=5)]
+    mode: Mode
+    maybe_mode: Literal["on", "off", None]
+    number: Annotated[Literal[1, -2], Int8]
+    color: Literal[Color.RED, Color.GREEN]
+    colors: set[Literal[Color.RED, Color.GREEN]]
+    modes: tuple[Mode, ...]
+    by_mode: dict[Mode, list[list[Even]]]
+    key: Literal[b"a", b"b"]
