@@ -42,6 +42,7 @@ from mpipc.errors import (
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.endpoints import connect, serve, serve_spawned, spawn
 from mpipc.ipc.peers import Peer
+from mpipc.ipc.references import restrict, revocable
 from mpipc.ipc.server import Server
 
 __all__ = [
@@ -80,6 +81,8 @@ __all__ = [
     "hooks",
     "interface",
     "method",
+    "restrict",
+    "revocable",
     "serve",
     "serve_spawned",
     "spawn",

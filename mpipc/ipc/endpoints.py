@@ -24,6 +24,7 @@ from mpipc.ipc import sockets, tls
 from mpipc.ipc.channel import Channel
 from mpipc.ipc.channel import timeout as within
 from mpipc.ipc.client import dial
+from mpipc.ipc.deadlines import PunctualChannel
 from mpipc.ipc.peers import Allowed, Peer, admission
 from mpipc.ipc.server import Rules, Server, open_connection
 
@@ -60,6 +61,7 @@ def serve(
     max_connections_per_peer: int = 200,
     construct_timeout: float = 10.0,
     idle_timeout: float | None = None,
+    call_timeout: float | None = None,
     tracebacks: bool = False,
 ) -> Server:
     """Listen on an address and serve `impl`, an object of a root interface, to every client.
@@ -83,6 +85,7 @@ def serve(
     `construct_timeout`         seconds until a client must have asked for the root object.
     `idle_timeout`              seconds after which a client is dropped that says nothing, while no
                                 call is in progress; None: never.
+    `call_timeout`              seconds that a client may take for a callback; None: any time.
     `tracebacks`                whether clients get the tracebacks of undeclared exceptions.
 
     Raises AddressError, and SchemaError when `impl` has no root interface.
@@ -96,8 +99,8 @@ def serve(
     if peers is None and not sockets.listens(sock) and not context:
         allowed = _anybody  # whoever passed the socket on has decided
     rules = Rules(
-        limits, tracebacks, allowed, max_connections, max_connections_per_peer, construct_timeout,
-        idle_timeout,
+        limits, tracebacks, call_timeout, allowed, max_connections, max_connections_per_peer,
+        construct_timeout, idle_timeout,
     )  # fmt: skip
     return Server(sock, where, root_for, rules, context)
 
@@ -116,6 +119,7 @@ def connect(  # type: ignore[overload-overlap]
     name: str = "node",
     peers: Allowed | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    call_timeout: float | None = None,
 ) -> Remote[T] | None: ...
 @overload
 def connect(
@@ -127,6 +131,7 @@ def connect(
     name: str = "node",
     peers: Allowed | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    call_timeout: float | None = None,
 ) -> Remote[T]: ...
 def connect(
     address: str,
@@ -137,6 +142,7 @@ def connect(
     name: str = "node",
     peers: Allowed | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    call_timeout: float | None = None,
 ) -> Remote[T] | None:
     """Connect to a server and return its root object, an instance of the interface `root`.
 
@@ -146,12 +152,13 @@ def connect(
     `root` is annotated as a Callable because a type checker does not take an abstract class for a
     `type[T]`.
 
-    `timeout`  seconds until the server must have answered.
-    `datadir`  what relative paths are relative to; by default the current directory.
-    `name`     names the default socket (`unix` and `auto` alone).
-    `peers`    who may be the server, as for `serve`; by default the user that this process runs
-               as, and with TLS whoever has a certificate for the host.
-    `limits`   what the server may ask for, and how large its answers may be.
+    `timeout`       seconds until the server must have answered.
+    `datadir`       what relative paths are relative to; by default the current directory.
+    `name`          names the default socket (`unix` and `auto` alone).
+    `peers`         who may be the server, as for `serve`; by default the user that this process
+                    runs as, and with TLS whoever has a certificate for the host.
+    `limits`        what the server may ask for, and how large its answers may be.
+    `call_timeout`  seconds that a call over this connection may take; None: any time.
 
     With `auto` it returns None when nobody listens there. Raises AddressError, Timeout,
     Disconnected, and SchemaError when `root` is no root interface.
@@ -165,7 +172,7 @@ def connect(
         if found is None:
             return None
         sock, relay = found
-        proxy: Remote[T] = _start(sock, str(where), generated, deadline, limits)[0]
+        proxy: Remote[T] = _start(sock, str(where), generated, deadline, limits, call_timeout)[0]
     except Timeout:
         raise Timeout(f"{where} did not answer within {timeout:g} s") from None
     except Disconnected:
@@ -182,6 +189,7 @@ def spawn(
     *,
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
+    call_timeout: float | None = None,
     **options: Any,
 ) -> Remote[T]:
     """Start a child process on a socket pair and return its root object.
@@ -189,6 +197,7 @@ def spawn(
     The child gets `argv` with `-ipcfd N` added, and should call `mpipc.serve_spawned`. No other
     descriptor is inherited. Closing the root object, or losing the last reference to anything that
     came from the child, disconnects it; it is then reaped, and killed when it does not end.
+    `timeout`, `limits` and `call_timeout` are as for `connect`.
     `options` are passed to `subprocess.Popen` (`env`, `cwd`, `stdout` …).
 
     Raises what Popen raises, Timeout, Disconnected when the child ends without serving, and
@@ -204,7 +213,7 @@ def spawn(
         sock = ours.dup()
     try:
         proxy: Remote[T]
-        proxy, channel = _start(sock, f"spawn:{argv[0]}", generated, deadline, limits)
+        proxy, channel = _start(sock, f"spawn:{argv[0]}", generated, deadline, limits, call_timeout)
     except Timeout:
         child.terminate()
         _reap(child)
@@ -263,10 +272,17 @@ def _ipcfd(argv: Sequence[str]) -> int | None:
 
 
 def _start(
-    sock: socket.socket, description: str, generated: Generated, deadline: float, limits: Limits
+    sock: socket.socket,
+    description: str,
+    generated: Generated,
+    deadline: float,
+    limits: Limits,
+    call_timeout: float | None,
 ) -> tuple[Any, Channel]:
     """Begin to talk on a connected socket, and get the other end's root object."""
-    channel, connection = open_connection(sock, description, None, limits, tracebacks=False)
+    channel, connection = open_connection(
+        sock, description, None, limits, punctual=call_timeout is not None
+    )
     channel.start(connection, f"mpipc-io {description}")
     try:
         with within(deadline - time.monotonic()):
@@ -275,6 +291,8 @@ def _start(
         connection.close()
         channel.join(5)
         raise
+    if isinstance(channel, PunctualChannel):
+        channel.call_timeout = call_timeout
     channel.close_when_idle = True
     return proxy, channel
 

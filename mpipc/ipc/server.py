@@ -21,6 +21,7 @@ from mpipc.errors import IpcError
 from mpipc.ipc import forks, log, peers, sockets, systemd, tls
 from mpipc.ipc.address import Address, UnixAddress
 from mpipc.ipc.channel import Channel
+from mpipc.ipc.deadlines import PunctualChannel
 from mpipc.ipc.peers import Peer
 
 _log = logging.getLogger("mpipc")
@@ -34,6 +35,7 @@ class Rules(msgspec.Struct, frozen=True):
 
     limits: Limits
     tracebacks: bool
+    call_timeout: float | None
     allowed: Callable[[Peer], bool]
     max_connections: int
     max_connections_per_peer: int
@@ -226,12 +228,15 @@ class Server:
         try:
             root = self._root_for(peer)
             channel, connection = open_connection(
-                sock, self._shown, root, rules.limits, tracebacks=rules.tracebacks
-            )
+                sock, self._shown, root, rules.limits,
+                tracebacks=rules.tracebacks, punctual=rules.call_timeout is not None,
+            )  # fmt: skip
         except Exception as e:
             # Out of descriptors, or whoever makes the root objects has none for this peer.
             self._refuse(client, sock, f"{type(e).__name__}: {e}")
             return
+        if isinstance(channel, PunctualChannel):
+            channel.call_timeout = rules.call_timeout
         channel.on_stop = lambda: self._gone(client)
         channel.start(connection, f"mpipc-io {self._shown}")
         client.serves(channel, connection)
@@ -333,10 +338,17 @@ class _Client:
 
 
 def open_connection(
-    sock: socket.socket, description: str, root: Local | None, limits: Limits, *, tracebacks: bool
+    sock: socket.socket,
+    description: str,
+    root: Local | None,
+    limits: Limits,
+    *,
+    tracebacks: bool = False,
+    punctual: bool = False,
 ) -> tuple[Channel, Connection]:
     """A channel on a connected socket, and the protocol on it; both still to be started."""
-    channel = Channel(sock, description, pool_threads=limits.threads)
+    kind = PunctualChannel if punctual else Channel
+    channel = kind(sock, description, pool_threads=limits.threads)
     logger = log.Logger() if log.enabled() else None
     connection = Connection(channel, root, limits, tracebacks=tracebacks, logger=logger)
     return channel, connection

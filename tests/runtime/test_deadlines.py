@@ -1,0 +1,86 @@
+"""`call_timeout`: a deadline for every call over a connection."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import mpipc
+from tests.runtime.declarations import Root
+from tests.runtime.program import RealRoot
+from tests.runtime.support import PATIENCE, ROOT, Running, ServerProcess, eventually
+
+
+class TestAClient:
+    def test_waits_no_longer_for_any_call(self, shared: ServerProcess) -> None:
+        with mpipc.connect(shared.address, Root, call_timeout=0.3) as root:
+            gates, values = root.gates(), root.values()
+            for _ in range(2):
+                with pytest.raises(mpipc.Timeout):
+                    Running(lambda: gates.wait("slow")).result()
+            # Each call has the whole time, and the connection stays good.
+            for _ in range(100):
+                assert Running(lambda: values.small(1, 2)).result() == 3
+            gates.open("slow")
+
+    def test_waits_shorter_in_a_block(self, shared: ServerProcess) -> None:
+        with mpipc.connect(shared.address, Root, call_timeout=PATIENCE) as root:
+            gates = root.gates()
+            with pytest.raises(mpipc.Timeout), mpipc.timeout(0.1):
+                gates.wait("block")
+            Running(lambda: gates.open("block")).result()
+
+    def test_other_connections_are_as_they_were(self, shared: ServerProcess) -> None:
+        with (
+            mpipc.connect(shared.address, Root, call_timeout=0.2) as hasty,
+            mpipc.connect(shared.address, Root) as patient,
+        ):
+            gates = patient.gates()
+            waiting = Running(lambda: gates.wait("other"))
+            with pytest.raises(mpipc.Timeout):
+                hasty.gates().wait("other")
+            assert waiting.is_alive()
+            gates.open("other")
+            assert waiting.result() == "other"
+
+    def test_closes_an_object_of_a_server_that_hangs(self, server: ServerProcess) -> None:
+        with mpipc.connect(server.address, Root, call_timeout=0.3) as root:
+            thing = root.objects().make("a")
+            server.send(signal.SIGSTOP)
+            eventually(lambda: "T (stopped)" in Path(f"/proc/{server.pid}/status").read_text())
+            try:
+                with pytest.raises(mpipc.Timeout):
+                    mpipc.close(thing)
+            finally:
+                server.send(signal.SIGCONT)
+
+    def test_of_a_spawned_child(self) -> None:
+        argv = [sys.executable, "-m", "tests.runtime.program"]
+        with mpipc.spawn(argv, Root, cwd=ROOT, call_timeout=0.3) as root:
+            with pytest.raises(mpipc.Timeout):
+                root.gates().wait("child")
+            values = Running(root.values).result()
+            assert Running(lambda: values.small(1, 2)).result() == 3
+
+
+class TestAServer:
+    def test_gives_up_on_a_client_that_does_not_answer(self, tmp_path: Path) -> None:
+        with (
+            mpipc.serve(f"unix:{tmp_path}/s", RealRoot(), call_timeout=0.3) as server,
+            mpipc.connect(server.address, Root) as root,
+        ):
+            callbacks = root.callbacks()
+            assert callbacks.call(lambda value: value + 1, 1) == 2
+
+            def slow(value: int) -> int:
+                time.sleep(1)  # longer than the server waits, however slow the machine is
+                return value
+
+            with pytest.raises(mpipc.RemoteError) as caught:
+                callbacks.call(slow, 1)
+            assert caught.value.type == "Timeout"
+            assert callbacks.call(lambda value: value + 1, 1) == 2
