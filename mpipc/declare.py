@@ -24,6 +24,7 @@ F = TypeVar("F", bound=Callable[..., object])
 INTERFACE = "__mpipc_interface__"
 METHOD = "__mpipc_method__"
 STRUCT = "__mpipc_struct__"
+ENUM = "__mpipc_enum__"
 SCHEMA_FILE = "__schema__"
 
 
@@ -147,6 +148,16 @@ class StructOptions(msgspec.Struct, frozen=True):
         return cls
 
 
+class EnumOptions(msgspec.Struct, frozen=True):
+    """Attributes of an Enum; also the decorator that attaches them."""
+
+    name: str | None = None
+
+    def __call__(self, cls: C) -> C:
+        setattr(cls, ENUM, self)
+        return cls
+
+
 class MethodOptions(msgspec.Struct, frozen=True):
     """Attributes of a method; also the decorator that attaches them."""
 
@@ -216,6 +227,20 @@ def struct(
                allows for a type parameter what is behind a pointer, and no numbers.
     """
     options = StructOptions(name, wrap, count, generic)
+    return options if cls is None else options(cls)
+
+
+@overload
+def enum(cls: C) -> C: ...
+@overload
+def enum(*, name: str | None = None) -> EnumOptions: ...
+def enum(cls: C | None = None, *, name: str | None = None) -> C | EnumOptions:
+    """Declare an Enum in the schema, as a Cap'n Proto enum: its members may have any values.
+    Without this, an Enum travels as its members' values, as C++ enums do.
+
+    `name`  schema name; left out: the class's name.
+    """
+    options = EnumOptions(name)
     return options if cls is None else options(cls)
 
 

@@ -96,11 +96,13 @@ class InterfaceType:
 
 @dataclass(frozen=True, slots=True)
 class EnumType:
-    """An Enum with integer values, which travels as an integer; `flags`: an IntFlag."""
+    """An Enum with integer values, which travels as an integer; `flags`: an IntFlag. `declared`: it
+    is a Cap'n Proto enum, and travels as the ordinals of its members."""
 
     key: TypeName
     wire: Primitive
     flags: bool = False
+    declared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,11 +379,14 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class Enumeration:
-    """An Enum class: its members' names and wire values."""
+    """An Enum class: its members' names and wire values. One that is a Cap'n Proto enum has a
+    `name` there; its enumerants, in order of ordinals, those of removed members included."""
 
     key: TypeName
     members: tuple[tuple[str, int], ...]
     doc: str = ""
+    name: str = ""
+    enumerants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +421,10 @@ class Model:
     def struct(self, key: TypeName) -> Struct:
         module = self.modules[key.module]
         return next(s for s in (*module.structs, *module.instances) if s.key == key)
+
+    def enumeration(self, key: TypeName) -> Enumeration:
+        """A declared enum."""
+        return next(e for e in self.modules[key.module].enums if e.key == key)
 
     def interface(self, key: TypeName) -> Interface:
         return next(i for i in self.modules[key.module].interfaces if i.key == key)

@@ -7,7 +7,7 @@ import math
 import re
 import reprlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Sized
 from datetime import timedelta
 from struct import Struct
 from typing import Any, TypeVar
@@ -32,6 +32,16 @@ def enum_member(cls: type[E], value: int) -> E:
         return cls(value)
     except ValueError:
         raise ConversionError(f"received {value}, which is no {cls.__name__}") from None
+
+
+def enumerant(members: Mapping[int, T], ordinal: int, place: str) -> T:
+    """The member of a declared enum. Raises ConversionError for one that is not known here, as of a
+    peer with a newer schema."""
+    try:
+        return members[ordinal]
+    except KeyError:
+        kind = type(next(iter(members.values()))).__name__
+        raise ConversionError(f"{place}: received an unknown {kind}, @{ordinal}") from None
 
 
 _FOREVER = sys.float_info.max
@@ -104,8 +114,14 @@ def read_each_hooked(read: Callable[[V], T], values: Iterable[V], place: str) ->
         raise _unreadable(value, place, error) from error
 
 
+_LONGEST_REASON = 200
+
+
 def _unreadable(value: object, place: str, error: Exception) -> ConversionError:
-    return ConversionError(f"{place}: received {reprlib.repr(value)}: {error}")
+    why = str(error)
+    if len(why) > _LONGEST_REASON:
+        why = f"{why[:_LONGEST_REASON]}..."
+    return ConversionError(f"{place}: received {reprlib.repr(value)}: {why}")
 
 
 def build_each(build: Callable[[V], T], values: Collection[V]) -> list[T]:

@@ -125,7 +125,7 @@ def _default(value: object, type: Type) -> bool | int | float | None:
         if isinstance(value, datetime.timedelta):
             value = value / datetime.timedelta(milliseconds=1)
         type = Primitive("Float64")
-    elif isinstance(type, EnumType):
+    elif isinstance(type, EnumType) and not type.declared:
         value = value.value if isinstance(value, enum.Enum) else value
         type = type.wire
     if not isinstance(type, Primitive):

@@ -15,6 +15,7 @@ from typing import TypeVar
 from mpipc import declare
 from mpipc.derive.annotations import Scope
 from mpipc.derive.docs import docstring
+from mpipc.derive.enums import derive_enum
 from mpipc.derive.interfaces import derive_callback, derive_interface_class, options_of
 from mpipc.derive.lock import Lock, Locks
 from mpipc.derive.main import imported_name
@@ -26,10 +27,13 @@ from mpipc.derive.structs import derive_instance, derive_struct
 from mpipc.derive.types.words import word
 from mpipc.errors import Problem, SchemaError
 from mpipc.model import (
+    CheckedType,
     Enumeration,
     Generic,
+    HookedType,
     Interface,
     ListType,
+    LiteralType,
     MapType,
     Model,
     Module,
@@ -38,6 +42,7 @@ from mpipc.model import (
     StructType,
     Type,
     TypeName,
+    carried,
     is_pointer,
 )
 
@@ -166,6 +171,12 @@ class Session:
         self._draft(site.module).enums[key] = Enumeration(key, members, docstring(cls))
         return key
 
+    def use_declared_enum(self, cls: type[enum.Enum], site: Site) -> TypeName:
+        """An Enum that is declared in the schema of its module. Raises Mistake."""
+        key = self._import_key(cls, site)
+        self._draft(cls.__module__)
+        return key
+
     def use_map(self, type: MapType) -> None:
         """Declare the struct of a dict's entries, once for each dict type and module."""
         name = type.entry.name
@@ -222,7 +233,14 @@ class Session:
                 self._work.append(lambda cls=value: self._derive_interface(cls))  # type: ignore[misc]
             elif declare.options_of(value, declare.STRUCT) is not None:
                 self._add_struct(value)
+            elif declare.options_of(value, declare.ENUM) is not None:
+                self._work.append(lambda cls=value: self._derive_enum(cls))  # type: ignore[misc]
         return draft
+
+    def _derive_enum(self, cls: type) -> None:
+        with self.reporting(Place(cls.__module__, cls.__name__)):
+            made = derive_enum(self, cls)
+            self._drafts[cls.__module__].enums[made.key] = made
 
     def _derive_interface(self, cls: type) -> None:
         with self.reporting(Place(cls.__module__, cls.__name__)):
@@ -251,7 +269,9 @@ class Session:
         structs += [entry for _, (_, entry) in sorted(draft.entries.items())]
         interfaces = _declared(draft.interfaces, order)
         interfaces += [made for _, (_, made) in sorted(draft.callbacks.items()) if made is not None]
-        again = repeated([*(each.name for each in structs), *(each.name for each in interfaces)])
+        named: list[Struct | Interface | Enumeration] = [*structs, *interfaces]
+        named += [each for each in draft.enums.values() if each.name]
+        again = repeated(each.name for each in named)
         if again:
             raise Mistake(
                 f"two of its types are called {again[0]!r} in the schema",
@@ -285,6 +305,8 @@ class Session:
                     inside.append(element)
                 case MapType(key, value):
                     inside += [key, value]
+                case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
+                    inside.append(wire)
                 case StructType(key):
                     found = self._draft(key.module).instances.get(key.name)
                     depth = max(depth, self._depth(found) + 1 if found else 0)
@@ -310,18 +332,18 @@ class Session:
             needed = [first]
             while needed:
                 field = needed.pop()
-                if not isinstance(field.type, StructType) or field.optional:
+                if not isinstance(type := carried(field.type), StructType) or field.optional:
                     continue
-                if field.type.key == struct.key:
+                if type.key == struct.key:
                     with self.reporting(Place(struct.key.module, struct.key.name, first.name)):
                         raise Mistake(
                             f"every {struct.name} would contain another {struct.name}",
                             "`| None` after its type, or a list",
                         )
                     break
-                if field.type.key not in seen:
-                    seen.add(field.type.key)
-                    needed.extend(model.struct(field.type.key).fields)
+                if type.key not in seen:
+                    seen.add(type.key)
+                    needed.extend(model.struct(type.key).fields)
 
 
 def _import(name: str) -> None:

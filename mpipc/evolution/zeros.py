@@ -22,7 +22,7 @@ def zeroless(model: Model, field: Field) -> TypeName | None:
     struct that was not sent is one of zeros."""
     if field.optional:
         return None
-    if isinstance(field.type, EnumType):
+    if isinstance(field.type, EnumType) and not field.type.declared:
         members = next(
             each.members
             for module in model.modules.values()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from mpipc.generate.names import quoted
 from mpipc.generate.scope import Scope
-from mpipc.model import CheckedType, ListType, LiteralType, MapType, Primitive
+from mpipc.model import CheckedType, ListType, LiteralType, MapType, Model, Primitive, TypeName
 
 _TESTS = {
     "ge": "_v >= {}",
@@ -30,6 +30,7 @@ class Checks:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._names: dict[tuple[CheckedType | LiteralType, str], str] = {}
+        self._enums: set[TypeName] = set()
         self.blocks: list[list[str]] = []
 
     def function(self, type: CheckedType | LiteralType, annotation: str) -> str:
@@ -45,6 +46,25 @@ class Checks:
             else:
                 self.blocks.append([*self._checked(type, annotation, number)])
         return self._names[key]
+
+    def enum(self, key: TypeName, model: Model) -> tuple[str, str]:
+        """The names of the tables of a declared enum: its members' ordinals, and its members by
+        their ordinals."""
+        names = self._scope.local(key, "_ordinals_{}"), self._scope.local(key, "_members_{}")
+        if key not in self._enums:
+            self._enums.add(key)
+            cls, scope = self._scope.declared(key), self._scope
+            members = model.enumeration(key).members
+            ordinals = ", ".join(f"{cls}.{name}: {ordinal}" for name, ordinal in members)
+            numbers = ", ".join(f"{ordinal}: {cls}.{name}" for name, ordinal in members)
+            table, number = scope.builtin("dict"), scope.builtin("int")
+            self.blocks.append(
+                [
+                    f"{names[0]}: {table}[{cls}, {number}] = {{{ordinals}}}",
+                    f"{names[1]}: {table}[{number}, {cls}] = {{{numbers}}}",
+                ]
+            )
+        return names
 
     def literal(self, type: LiteralType) -> str:
         """The annotation of a Literal."""

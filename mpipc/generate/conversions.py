@@ -44,6 +44,7 @@ class Conversions:
 
     def __init__(self, scope: Scope, model: Model) -> None:
         self._scope = scope
+        self._model = model
         self._callables = {
             i.key for module in model.modules.values() for i in module.interfaces if i.callable
         }
@@ -61,6 +62,9 @@ class Conversions:
     def to_number(self, type: Type, value: str) -> str:
         if isinstance(type, CONVERTED):
             return self.to_number(type.wire, self._built(type, value))
+        if isinstance(type, EnumType) and type.declared:
+            ordinals, _ = self.checks.enum(type.key, self._model)
+            return f"{ordinals}[{value}]"
         if isinstance(type, EnumType):
             return f"{value}.value"
         if isinstance(type, TimedeltaType):
@@ -70,6 +74,9 @@ class Conversions:
     def from_number(self, type: Type, number: str, place: str) -> str:
         if isinstance(type, CONVERTED):
             return self._read(type, self.from_number(type.wire, number, place), place)
+        if isinstance(type, EnumType) and type.declared:
+            _, members = self.checks.enum(type.key, self._model)
+            return f"{self._scope.runtime('enumerant')}({members}, {number}, {quoted(place)})"
         if isinstance(type, EnumType):
             member = self._scope.runtime("enum_member")
             return f"{member}({self._scope.declared(type.key)}, {number})"

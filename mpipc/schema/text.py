@@ -11,6 +11,7 @@ from mpipc.model import (
     CheckedType,
     Context,
     DataType,
+    Enumeration,
     EnumType,
     HookedType,
     Interface,
@@ -62,6 +63,7 @@ class _Writer:
             other = model.modules[each]
             self._names.update({s.key: prefix + s.name for s in other.structs})
             self._names.update({i.key: prefix + i.name for i in other.interfaces})
+            self._names.update({e.key: prefix + e.name for e in other.enums if e.name})
 
     def text(self) -> str:
         module = self._module
@@ -70,6 +72,7 @@ class _Writer:
         blocks.append([*self._file_annotations()])
         blocks += [[*self._interface(each)] for each in module.interfaces]
         blocks += [[*self._struct(each)] for each in module.structs]
+        blocks += [[*self._enum(each)] for each in module.enums if each.name]
         text = "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
         # A docstring may hold what UTF-8 cannot.
         return text.encode("utf-8", "backslashreplace").decode()
@@ -160,6 +163,13 @@ class _Writer:
         yield from _body(doc, [[f"{INDENT}{line};"] for line in _columns(rows)])
         yield "}"
 
+    def _enum(self, enum: Enumeration) -> Iterator[str]:
+        type_id = child_id(self._module.id, enum.name)
+        yield f"enum {enum.name} @{type_id:#x} {{"
+        rows = [(name, f"@{ordinal}") for ordinal, name in enumerate(enum.enumerants)]
+        yield from _body(enum.doc, [[f"{INDENT}{line};"] for line in _columns(rows)])
+        yield "}"
+
     def _type(self, type: SlotType) -> str:
         match type:
             case VoidType():
@@ -172,8 +182,8 @@ class _Writer:
                 return "Data"
             case TimedeltaType():
                 return "Float64"
-            case EnumType(_, wire):
-                return wire.name
+            case EnumType(key, wire, declared=declared):
+                return self._names[key] if declared else wire.name
             case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
                 return self._type(wire)
             case ListType(element, _):
@@ -200,6 +210,7 @@ class _Writer:
 def _aliases(module: Module) -> Mapping[str, str]:
     """A name for each imported file: `Common`, or a longer one where a type has that name."""
     taken = {s.name for s in module.structs} | {i.name for i in module.interfaces} | RESERVED_TYPES
+    taken |= {e.name for e in module.enums}
     aliases: dict[str, str] = {}
     for name in module.imports:
         short = capitalized(name.rpartition(".")[2])

@@ -104,6 +104,9 @@ class Referee(Schemas):
             self._set(items, index, element, value)
 
     def _number(self, type: Type, value: Any) -> Any:
+        if isinstance(type, EnumType) and type.declared:
+            enum = self.model.enumeration(type.key)
+            return enum.enumerants[dict(enum.members)[value.name]]
         if isinstance(type, EnumType):
             return value.value
         if isinstance(type, TimedeltaType):
@@ -143,6 +146,9 @@ class Referee(Schemas):
                     for row in value
                 }
                 return pairs
+            case EnumType(key, declared=True):
+                found = {n: name for name, n in self.model.enumeration(key).members}
+                return python_class(key)[found[value.raw]]
             case EnumType(key):
                 return python_class(key)(value)
             case TimedeltaType():

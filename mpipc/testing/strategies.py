@@ -5,6 +5,7 @@ Durations are such that Float64 milliseconds hold their microseconds.
 
 from __future__ import annotations
 
+import enum
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -189,6 +190,8 @@ class Strategies:
                 return known.filter(lambda value: fulfils(build(value), wire.constraints))
             return known
         read, cls = python_class(type.read), python_class(type.key)
+        if isinstance(cls, enum.EnumMeta):
+            return st.sampled_from(list(cls))
 
         def found(value: object) -> list[object]:
             try:

@@ -91,7 +91,7 @@ class Found(mpipc.Results):
 
 
 class Word(enum.Enum):
-    YES = "yes"
+    YES = ("yes",)
 
 
 class Number(enum.Enum):

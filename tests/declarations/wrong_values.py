@@ -86,3 +86,56 @@ class Constraints(ABC):
     def large(self, a: Annotated[Literal[1, 1000], Int8]) -> None: ...
     @abstractmethod
     def wrong_alias(self, a: Annotated[Literal["a"], Int8]) -> None: ...
+
+
+@mpipc.enum
+class NoEnum:
+    pass
+
+
+@mpipc.enum
+class Flags(enum.Flag):
+    A = 1
+
+
+@mpipc.enum
+class Empty(enum.Enum):
+    pass
+
+
+@mpipc.enum
+class Twice(enum.Enum):
+    LATE_SUMMER = 1
+    lateSummer = 2
+
+
+@mpipc.enum(name="season")
+class LowerCase(enum.Enum):
+    A = 1
+
+
+@mpipc.enum
+class Underscore(enum.Enum):
+    _1 = 1
+
+
+@mpipc.enum
+class Season(enum.Enum):
+    SPRING = 1
+
+
+class Mixed(enum.Enum):
+    A = "a"
+    B = 2
+
+
+@mpipc.interface
+class Enums(ABC):
+    """One wrong use of an Enum in each method."""
+
+    @abstractmethod
+    def alias(self, a: Annotated[Season, Int8]) -> None: ...
+    @abstractmethod
+    def default(self, a: Annotated[Season, mpipc.Field(wire_default=1)]) -> None: ...
+    @abstractmethod
+    def mixed(self, a: Mixed) -> None: ...

@@ -40,8 +40,8 @@ def word(type: Type) -> str:
             return word(element) + container.capitalize()
         case MapType(_, _, entry):
             return entry.name.removesuffix("Entry") + "Dict"
-        case EnumType(key, wire):
-            return key.name + ("" if wire.name == "Int32" else wire.name)
+        case EnumType(key, wire, declared=declared):
+            return key.name + ("" if declared or wire.name == "Int32" else wire.name)
         case StructType(key) | InterfaceType(key):
             return key.name
         case ParameterType(name):

@@ -18,6 +18,7 @@ from tests.codecs.declarations.values import (
     Deep,
     Defaults,
     Empty,
+    Enums,
     Hash,
     Height,
     Hooked,
@@ -33,6 +34,7 @@ from tests.codecs.declarations.values import (
     Port,
     Rights,
     Row,
+    Season,
     Standard,
     StructLists,
     Tables,
@@ -172,6 +174,12 @@ class Echo(ABC):
 
     @abstractmethod
     def ids(self, value: dict[UUID, list[UUID]]) -> dict[UUID, list[UUID]]: ...
+
+    @abstractmethod
+    def enums(self, value: Enums) -> Enums: ...
+
+    @abstractmethod
+    def season(self, value: Season | None) -> Season: ...
 
     @abstractmethod
     def checked(self, value: Checked) -> Checked: ...

@@ -396,3 +396,42 @@ class Checked:
     modes: tuple[Mode, ...]
     by_mode: dict[Mode, list[list[Even]]]
     key: Literal[b"a", b"b"]
+
+
+@mpipc.enum
+class Season(enum.Enum):
+    """When it is."""
+
+    SPRING = "blossoms"
+    SUMMER_TIME = 3.5
+    autumn = None
+    ALSO_SPRING = "blossoms"  # noqa: PIE796
+
+
+class Word(str, enum.Enum):
+    YES = "yes"
+    NO = "no, not at all"
+
+
+class Bit(enum.Flag):
+    A = 1
+    B = 2
+
+
+@dataclass
+class Enums:
+    """Enums of every kind."""
+
+    season: Season
+    maybe_season: Season | None
+    seasons: list[Season]
+    nested: tuple[tuple[Season, ...], ...]
+    by_season: dict[Season, Word]
+    summer: Literal[Season.SUMMER_TIME]
+    word: Word
+    maybe_word: Word | None
+    words: set[Word]
+    yes: Literal[Word.YES]
+    bits: Bit
+    wide_bits: Annotated[Bit, UInt64]
+    many_bits: list[Bit]
