@@ -43,7 +43,7 @@ from .. import handler as _handler
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "788b9fede2e279f62ccedc6c3f5dca15"
+MODEL = "9a330ed81e4f0ac33e0c46cd8734b322"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "6df7a4fa8d05f87476d6975d873dd8be",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
@@ -51,7 +51,7 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
+    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
 }
 

@@ -24,7 +24,7 @@ from mpipc.capnp.runtime import (
 from .. import common as _common
 from .. import enums as _enums
 
-MODEL = "20eb7679a009c232c45519f945a3ed6a"
+MODEL = "47e0518c28c214bf2be1f87fa11e80f6"
 SOURCES: dict[str, str] = {
     "interfaces.common": "9c04d5028b5f4a120088874ee7d11d1e",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",

@@ -31,7 +31,7 @@ SOURCES: dict[str, str] = {
     "interfaces.init": "f14de4840ad718a166160077ca15274b",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
+    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
     "interfaces.mining": "4539c88477af2f0606fbbd3797a207ed",
 }

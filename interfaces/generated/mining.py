@@ -38,7 +38,7 @@ SOURCES: dict[str, str] = {
     "interfaces.mining": "4d6890146faac46bdaa588be38cb189e",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
+    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
 }
 
 

@@ -43,15 +43,15 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "a4f0be56431c364e087ebaae2268c0ae"
+MODEL = "1375294c15f198b79ba95994b3c825dd"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
     "interfaces.wallet": "5086cf990e1e56781b0d24e1b38a6f3c",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "788b9fede2e279f62ccedc6c3f5dca15",
-    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
+    "interfaces.chain": "9a330ed81e4f0ac33e0c46cd8734b322",
+    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
 }
 

@@ -77,7 +77,8 @@ def test_a_member_that_only_a_newer_peer_knows_is_an_error() -> None:
 
 def test_what_is_no_member_is_an_error_before_it_is_sent() -> None:
     loop, _ = loopback(method_of("Echo", "season")[0])
-    for wrong in ("blossoms", 0, [], values.Color.RED):
+    wrongs: list[object] = ["blossoms", 0, [], values.Color.RED]
+    for wrong in wrongs:
         with pytest.raises(ConversionError, match=r"^Echo\.season: value: expected Season, got"):
             loop.client.season(wrong)
 

@@ -30,7 +30,7 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "f303657c26d782dd24e1208218d02d9a",
-    "interfaces.common": "20eb7679a009c232c45519f945a3ed6a",
+    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
     "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",
     "interfaces.mining": "4539c88477af2f0606fbbd3797a207ed",
