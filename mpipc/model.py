@@ -52,6 +52,13 @@ class DataType:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewType:
+    """memoryview or another buffer <-> Data, or List of its `element`, not copied on arrival."""
+
+    element: Primitive | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VoidType:
     """None, which takes no place."""
 
@@ -175,8 +182,8 @@ class CheckedType:
 
 
 Type: TypeAlias = (
-    VoidType | Primitive | TextType | DataType | ListType | MapType | StructType | ParameterType
-    | InterfaceType | EnumType | TimedeltaType | HookedType | LiteralType
+    VoidType | Primitive | TextType | DataType | ViewType | ListType | MapType | StructType
+    | ParameterType | InterfaceType | EnumType | TimedeltaType | HookedType | LiteralType
     | CheckedType
 )  # fmt: skip
 

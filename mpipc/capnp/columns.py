@@ -21,14 +21,13 @@ from struct import Struct
 from typing import Any, AnyStr, TypeVar
 
 from mpipc.capnp.message import POINTERS, Message
-from mpipc.capnp.writer import DATA_PAD, LIST_OF_BYTES, MAX_LIST, TEXT_PAD, Writer, as_bytes
+from mpipc.capnp.writer import DATA_PAD, LIST_OF_BYTES, MAX_LIST, SIZES, TEXT_PAD, Writer, as_bytes
 
 T = TypeVar("T")
 
 if sys.byteorder != "little":
     raise ImportError("mpipc needs a little-endian machine, as Cap'n Proto messages are")
 
-SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
 FEW = 24
 """Of fewer elements than this it is quicker to take one after the other."""
 

@@ -195,6 +195,19 @@ class Message(msgspec.Struct):
         content, count = self.elements(at, lo, hi, element)
         return Struct(f"<{count}{code}").unpack_from(self.buf, content)
 
+    def view(self, at: int, lo: int, hi: int) -> memoryview:
+        """Follow a Data pointer to a part of this message, which the view keeps."""
+        start, size = self._bytes(at, lo, hi) if lo or hi else (self.start, 0)
+        return memoryview(self.buf)[start : start + size].toreadonly()
+
+    def array_view(self, at: int, lo: int, hi: int, code: str, element: int) -> memoryview:
+        """As `array`, but as a view."""
+        start, count = self.elements(at, lo, hi, element)
+        end = start + (count * _BITS[element] >> 3)
+        memory: Any = memoryview(self.buf)[start:end].toreadonly()
+        view: memoryview = memory.cast(code)  # mypy wants a literal
+        return view
+
     def bools(self, at: int, lo: int, hi: int) -> list[bool]:
         """A list of Bool."""
         content, count = self.elements(at, lo, hi, BIT)

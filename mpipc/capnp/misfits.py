@@ -106,7 +106,7 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
     elif isinstance(type, dict):
         yield from _wrong_dict(type, value, path)
     elif isinstance(type, str):
-        for found in _WRONG.get(type, _wrong_integer)(type, value):
+        for found in _WRONG.get(type.partition(" ")[0], _wrong_integer)(type, value):
             yield f"{path}: {found}"
     elif isinstance(type, Instance):
         yield from _wrong_struct(type.cls, type.fields, value, path)
@@ -243,6 +243,18 @@ def _wrong_callable(type: str, value: object) -> Iterator[str]:
         yield _expected("something callable", value)
 
 
+def _wrong_view(type: str, value: object) -> Iterator[str]:
+    element = type.removeprefix("View of ")
+    wanted = "bytes" if element == type else element
+    try:
+        view = memoryview(value)  # type: ignore[arg-type]
+    except TypeError:
+        yield _expected(f"a buffer of {wanted}", value)
+    else:
+        if element != type:
+            yield f"expected a buffer of {wanted}, got one of format {view.format!r}"
+
+
 def _wrong_void(type: str, value: object) -> Iterator[str]:
     if value is not None:
         yield _expected("None", value)
@@ -250,6 +262,7 @@ def _wrong_void(type: str, value: object) -> Iterator[str]:
 
 _WRONG = {
     "Void": _wrong_void,
+    "View": _wrong_view,
     "Float32": _wrong_float,
     "Float64": _wrong_float,
     "Bool": _wrong_bool,

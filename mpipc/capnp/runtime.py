@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from typing_extensions import Buffer
+
 from mpipc.capnp.columns import (
     FEW,
     ReadRows,
@@ -56,6 +58,7 @@ __all__ = [
     "CONTEXT_ONLY",
     "FEW",
     "MISFITS",
+    "Buffer",
     "Checked",
     "Client",
     "ClientMethod",

@@ -25,6 +25,12 @@ DATA_PAD = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 
 TEXT_PAD = (b"\0" * 8, *DATA_PAD[1:])
 LIST_OF_BYTES = 1 | 2 << 32  # kind and element size in a pointer word
 MAX_LIST = (1 << 29) - 1
+SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
+_KINDS = {
+    **dict.fromkeys("bhilqn", "signed"),
+    **dict.fromkeys("BHILQN", "unsigned"),
+    **dict.fromkeys("fd", "real"),
+}  # by `struct` format, which C compilers and numpy choose differently for one size
 _DIGIT = {False: "0", True: "1"}
 
 
@@ -85,9 +91,28 @@ class Writer:
         return position + 1, self._hole(), (position - at - 1) << 2 | 1 | 7 << 32 | words << 35
 
     def array(self, at: int, values: Collection[Any], code: str, element: int) -> int:
-        """Append a list of numbers, packed in one operation."""
-        content = Struct(f"<{len(values)}{code}").pack(*values)
-        pointer = self.elements(at, len(values), element, len(content))
+        """Append a list of numbers, packed in one operation; or as it is, if it is a buffer of such
+        numbers."""
+        if type(values) is list or type(values) is tuple:
+            content = Struct(f"<{len(values)}{code}").pack(*values)
+        else:
+            try:
+                content = elements_of(values, code)
+            except TypeError:
+                content = Struct(f"<{len(values)}{code}").pack(*values)
+        return self._numbers(at, len(values), element, content)
+
+    def buffer(self, at: int, value: Any) -> int:
+        """Append the memory of a buffer, whatever its elements are, as Data."""
+        return self.data(at, value if type(value) is bytes else memoryview(value).tobytes())
+
+    def elements_buffer(self, at: int, value: Any, code: str, element: int) -> int:
+        """Append a buffer of numbers, whose format `code` is, as a list of them."""
+        content = elements_of(value, code)
+        return self._numbers(at, len(content) // SIZES[code], element, content)
+
+    def _numbers(self, at: int, count: int, element: int, content: bytes) -> int:
+        pointer = self.elements(at, count, element, len(content))
         self.parts.append(content)
         self.parts.append(DATA_PAD[len(content) & 7])
         return pointer
@@ -126,6 +151,16 @@ class Writer:
     def _hole(self) -> int:
         self.parts.append(b"")
         return len(self.parts) - 1
+
+
+def elements_of(value: Any, code: str) -> bytes:
+    """The memory of a buffer: an `array.array`, a memoryview or an array of numpy's whose elements
+    are numbers of this `struct` format. Raises TypeError."""
+    view = memoryview(value)
+    kind = _KINDS.get(view.format.lstrip("@=<"))
+    if kind != _KINDS[code] or view.itemsize != SIZES[code] or view.ndim != 1:
+        raise TypeError(f"a buffer of other elements: {view.format!r}")
+    return view.tobytes()
 
 
 def as_bytes(value: object) -> bytes:

@@ -34,6 +34,7 @@ from mpipc.model import (
     TextType,
     TimedeltaType,
     Type,
+    ViewType,
     VoidType,
 )
 
@@ -165,6 +166,8 @@ def type_name(type: Type) -> str:
             return "str"
         case DataType():
             return "bytes"
+        case ViewType(element):
+            return f"Annotated[memoryview, {element.name}]" if element else "memoryview"
         case TimedeltaType():
             return "timedelta"
         case ListType(element, "tuple"):

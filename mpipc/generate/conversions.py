@@ -31,6 +31,7 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    ViewType,
     VoidType,
 )
 
@@ -93,6 +94,10 @@ class Conversions:
                 return f"_w.text({at}, {value})"
             case DataType():
                 return f"_w.data({at}, {value})"
+            case ViewType(None):
+                return f"_w.buffer({at}, {value})"
+            case ViewType(Primitive(name)):
+                return f"_w.elements_buffer({at}, {value}, {_format(name)})"
             case StructType(key):
                 return f"{scope.generated(key, '_write_{}')}(_w, {at}, {value})"
             case InterfaceType(key):
@@ -115,6 +120,10 @@ class Conversions:
                 return f"_m.text({pointer})"
             case DataType():
                 return f"_m.data({pointer})"
+            case ViewType(None):
+                return f"_m.view({pointer})"
+            case ViewType(Primitive(name)):
+                return f"_m.array_view({pointer}, {_format(name)})"
             case StructType(key):
                 return f"{scope.generated(key, '_read_{}')}(_m, {pointer})"
             case InterfaceType(key):
@@ -184,8 +193,7 @@ class Conversions:
         return f"{scope.runtime('write_pointers')}(_w, {at}, {value}, {function})"
 
     def _to_array(self, name: str, at: str, value: str) -> str:
-        code = CODES[name]
-        return f'_w.array({at}, {value}, "{code}", {_ELEMENT[SIZES[code]]})'
+        return f"_w.array({at}, {value}, {_format(name)})"
 
     def _from_list(self, element: Type, container: str, pointer: str, place: str) -> str:
         """The expression for a list, a tuple, a set or a frozenset; without a container, for
@@ -223,8 +231,7 @@ class Conversions:
         return items if container in (found, "") else f"{scope.builtin(container)}({items})"
 
     def _from_array(self, name: str, pointer: str) -> str:
-        code = CODES[name]
-        return f'_m.array({pointer}, "{code}", {_ELEMENT[SIZES[code]]})'
+        return f"_m.array({pointer}, {_format(name)})"
 
     # -------------------------------------------------------------------------- annotations
 
@@ -244,6 +251,8 @@ class Conversions:
                 return scope.builtin("str")
             case DataType():
                 return scope.builtin("bytes")
+            case ViewType():
+                return scope.runtime("Buffer") if taken else scope.builtin("memoryview")
             case TimedeltaType():
                 return scope.standard("datetime.timedelta")
             case StructType(key) if key in self._generics:
@@ -294,6 +303,10 @@ class Conversions:
                 return '"Text"'
             case DataType():
                 return '"Data"'
+            case ViewType(None):
+                return '"View"'
+            case ViewType(Primitive(name)):
+                return f'"View of {name}"'
             case ListType(element):
                 return f"[{self.described(element)}]"
             case MapType(key, value):
@@ -314,6 +327,12 @@ class Conversions:
                 names = f"{scope.declared(key)}, {scope.declared(build)}"
                 return f"{scope.runtime('Hooked')}({names}, {self.described(wire)})"
         raise AssertionError(type)
+
+
+def _format(name: str) -> str:
+    """The arguments that say what the numbers in a list are."""
+    code = CODES[name]
+    return f'"{code}", {_ELEMENT[SIZES[code]]}'
 
 
 def _collected(value: str, loop: str, container: str, scope: Scope) -> str:

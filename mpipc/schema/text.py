@@ -34,6 +34,7 @@ from mpipc.model import (
     ThreadMap,
     TimedeltaType,
     TypeName,
+    ViewType,
     VoidType,
 )
 from mpipc.schema.comments import constraints_of
@@ -180,6 +181,8 @@ class _Writer:
                 return "Text"
             case DataType():
                 return "Data"
+            case ViewType(element):
+                return f"List({element.name})" if element else "Data"
             case TimedeltaType():
                 return "Float64"
             case EnumType(key, wire, declared=declared):

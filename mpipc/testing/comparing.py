@@ -21,6 +21,7 @@ from mpipc.model import (
     Primitive,
     StructType,
     Type,
+    ViewType,
 )
 from mpipc.testing.building import value_of
 from mpipc.testing.strategies import python_class
@@ -74,6 +75,11 @@ class Comparing:
                 return struct.pack("<f", value) if value == value else "nan"
             case Primitive("Float64"):
                 return struct.pack("<d", value) if value == value else "nan"
+            case ViewType(Primitive() as element):
+                view = memoryview(value)
+                return tuple(self.plain(element, each) for each in view.tolist())
+            case ViewType():
+                return memoryview(value).tobytes()
             case ListType(element, container):
                 items = tuple(self.plain(element, each) for each in value)
                 unordered = container in ("set", "frozenset")

@@ -20,14 +20,16 @@ from mpipc.model import (
     LiteralType,
     MapType,
     Model,
+    Primitive,
     StructType,
     TimedeltaType,
     Type,
+    ViewType,
     is_pointer,
 )
 from mpipc.schema import Schemas
 from mpipc.testing.building import built, value_of
-from mpipc.testing.strategies import CONTAINERS, python_class
+from mpipc.testing.strategies import CONTAINERS, python_class, view_of
 
 _FOREVER = 1.7976931348623157e308
 
@@ -88,6 +90,8 @@ class Referee(Schemas):
                     self._set_field(row, value_field, each)
             case LiteralType(wire=wire) | CheckedType(wire=wire):
                 self._set(builder, name, wire, value)
+            case ViewType(Primitive() as element):
+                self._fill(builder.init(name, len(value)), element, value.tolist())
             case HookedType(wire=wire, build=build):
                 self._set(builder, name, wire, python_class(build)(value))
             case InterfaceType():
@@ -107,6 +111,8 @@ class Referee(Schemas):
         if isinstance(type, EnumType) and type.declared:
             enum = self.model.enumeration(type.key)
             return enum.enumerants[dict(enum.members)[value.name]]
+        if isinstance(type, ViewType):
+            return bytes(value)
         if isinstance(type, EnumType):
             return value.value
         if isinstance(type, TimedeltaType):
@@ -155,6 +161,10 @@ class Referee(Schemas):
                 return timedelta.max if value == _FOREVER else timedelta(milliseconds=value)
             case LiteralType(wire=wire) | CheckedType(wire=wire):
                 return self._get(wire, value)
+            case ViewType(None):
+                return memoryview(value)
+            case ViewType(Primitive(name)):
+                return view_of(name, value)
             case HookedType(key, _, _, wire, _, read, takes_type):
                 function, found = python_class(read), self._get(wire, value)
                 return function(python_class(key), found) if takes_type else function(found)

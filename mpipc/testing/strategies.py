@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from array import array
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from mpipc.derive import derive_interface
 from mpipc.derive.names import integer_range
+from mpipc.generate.records import CODES
 from mpipc.model import (
     CheckedType,
     Constraints,
@@ -35,6 +37,7 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    ViewType,
     VoidType,
 )
 from mpipc.schema import committed_lock
@@ -111,6 +114,11 @@ class Strategies:
                 return st.text(max_size=20)
             case DataType():
                 return st.binary(max_size=20)
+            case ViewType(None):
+                return st.binary(max_size=20).map(memoryview)
+            case ViewType(Primitive(name) as element):
+                numbers = st.lists(self.of(element), max_size=self._most)
+                return numbers.map(lambda items: view_of(name, items))
             case TimedeltaType():
                 return st.just(timedelta.max) | st.timedeltas(-_DAYS, _DAYS)
             case EnumType():
@@ -208,6 +216,11 @@ class Strategies:
             found = self._inside.fields(fields)
             self._structs[key] = found.map(lambda values: built(cls, fields, values))
         return self._structs[key]
+
+
+def view_of(name: str, numbers: Iterable[Any]) -> memoryview:
+    """A buffer of numbers of a wire type."""
+    return memoryview(array(CODES[name], numbers))
 
 
 def _combined(flags: list[Any]) -> Any:

@@ -15,6 +15,7 @@ from mpipc.derive.types import (
     structs,
     texts,
     timedeltas,
+    views,
     voids,
 )
 from mpipc.derive.types.registry import RULES, Rule, element_of, type_of
@@ -27,6 +28,7 @@ RULES += [
     primitives.rule,
     voids.rule,
     texts.rule,
+    views.rule,
     timedeltas.rule,
     lists.rule,
     maps.rule,

@@ -9,7 +9,7 @@ from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.registry import element_of
-from mpipc.model import ListType
+from mpipc.model import ListType, ViewType
 
 _CONTAINERS: dict[object, Literal["list", "tuple", "set", "frozenset"]] = {
     list: "list",
@@ -36,4 +36,7 @@ def rule(annotation: Annotation, site: Site) -> ListType | None:
         args = (element,)
     if not args:
         raise Mistake(f"{shown(origin)} without the type of its elements", f"{shown(origin)}[...]")
-    return ListType(element_of(args[0], site), container)
+    element = element_of(args[0], site)
+    if container in ("set", "frozenset") and isinstance(element, ViewType):
+        raise Mistake("what a buffer holds has no hash", "bytes, or a list of buffers")
+    return ListType(element, container)

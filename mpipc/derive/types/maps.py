@@ -14,7 +14,7 @@ from mpipc.derive.site import Site
 from mpipc.derive.types.registry import element_of
 from mpipc.derive.types.structs import field_types, kind_of, type_parameters
 from mpipc.derive.types.words import word
-from mpipc.model import InterfaceType, ListType, MapType, Type, TypeName, carried
+from mpipc.model import InterfaceType, ListType, MapType, Type, TypeName, ViewType, carried
 
 
 def rule(annotation: Annotation, site: Site) -> MapType | None:
@@ -24,7 +24,7 @@ def rule(annotation: Annotation, site: Site) -> MapType | None:
     if len(annotation.args) != 2:
         raise Mistake("dict without the types of its keys and values", "dict[K, V]")
     key, value = (element_of(arg, site) for arg in annotation.args)
-    if isinstance(carried(key), ListType | MapType | InterfaceType):
+    if isinstance(carried(key), ViewType | ListType | MapType | InterfaceType):
         raise Mistake("a dict's key must be hashable and have a value", "another type of keys")
     picked = annotation.find(type)
     if picked is not None:

@@ -17,6 +17,6 @@ def rule(annotation: Annotation, site: Site) -> TextType | DataType | None:
                 f"{picked.name} is no wire type for {shown(annotation.base)}", "no alias for it"
             )
         return TextType() if annotation.base is str else DataType()
-    if annotation.base is bytearray or annotation.base is memoryview:
+    if annotation.base is bytearray:
         raise Mistake("mutable bytes cannot travel: the other side gets a copy", "bytes")
     return None

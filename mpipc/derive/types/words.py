@@ -19,6 +19,7 @@ from mpipc.model import (
     TextType,
     TimedeltaType,
     Type,
+    ViewType,
     VoidType,
 )
 
@@ -34,6 +35,8 @@ def word(type: Type) -> str:
             return "Text"
         case DataType():
             return "Data"
+        case ViewType(element):
+            return (element.name if element else "") + "View"
         case TimedeltaType():
             return "Timedelta"
         case ListType(element, container):

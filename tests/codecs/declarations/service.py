@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
+from typing_extensions import Buffer
+
 import mpipc
 from mpipc import Field, Float32, Int8, Int32, Raises, UInt16, UInt64
 from tests.codecs.declarations.values import (
@@ -40,6 +42,7 @@ from tests.codecs.declarations.values import (
     Tables,
     Texts,
     Tree,
+    Views,
 )
 
 ORIGIN = Point(0, 0)
@@ -204,6 +207,18 @@ class Echo(ABC):
 
     @abstractmethod
     def trees(self, value: list[Tree]) -> list[Tree]: ...
+
+    @abstractmethod
+    def view(self, value: memoryview) -> memoryview: ...
+
+    @abstractmethod
+    def maybe_view(self, value: Buffer | None) -> memoryview | None: ...
+
+    @abstractmethod
+    def reals(self, value: Annotated[Buffer, Float32]) -> Annotated[memoryview, Float32]: ...
+
+    @abstractmethod
+    def views(self, value: Views) -> Views: ...
 
     @mpipc.method(context=False)
     @abstractmethod

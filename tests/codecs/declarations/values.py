@@ -216,6 +216,23 @@ class Lists:
 
 
 @dataclass
+class Views:
+    bytes_: memoryview
+    maybe: Annotated[memoryview, UInt8] | None
+    numbers: Annotated[memoryview, Int64]
+    list_: list[memoryview]
+    rows: list[Samples]
+    table: dict[str, Annotated[memoryview, UInt16]]
+
+
+@dataclass
+class Samples:
+    rate: Int32
+    values: Annotated[memoryview, Float64]
+    raw: memoryview
+
+
+@dataclass
 class StructLists:
     rows: list[Row]
     points: tuple[Point, ...]
