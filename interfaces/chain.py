@@ -23,6 +23,7 @@ from interfaces.enums import (
 from interfaces.errors import RPCError, RPCTypeError
 from interfaces.handler import Handler
 from interfaces.values import (
+    EPOCH,
     Amount,
     Block,
     BlockHash,
@@ -31,12 +32,11 @@ from interfaces.values import (
     FeeRate,
     Json,
     OutPoint,
-    Seconds,
     Transaction,
     Txid,
     UnixTime,
 )
-from mpipc import Field, Int32, Int64, Raises, UInt8, UInt32, UInt64, Void
+from mpipc import Field, Int32, Int64, Raises, Seconds, UInt8, UInt32, UInt64, Void
 
 __schema__ = mpipc.SchemaFile(
     id=0x94F21A4864BD2C65,
@@ -71,13 +71,13 @@ class FoundBlockResult(msgspec.Struct, frozen=True):
 
     hash: BlockHash | None = None
     height: Int32 = 0
-    time: UnixTime = 0
+    time: UnixTime = EPOCH
     """The time in its header."""
 
-    max_time: UnixTime = 0
+    max_time: UnixTime = EPOCH
     """The latest time in its header and in those before it."""
 
-    mtp_time: UnixTime = 0
+    mtp_time: UnixTime = EPOCH
     """The median of the times in its header and in the ten before it."""
 
     in_active_chain: bool = False

@@ -14,6 +14,7 @@ import msgspec
 
 import mpipc
 from interfaces.common import BlockRef
+from interfaces.values import Block, BlockHash, Transaction
 from mpipc import Field, Int32, Int64, UInt32, UInt64
 
 __schema__ = mpipc.SchemaFile(
@@ -82,7 +83,7 @@ class BlockTemplate(ABC):
 
     @mpipc.method(2)
     @abstractmethod
-    def get_block(self) -> bytes:
+    def get_block(self) -> Block:
         """The whole block, with a placeholder as coinbase transaction."""
 
     @mpipc.method(3)
@@ -97,7 +98,7 @@ class BlockTemplate(ABC):
 
     @mpipc.method(5)
     @abstractmethod
-    def get_coinbase_tx(self) -> bytes:
+    def get_coinbase_tx(self) -> Transaction:
         """The placeholder coinbase transaction."""
 
     @mpipc.method(6)
@@ -118,7 +119,7 @@ class BlockTemplate(ABC):
     @mpipc.method(9)
     @abstractmethod
     def submit_solution(
-        self, version: UInt32, timestamp: UInt32, nonce: UInt32, coinbase: bytes
+        self, version: UInt32, timestamp: UInt32, nonce: UInt32, coinbase: Transaction
     ) -> bool:
         """Complete the block with these header fields and this coinbase transaction, and process
         it. Returns whether it was accepted."""
@@ -151,7 +152,7 @@ class Mining(ABC):
 
     @mpipc.method(3)
     @abstractmethod
-    def wait_tip_changed(self, current_tip: bytes, timeout: timedelta) -> BlockRef | None:
+    def wait_tip_changed(self, current_tip: BlockHash, timeout: timedelta) -> BlockRef | None:
         """Wait until the tip is another block than `current_tip`. Returns the tip, also when the
         time is over first, and None when the node shuts down."""
 
@@ -162,5 +163,5 @@ class Mining(ABC):
 
     @mpipc.method(5, context=False)
     @abstractmethod
-    def check_block(self, block: bytes, options: BlockCheckOptions) -> CheckedBlock:
+    def check_block(self, block: Block, options: BlockCheckOptions) -> CheckedBlock:
         """Check a block on top of the tip without processing it."""

@@ -29,17 +29,15 @@ from interfaces.values import (
     Coin,
     FeeRate,
     Json,
-    Microseconds,
     NetAddress,
     OutPoint,
-    Seconds,
     Service,
     Subnet,
     Transaction,
     UnixTime,
 )
 from interfaces.wallet import WalletLoader
-from mpipc import Field, Int32, Int64, Raises, UInt8, UInt16, UInt32, UInt64
+from mpipc import Field, Int32, Int64, Microseconds, Raises, Seconds, UInt8, UInt16, UInt32, UInt64
 
 __schema__ = mpipc.SchemaFile(
     id=0x92546C47DC734B2E,

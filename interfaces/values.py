@@ -5,17 +5,93 @@ Serialized values are as in the peer-to-peer protocol.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, TypeAlias, TypeVar
 
-from mpipc import Int64
+import msgspec
+
+from mpipc import Int64, hooks
+
+H = TypeVar("H", bound="Hash")
 
 # ----------------------------------------------------------------------------------------- hashes
 
-BlockHash: TypeAlias = bytes
-"""The hash of a block: 32 bytes in internal byte order."""
 
-Txid: TypeAlias = bytes
-"""The hash of a transaction without its witnesses: 32 bytes in internal byte order."""
+class Hash(bytes):
+    """A hash of 32 bytes in internal byte order. People see it backwards, as hexadecimal digits:
+
+        BlockHash.from_hex("000000000019d668…")        str(hash)
+
+    It compares and hashes as the bytes that it is; those from a peer may be any number.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_hex(cls: type[H], digits: str) -> H:
+        """The hash that is shown with these 64 digits. Raises ValueError."""
+        found = bytes.fromhex(digits)
+        if len(found) != 32:
+            raise ValueError(f"{len(found)} bytes, where a hash has 32")
+        return cls(found[::-1])
+
+    def __str__(self) -> str:
+        return self[::-1].hex()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.from_hex('{self}')"
+
+
+class BlockHash(Hash):
+    """The hash of a block's header."""
+
+    __slots__ = ()
+
+
+class Txid(Hash):
+    """The hash of a transaction without its witnesses."""
+
+    __slots__ = ()
+
+
+class OutPoint(bytes):
+    """The name of an output: the transaction's id, and the output's index in 4 bytes,
+    little-endian."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, txid: bytes, index: int) -> OutPoint:
+        """The output of a transaction with this index. Raises ValueError for an id that is none,
+        OverflowError for an index that is none."""
+        if len(txid) != 32:
+            raise ValueError(f"{len(txid)} bytes, where a transaction's id has 32")
+        return cls(txid + index.to_bytes(4, "little"))
+
+    @property
+    def txid(self) -> Txid:
+        """The transaction's id."""
+        return Txid(self[:32])
+
+    @property
+    def index(self) -> int:  # type: ignore[override]
+        """The output's index."""
+        return int.from_bytes(self[32:36], "little")
+
+    def __str__(self) -> str:
+        return f"{self.txid}:{self.index}"
+
+    def __repr__(self) -> str:
+        return f"OutPoint.of({self.txid!r}, {self.index})"
+
+
+def build_bytes(value: bytes) -> bytes:
+    return value
+
+
+hooks.register(BlockHash, wire=bytes, build=build_bytes, read=BlockHash)
+hooks.register(Txid, wire=bytes, build=build_bytes, read=Txid)
+hooks.register(OutPoint, wire=bytes, build=build_bytes, read=OutPoint)
 
 # ------------------------------------------------------------------------------- serialized values
 
@@ -27,9 +103,6 @@ TxIn: TypeAlias = bytes
 
 TxOut: TypeAlias = bytes
 """An output of a transaction: an amount and a script."""
-
-OutPoint: TypeAlias = bytes
-"""The name of an output: a transaction's id and the output's index (4 bytes, little-endian)."""
 
 Coin: TypeAlias = bytes
 """An unspent output, the height of its block, and whether it is of a coinbase; as in the UTXO
@@ -73,14 +146,40 @@ Passphrase: TypeAlias = bytes
 Amount: TypeAlias = Int64
 """Satoshis."""
 
-UnixTime: TypeAlias = Int64
-"""Seconds since 1970."""
 
-Seconds: TypeAlias = Int64
-"""A duration in seconds."""
+class _SinceEpoch(msgspec.Struct, frozen=True):
+    """Marks a datetime that travels as seconds since 1970."""
 
-Microseconds: TypeAlias = Int64
-"""A duration in microseconds."""
+
+UnixTime = Annotated[datetime, _SinceEpoch()]
+"""A point in time, to the second. It has a time zone, and arrives in UTC."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def build_unix_time(value: datetime) -> int:
+    if value.tzinfo is None:
+        raise ValueError("it has no time zone: datetime.now(timezone.utc), for example, has one")
+    seconds, rest = divmod(value - EPOCH, timedelta(seconds=1))
+    if rest:
+        raise ValueError("it has a fraction of a second, which .replace(microsecond=0) removes")
+    return seconds
+
+
+def read_unix_time(seconds: int) -> datetime:
+    try:
+        return EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError("out of range") from None
+
+
+def _is_unix_time(annotation: object, metadata: tuple[object, ...]) -> bool:
+    return annotation is datetime and _SinceEpoch() in metadata
+
+
+hooks.register_if(
+    _is_unix_time, wire=Int64, build=build_unix_time, read=read_unix_time, name="UnixTime"
+)
 
 Json: TypeAlias = str
 """A JSON document."""

@@ -17,6 +17,7 @@ from interfaces.mining import (
     CheckedBlock,
     Mining,
 )
+from interfaces.values import BlockHash
 from mpipc.schema import INCLUDE
 from tests.interop.service import Foreign
 
@@ -66,10 +67,10 @@ class Miner(Mining):
         return False
 
     def get_tip(self) -> BlockRef | None:
-        return BlockRef(b"\7" * 32, 840_000)
+        return BlockRef(BlockHash(b"\7" * 32), 840_000)
 
     def wait_tip_changed(self, current_tip: bytes, timeout: datetime.timedelta) -> BlockRef | None:
-        return BlockRef(b"", 840_001) if timeout == datetime.timedelta.max else None
+        return BlockRef(BlockHash(b""), 840_001) if timeout == datetime.timedelta.max else None
 
     def create_new_block(self, options: BlockCreateOptions) -> BlockTemplate | None:
         return Template() if options.block_reserved_weight == 8000 else None
@@ -102,14 +103,17 @@ def test_a_foreign_node(tmp_path: Path) -> None:
         server.kill()
 
 
+TIP = BlockHash(b"tip")
+
+
 def talk(init: Init) -> None:
     forever = datetime.timedelta.max
     assert init.make_echo().echo("hello") == "hello"
     mining = init.make_mining()
     assert mining.is_test_chain() is True
-    assert mining.get_tip() == BlockRef(b"\7" * 32, 840_000)
-    assert mining.wait_tip_changed(b"tip", forever) == BlockRef(b"tip", -1)
-    assert mining.wait_tip_changed(b"tip", datetime.timedelta(seconds=1)) is None
+    assert mining.get_tip() == BlockRef(BlockHash(b"\7" * 32), 840_000)
+    assert mining.wait_tip_changed(TIP, forever) == BlockRef(TIP, -1)
+    assert mining.wait_tip_changed(TIP, datetime.timedelta(seconds=1)) is None
     checked = mining.check_block(bytes(1_000_000), BlockCheckOptions(check_merkle_root=False))
     assert checked == CheckedBlock("high-hash", "proof of work", False)
     template = mining.create_new_block(BlockCreateOptions())

@@ -7,6 +7,8 @@ from hashlib import sha256
 
 import msgspec
 
+from interfaces.values import BlockHash
+
 _LAYOUT = struct.Struct("<i32s32sIII")
 
 HEADER_SIZE = _LAYOUT.size
@@ -51,8 +53,8 @@ class Header(msgspec.Struct, frozen=True):
         return cls(*_LAYOUT.unpack(data))
 
     @property
-    def hash(self) -> bytes:
-        return double_sha256(self.pack())
+    def hash(self) -> BlockHash:
+        return BlockHash(double_sha256(self.pack()))
 
 
 def target(bits: int) -> int:

@@ -18,6 +18,7 @@ from examples.bitcoin.interfaces.init import NodeInit
 from examples.bitcoin.options import Options, Parser, log_ipc
 from interfaces.common import BlockRef
 from interfaces.mining import BlockCreateOptions, Mining
+from interfaces.values import BlockHash
 
 _RETRY_SECONDS = 0.1
 _TIP_SECONDS = 10.0
@@ -40,7 +41,7 @@ def connect(options: Options) -> AbstractContextManager[NodeInit]:
             time.sleep(_RETRY_SECONDS)
 
 
-def mine(mining: Mining) -> bytes:
+def mine(mining: Mining) -> BlockHash:
     """Mine one block, return its hash: the node makes the template, this process does the work."""
     while True:
         template = mining.create_new_block(BlockCreateOptions())

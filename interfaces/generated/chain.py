@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from mpipc.capnp.runtime import (
@@ -15,6 +16,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     Generated,
+    Hooked,
     Message,
     ReadRows,
     Server,
@@ -22,10 +24,13 @@ from mpipc.capnp.runtime import (
     Struct,
     Writer,
     WriteRows,
+    build_each,
     describe,
     enum_member,
     misfit,
     read_datas,
+    read_each_hooked,
+    read_hooked,
     read_object,
     read_texts,
     results_misfit,
@@ -34,62 +39,86 @@ from mpipc.capnp.runtime import (
     write_object,
     write_texts,
 )
+from mpipc.standard import times as _times
 
 from .. import chain as _chain
 from .. import common as _common
 from .. import enums as _enums
 from .. import errors as _errors
 from .. import handler as _handler
+from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "9a330ed81e4f0ac33e0c46cd8734b322"
+MODEL = "b76b2dbc8fd7f6823367920005aef057"
 SOURCES: dict[str, str] = {
-    "interfaces.chain": "6df7a4fa8d05f87476d6975d873dd8be",
+    "interfaces.chain": "5e0cbd5fb56ed349899e74815389370a",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.errors": "6da426ef552785220be3edb49c76f104",
-    "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
+    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
 }
 
 
-_out_PairDataDataEntry = Struct("<QQ")
-_in_PairDataDataEntry = Struct("<iIiI")
+_out_PairInt64OutPointEntry = Struct("<qQ")
+_in_PairInt64OutPointEntry = Struct("<qiI")
 
 
-def _fixed_PairDataDataEntry(_w: Writer, _at: int, _v: tuple[bytes, bytes]) -> bytes:
-    return _out_PairDataDataEntry.pack(_w.data(_at, _v[0]), _w.data(_at + 1, _v[1]))
-
-
-def _load_PairDataDataEntry(_m: Message, _at: int, _d: int, _p: int) -> tuple[bytes, bytes]:
-    lo_key, hi_key, lo_value, hi_value = (
-        _in_PairDataDataEntry.unpack_from(_m.buf, _at)
-        if _d == 0 and _p == 2
-        else _in_PairDataDataEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
+def _fixed_PairInt64OutPointEntry(
+    _w: Writer, _at: int, _v: tuple[_values_types.OutPoint, int]
+) -> bytes:
+    return _out_PairInt64OutPointEntry.pack(
+        _v[1], _w.data(_at + 1, _values_types.build_bytes(_v[0]))
     )
-    _s = _at + (_d << 3)
-    return _m.data(_s, lo_key, hi_key), _m.data(_s + 8, lo_value, hi_value)
 
 
-_out_PairInt64DataEntry = Struct("<qQ")
-_in_PairInt64DataEntry = Struct("<qiI")
-
-
-def _fixed_PairInt64DataEntry(_w: Writer, _at: int, _v: tuple[bytes, int]) -> bytes:
-    return _out_PairInt64DataEntry.pack(_v[1], _w.data(_at + 1, _v[0]))
-
-
-def _load_PairInt64DataEntry(_m: Message, _at: int, _d: int, _p: int) -> tuple[bytes, int]:
+def _load_PairInt64OutPointEntry(
+    _m: Message, _at: int, _d: int, _p: int
+) -> tuple[_values_types.OutPoint, int]:
     v_value, lo_key, hi_key = (
-        _in_PairInt64DataEntry.unpack_from(_m.buf, _at)
+        _in_PairInt64OutPointEntry.unpack_from(_m.buf, _at)
         if _d == 1 and _p == 1
-        else _in_PairInt64DataEntry.unpack(_m.resized(_at, _d, _p, 1, 1))
+        else _in_PairInt64OutPointEntry.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _m.data(_s, lo_key, hi_key), v_value
+    return (
+        read_hooked(
+            _values_types.OutPoint, _m.data(_s, lo_key, hi_key), "PairInt64OutPointEntry.key"
+        ),
+        v_value,
+    )
+
+
+_out_PairOutPointDataEntry = Struct("<QQ")
+_in_PairOutPointDataEntry = Struct("<iIiI")
+
+
+def _fixed_PairOutPointDataEntry(
+    _w: Writer, _at: int, _v: tuple[_values_types.OutPoint, bytes]
+) -> bytes:
+    return _out_PairOutPointDataEntry.pack(
+        _w.data(_at, _values_types.build_bytes(_v[0])), _w.data(_at + 1, _v[1])
+    )
+
+
+def _load_PairOutPointDataEntry(
+    _m: Message, _at: int, _d: int, _p: int
+) -> tuple[_values_types.OutPoint, bytes]:
+    lo_key, hi_key, lo_value, hi_value = (
+        _in_PairOutPointDataEntry.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _in_PairOutPointDataEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return (
+        read_hooked(
+            _values_types.OutPoint, _m.data(_s, lo_key, hi_key), "PairOutPointDataEntry.key"
+        ),
+        _m.data(_s + 8, lo_value, hi_value),
+    )
 
 
 _out_FoundBlockParam = Struct("<B7xQ")
@@ -161,11 +190,11 @@ _out_FoundBlockResult = Struct("<iB3xqqqQQQQ")
 _in_FoundBlockResult = Struct("<iB3xqqqiIiIiIiI")
 describe(
     _chain.FoundBlockResult,
-    hash=("Data", None),
+    hash=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), None),
     height="Int32",
-    time="Int64",
-    max_time="Int64",
-    mtp_time="Int64",
+    time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    max_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    mtp_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
     in_active_chain="Bool",
     locator=("Data", None),
     next_block=(_chain.FoundBlockResult, None),
@@ -178,10 +207,10 @@ def _fixed_FoundBlockResult(_w: Writer, _at: int, _v: _chain.FoundBlockResult) -
     return _out_FoundBlockResult.pack(
         _v.height,
         BIT[_v.in_active_chain] | BIT[_v.found] << 1,
-        _v.time,
-        _v.max_time,
-        _v.mtp_time,
-        0 if _v.hash is None else _w.data(_at + 4, _v.hash),
+        _values_types.build_unix_time(_v.time),
+        _values_types.build_unix_time(_v.max_time),
+        _values_types.build_unix_time(_v.mtp_time),
+        0 if _v.hash is None else _w.data(_at + 4, _values_types.build_bytes(_v.hash)),
         0 if _v.locator is None else _w.data(_at + 5, _v.locator),
         0 if _v.next_block is None else _write_FoundBlockResult(_w, _at + 6, _v.next_block),
         0 if _v.data is None else _w.data(_at + 7, _v.data),
@@ -217,11 +246,13 @@ def _load_FoundBlockResult(_m: Message, _at: int, _d: int, _p: int) -> _chain.Fo
     _s = _at + (_d << 3)
     _m.descend()
     _result = _chain.FoundBlockResult(
-        _m.data(_s, lo_hash, hi_hash) if lo_hash or hi_hash else None,
+        read_hooked(_values_types.BlockHash, _m.data(_s, lo_hash, hi_hash), "FoundBlockResult.hash")
+        if lo_hash or hi_hash
+        else None,
         v_height,
-        v_time,
-        v_maxTime,
-        v_mtpTime,
+        read_hooked(_values_types.read_unix_time, v_time, "FoundBlockResult.time"),
+        read_hooked(_values_types.read_unix_time, v_maxTime, "FoundBlockResult.max_time"),
+        read_hooked(_values_types.read_unix_time, v_mtpTime, "FoundBlockResult.mtp_time"),
         bits_4 & 1 != 0,
         _m.data(_s + 8, lo_locator, hi_locator) if lo_locator or hi_locator else None,
         _read_FoundBlockResult(_m, _s + 16, lo_nextBlock, hi_nextBlock)
@@ -269,8 +300,8 @@ _out_BlockInfo = Struct("<iiIIQQQQ")
 _in_BlockInfo = Struct("<iiIIiIiIiIiI")
 describe(
     _chain.BlockInfo,
-    hash="Data",
-    prev_hash=("Data", None),
+    hash=Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+    prev_hash=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), None),
     height="Int32",
     file_number="Int32",
     data_pos="UInt32",
@@ -286,8 +317,8 @@ def _fixed_BlockInfo(_w: Writer, _at: int, _v: _chain.BlockInfo) -> bytes:
         _v.file_number ^ -1,
         _v.data_pos,
         _v.chain_time_max,
-        _w.data(_at + 2, _v.hash),
-        0 if _v.prev_hash is None else _w.data(_at + 3, _v.prev_hash),
+        _w.data(_at + 2, _values_types.build_bytes(_v.hash)),
+        0 if _v.prev_hash is None else _w.data(_at + 3, _values_types.build_bytes(_v.prev_hash)),
         0 if _v.data is None else _w.data(_at + 4, _v.data),
         0 if _v.undo_data is None else _w.data(_at + 5, _v.undo_data),
     )
@@ -320,8 +351,14 @@ def _load_BlockInfo(_m: Message, _at: int, _d: int, _p: int) -> _chain.BlockInfo
     )
     _s = _at + (_d << 3)
     return _chain.BlockInfo(
-        _m.data(_s, lo_hash, hi_hash),
-        _m.data(_s + 8, lo_prevHash, hi_prevHash) if lo_prevHash or hi_prevHash else None,
+        read_hooked(_values_types.BlockHash, _m.data(_s, lo_hash, hi_hash), "BlockInfo.hash"),
+        read_hooked(
+            _values_types.BlockHash,
+            _m.data(_s + 8, lo_prevHash, hi_prevHash),
+            "BlockInfo.prev_hash",
+        )
+        if lo_prevHash or hi_prevHash
+        else None,
         v_height ^ -1,
         v_fileNumber ^ -1,
         v_dataPos,
@@ -523,36 +560,78 @@ def _read_RPCCommand(_m: Message, _at: int, _lo: int, _hi: int) -> _chain.RPCCom
     return _load_RPCCommand(_m, *_m.struct(_at, _lo, _hi))
 
 
-def _write_dict_PairDataDataEntry(_w: Writer, _at: int, _values: Mapping[bytes, bytes]) -> int:
+def _write_dict_PairInt64OutPointEntry(
+    _w: Writer, _at: int, _values: Mapping[_values_types.OutPoint, int]
+) -> int:
     if len(_values) < FEW:
-        return write_few(_w, _at, _values.items(), _fixed_PairDataDataEntry, 0, 2)
+        return write_few(_w, _at, _values.items(), _fixed_PairInt64OutPointEntry, 1, 1)
+    _rows = WriteRows(_w, len(_values), 1, 1, *_w.structs(_at, len(_values), 1, 1))
+    _rows.numbers("q", 0, _values.values())
+    _rows.pointers(
+        0,
+        [
+            _w.data(_at, _values_types.build_bytes(_key))
+            for _at, _key in zip(_rows.places(0), _values, strict=True)
+        ],
+    )
+    return _rows.finish()
+
+
+def _read_dict_PairInt64OutPointEntry(
+    _m: Message, _at: int, _lo: int, _hi: int
+) -> dict[_values_types.OutPoint, int]:
+    _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
+    if _rows.count < FEW:
+        return dict(_rows.each(_load_PairInt64OutPointEntry))
+    return dict(
+        zip(
+            [
+                read_hooked(
+                    _values_types.OutPoint, _m.data(_at, _lo, _hi), "PairInt64OutPointEntry.key"
+                )
+                for _at, _lo, _hi in _rows.pointers(0)
+            ],
+            _rows.numbers("q", 0),
+            strict=True,
+        )
+    )
+
+
+def _write_dict_PairOutPointDataEntry(
+    _w: Writer, _at: int, _values: Mapping[_values_types.OutPoint, bytes]
+) -> int:
+    if len(_values) < FEW:
+        return write_few(_w, _at, _values.items(), _fixed_PairOutPointDataEntry, 0, 2)
     _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
-    _rows.datas(0, _values)
+    _rows.pointers(
+        0,
+        [
+            _w.data(_at, _values_types.build_bytes(_key))
+            for _at, _key in zip(_rows.places(0), _values, strict=True)
+        ],
+    )
     _rows.datas(1, _values.values())
     return _rows.finish()
 
 
-def _read_dict_PairDataDataEntry(_m: Message, _at: int, _lo: int, _hi: int) -> dict[bytes, bytes]:
+def _read_dict_PairOutPointDataEntry(
+    _m: Message, _at: int, _lo: int, _hi: int
+) -> dict[_values_types.OutPoint, bytes]:
     _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
     if _rows.count < FEW:
-        return dict(_rows.each(_load_PairDataDataEntry))
-    return dict(zip(_rows.datas(0), _rows.datas(1), strict=True))
-
-
-def _write_dict_PairInt64DataEntry(_w: Writer, _at: int, _values: Mapping[bytes, int]) -> int:
-    if len(_values) < FEW:
-        return write_few(_w, _at, _values.items(), _fixed_PairInt64DataEntry, 1, 1)
-    _rows = WriteRows(_w, len(_values), 1, 1, *_w.structs(_at, len(_values), 1, 1))
-    _rows.numbers("q", 0, _values.values())
-    _rows.datas(0, _values)
-    return _rows.finish()
-
-
-def _read_dict_PairInt64DataEntry(_m: Message, _at: int, _lo: int, _hi: int) -> dict[bytes, int]:
-    _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
-    if _rows.count < FEW:
-        return dict(_rows.each(_load_PairInt64DataEntry))
-    return dict(zip(_rows.datas(0), _rows.numbers("q", 0), strict=True))
+        return dict(_rows.each(_load_PairOutPointDataEntry))
+    return dict(
+        zip(
+            [
+                read_hooked(
+                    _values_types.OutPoint, _m.data(_at, _lo, _hi), "PairOutPointDataEntry.key"
+                )
+                for _at, _lo, _hi in _rows.pointers(0)
+            ],
+            _rows.datas(1),
+            strict=True,
+        )
+    )
 
 
 def _write_list_RPCArg(_w: Writer, _at: int, _values: Collection[_chain.RPCArg]) -> int:
@@ -1350,7 +1429,7 @@ class ChainClient(Client, _chain.Chain):
         )
         return v_result if bits_4 & 1 != 0 else None
 
-    def get_block_hash(self, height: int) -> bytes:
+    def get_block_hash(self, height: int) -> _values_types.BlockHash:
         """Hash of the block at a height, which must not be above the tip's."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
@@ -1366,7 +1445,7 @@ class ChainClient(Client, _chain.Chain):
             else _results_in_Chain_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
         )
         _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
+        return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
 
     def have_block_on_disk(self, height: int) -> bool:
         """Whether the block at a height can be read: it has arrived and was not pruned."""
@@ -1429,7 +1508,10 @@ class ChainClient(Client, _chain.Chain):
         return bits_0 & 1 != 0
 
     def block_filter_matches_any(
-        self, filter_type: _enums.BlockFilterType, block_hash: bytes, filter_set: Sequence[bytes]
+        self,
+        filter_type: _enums.BlockFilterType,
+        block_hash: _values_types.BlockHash,
+        filter_set: Sequence[bytes],
     ) -> bool | None:
         """Whether a block may contain one of these scripts, by its filter; None when there is no
         filter of it.
@@ -1439,7 +1521,7 @@ class ChainClient(Client, _chain.Chain):
             _w.parts[0] = _params_out_Chain_block_filter_matches_any.pack(
                 filter_type.value,
                 0x2000000000008,
-                _w.data(2, block_hash),
+                _w.data(2, _values_types.build_bytes(block_hash)),
                 write_datas(_w, 3, filter_set),
                 3,
                 0x100000003,
@@ -1449,7 +1531,10 @@ class ChainClient(Client, _chain.Chain):
                 _e,
                 "Chain.block_filter_matches_any",
                 filter_type=(_enums.BlockFilterType, filter_type),
-                block_hash=("Data", block_hash),
+                block_hash=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    block_hash,
+                ),
                 filter_set=(["Data"], filter_set),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_block_filter_matches_any, _w)
@@ -1461,20 +1546,25 @@ class ChainClient(Client, _chain.Chain):
         )
         return bits_0 & 1 != 0 if bits_0 & 2 != 0 else None
 
-    def find_block(self, hash: bytes, block: _chain.FoundBlockParam) -> _chain.FoundBlock:
+    def find_block(
+        self, hash: _values_types.BlockHash, block: _chain.FoundBlockParam
+    ) -> _chain.FoundBlock:
         """Look a block up by its hash. `block` says what is wanted to know about it."""
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_find_block.pack(
                 0x2000000000008,
-                _w.data(1, hash),
+                _w.data(1, _values_types.build_bytes(hash)),
                 _write_FoundBlockParam(_w, 2, block),
                 3,
                 0x100000003,
             )
         except MISFITS as _e:
             raise misfit(
-                _e, "Chain.find_block", hash=("Data", hash), block=(_chain.FoundBlockParam, block)
+                _e,
+                "Chain.find_block",
+                hash=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), hash),
+                block=(_chain.FoundBlockParam, block),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_block, _w)
         bits_0, lo_block, hi_block = (
@@ -1488,13 +1578,13 @@ class ChainClient(Client, _chain.Chain):
         )
 
     def find_first_block_with_time_and_height(
-        self, min_time: int, min_height: int, block: _chain.FoundBlockParam
+        self, min_time: datetime, min_height: int, block: _chain.FoundBlockParam
     ) -> _chain.FoundBlock:
         """The first block in the chain that is neither older nor lower than this."""
         _w = Writer(6, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_find_first_block_with_time_and_height.pack(
-                min_time,
+                _values_types.build_unix_time(min_time),
                 min_height,
                 0x2000000000004,
                 _write_FoundBlockParam(_w, 3, block),
@@ -1505,7 +1595,7 @@ class ChainClient(Client, _chain.Chain):
             raise misfit(
                 _e,
                 "Chain.find_first_block_with_time_and_height",
-                min_time=("Int64", min_time),
+                min_time=(Hooked(datetime, _values_types.build_unix_time, "Int64"), min_time),
                 min_height=("Int32", min_height),
                 block=(_chain.FoundBlockParam, block),
             ) from None
@@ -1523,7 +1613,10 @@ class ChainClient(Client, _chain.Chain):
         )
 
     def find_ancestor_by_height(
-        self, block_hash: bytes, ancestor_height: int, ancestor: _chain.FoundBlockParam
+        self,
+        block_hash: _values_types.BlockHash,
+        ancestor_height: int,
+        ancestor: _chain.FoundBlockParam,
     ) -> _chain.FoundAncestor:
         """The ancestor of a block at a height."""
         _w = Writer(6, CONTEXT_CAPS)
@@ -1531,7 +1624,7 @@ class ChainClient(Client, _chain.Chain):
             _w.parts[0] = _params_out_Chain_find_ancestor_by_height.pack(
                 ancestor_height,
                 0x2000000000008,
-                _w.data(2, block_hash),
+                _w.data(2, _values_types.build_bytes(block_hash)),
                 _write_FoundBlockParam(_w, 3, ancestor),
                 3,
                 0x100000003,
@@ -1540,7 +1633,10 @@ class ChainClient(Client, _chain.Chain):
             raise misfit(
                 _e,
                 "Chain.find_ancestor_by_height",
-                block_hash=("Data", block_hash),
+                block_hash=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    block_hash,
+                ),
                 ancestor_height=("Int32", ancestor_height),
                 ancestor=(_chain.FoundBlockParam, ancestor),
             ) from None
@@ -1556,15 +1652,18 @@ class ChainClient(Client, _chain.Chain):
         )
 
     def find_ancestor_by_hash(
-        self, block_hash: bytes, ancestor_hash: bytes, ancestor: _chain.FoundBlockParam
+        self,
+        block_hash: _values_types.BlockHash,
+        ancestor_hash: _values_types.BlockHash,
+        ancestor: _chain.FoundBlockParam,
     ) -> _chain.FoundAncestor:
         """Whether a block is an ancestor of another one, and what is wanted to know about it."""
         _w = Writer(6, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_find_ancestor_by_hash.pack(
                 0x200000000000C,
-                _w.data(1, block_hash),
-                _w.data(2, ancestor_hash),
+                _w.data(1, _values_types.build_bytes(block_hash)),
+                _w.data(2, _values_types.build_bytes(ancestor_hash)),
                 _write_FoundBlockParam(_w, 3, ancestor),
                 3,
                 0x100000003,
@@ -1573,8 +1672,14 @@ class ChainClient(Client, _chain.Chain):
             raise misfit(
                 _e,
                 "Chain.find_ancestor_by_hash",
-                block_hash=("Data", block_hash),
-                ancestor_hash=("Data", ancestor_hash),
+                block_hash=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    block_hash,
+                ),
+                ancestor_hash=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    ancestor_hash,
+                ),
                 ancestor=(_chain.FoundBlockParam, ancestor),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_ancestor_by_hash, _w)
@@ -1590,8 +1695,8 @@ class ChainClient(Client, _chain.Chain):
 
     def find_common_ancestor(
         self,
-        block_hash1: bytes,
-        block_hash2: bytes,
+        block_hash1: _values_types.BlockHash,
+        block_hash2: _values_types.BlockHash,
         ancestor: _chain.FoundBlockParam,
         block1: _chain.FoundBlockParam,
         block2: _chain.FoundBlockParam,
@@ -1601,8 +1706,8 @@ class ChainClient(Client, _chain.Chain):
         try:
             _w.parts[0] = _params_out_Chain_find_common_ancestor.pack(
                 0x2000000000014,
-                _w.data(1, block_hash1),
-                _w.data(2, block_hash2),
+                _w.data(1, _values_types.build_bytes(block_hash1)),
+                _w.data(2, _values_types.build_bytes(block_hash2)),
                 _write_FoundBlockParam(_w, 3, ancestor),
                 _write_FoundBlockParam(_w, 4, block1),
                 _write_FoundBlockParam(_w, 5, block2),
@@ -1613,8 +1718,14 @@ class ChainClient(Client, _chain.Chain):
             raise misfit(
                 _e,
                 "Chain.find_common_ancestor",
-                block_hash1=("Data", block_hash1),
-                block_hash2=("Data", block_hash2),
+                block_hash1=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    block_hash1,
+                ),
+                block_hash2=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    block_hash2,
+                ),
                 ancestor=(_chain.FoundBlockParam, ancestor),
                 block1=(_chain.FoundBlockParam, block1),
                 block2=(_chain.FoundBlockParam, block2),
@@ -1633,17 +1744,26 @@ class ChainClient(Client, _chain.Chain):
             bits_0 & 1 != 0,
         )
 
-    def find_coins(self, coins: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    def find_coins(
+        self, coins: Mapping[_values_types.OutPoint, bytes]
+    ) -> dict[_values_types.OutPoint, bytes]:
         """Look unspent outputs up, in the mempool and in the chain. The values that are passed are
         replaced; a spent coin stands for one that there is not.
         """
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_find_coins.pack(
-                0x2000000000004, _write_dict_PairDataDataEntry(_w, 1, coins), 3, 0x100000003
+                0x2000000000004, _write_dict_PairOutPointDataEntry(_w, 1, coins), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Chain.find_coins", coins=({"Data": "Data"}, coins)) from None
+            raise misfit(
+                _e,
+                "Chain.find_coins",
+                coins=(
+                    {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Data"},
+                    coins,
+                ),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_coins, _w)
         lo_coins, hi_coins = (
             _results_in_Chain_find_coins.unpack_from(_m.buf, _at)
@@ -1651,18 +1771,23 @@ class ChainClient(Client, _chain.Chain):
             else _results_in_Chain_find_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
         )
         _s = _at + (_d << 3)
-        return _read_dict_PairDataDataEntry(_m, _s, lo_coins, hi_coins)
+        return _read_dict_PairOutPointDataEntry(_m, _s, lo_coins, hi_coins)
 
-    def guess_verification_progress(self, block_hash: bytes) -> float:
+    def guess_verification_progress(self, block_hash: _values_types.BlockHash) -> float:
         """The estimated share of all transactions that is verified once this block is, up to 1."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_guess_verification_progress.pack(
-                0x2000000000004, _w.data(1, block_hash), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(block_hash)), 3, 0x100000003
             )
         except MISFITS as _e:
             raise misfit(
-                _e, "Chain.guess_verification_progress", block_hash=("Data", block_hash)
+                _e,
+                "Chain.guess_verification_progress",
+                block_hash=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    block_hash,
+                ),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_guess_verification_progress, _w)
         v_result: float
@@ -1674,7 +1799,10 @@ class ChainClient(Client, _chain.Chain):
         return v_result
 
     def has_blocks(
-        self, block_hash: bytes, min_height: int = 0, max_height: int | None = None
+        self,
+        block_hash: _values_types.BlockHash,
+        min_height: int = 0,
+        max_height: int | None = None,
     ) -> bool:
         """Whether the ancestors of a block can be read from one height to another, both included.
         Without `max_height`: up to the block itself.
@@ -1686,7 +1814,7 @@ class ChainClient(Client, _chain.Chain):
                 0 if max_height is None else max_height,
                 BIT[max_height is not None],
                 0x2000000000004,
-                _w.data(3, block_hash),
+                _w.data(3, _values_types.build_bytes(block_hash)),
                 3,
                 0x100000003,
             )
@@ -1694,7 +1822,10 @@ class ChainClient(Client, _chain.Chain):
             raise misfit(
                 _e,
                 "Chain.has_blocks",
-                block_hash=("Data", block_hash),
+                block_hash=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    block_hash,
+                ),
                 min_height=("Int32", min_height),
                 max_height=(("Int32", None), max_height),
             ) from None
@@ -1724,15 +1855,19 @@ class ChainClient(Client, _chain.Chain):
         )
         return enum_member(_enums.RBFTransactionState, v_result)
 
-    def is_in_mempool(self, txid: bytes) -> bool:
+    def is_in_mempool(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction is in the mempool."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_is_in_mempool.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Chain.is_in_mempool", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Chain.is_in_mempool",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_is_in_mempool, _w)
         bits_0: int
         (bits_0,) = (
@@ -1742,15 +1877,19 @@ class ChainClient(Client, _chain.Chain):
         )
         return bits_0 & 1 != 0
 
-    def has_descendants_in_mempool(self, txid: bytes) -> bool:
+    def has_descendants_in_mempool(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction is in the mempool and others there spend its outputs."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_has_descendants_in_mempool.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Chain.has_descendants_in_mempool", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Chain.has_descendants_in_mempool",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_has_descendants_in_mempool, _w)
         bits_0: int
         (bits_0,) = (
@@ -1786,15 +1925,19 @@ class ChainClient(Client, _chain.Chain):
         _s = _at + (_d << 3)
         return _chain.BroadcastResult(_m.text(_s, lo_error, hi_error), bits_0 & 1 != 0)
 
-    def get_transaction_ancestry(self, txid: bytes) -> _chain.TransactionAncestry:
+    def get_transaction_ancestry(self, txid: _values_types.Txid) -> _chain.TransactionAncestry:
         """What is connected to a transaction in the mempool."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_get_transaction_ancestry.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Chain.get_transaction_ancestry", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Chain.get_transaction_ancestry",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_transaction_ancestry, _w)
         v_ancestors, v_descendants, v_ancestorsize, v_ancestorfees = (
             _results_in_Chain_get_transaction_ancestry.unpack_from(_m.buf, _at)
@@ -1806,14 +1949,14 @@ class ChainClient(Client, _chain.Chain):
         )
 
     def calculate_individual_bump_fees(
-        self, outpoints: Sequence[bytes], target_feerate: bytes
-    ) -> dict[bytes, int]:
+        self, outpoints: Sequence[_values_types.OutPoint], target_feerate: bytes
+    ) -> dict[_values_types.OutPoint, int]:
         """For each output, the fee that its unconfirmed ancestors lack to reach a fee rate."""
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_calculate_individual_bump_fees.pack(
                 0x2000000000008,
-                write_datas(_w, 1, outpoints),
+                write_datas(_w, 1, build_each(_values_types.build_bytes, outpoints)),
                 _w.data(2, target_feerate),
                 3,
                 0x100000003,
@@ -1822,7 +1965,10 @@ class ChainClient(Client, _chain.Chain):
             raise misfit(
                 _e,
                 "Chain.calculate_individual_bump_fees",
-                outpoints=(["Data"], outpoints),
+                outpoints=(
+                    [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
+                    outpoints,
+                ),
                 target_feerate=("Data", target_feerate),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_calculate_individual_bump_fees, _w)
@@ -1834,10 +1980,10 @@ class ChainClient(Client, _chain.Chain):
             )
         )
         _s = _at + (_d << 3)
-        return _read_dict_PairInt64DataEntry(_m, _s, lo_result, hi_result)
+        return _read_dict_PairInt64OutPointEntry(_m, _s, lo_result, hi_result)
 
     def calculate_combined_bump_fee(
-        self, outpoints: Sequence[bytes], target_feerate: bytes
+        self, outpoints: Sequence[_values_types.OutPoint], target_feerate: bytes
     ) -> int | None:
         """The fee that the unconfirmed ancestors of all these outputs lack together, each counted
         once; None when it cannot be calculated.
@@ -1846,7 +1992,7 @@ class ChainClient(Client, _chain.Chain):
         try:
             _w.parts[0] = _params_out_Chain_calculate_combined_bump_fee.pack(
                 0x2000000000008,
-                write_datas(_w, 1, outpoints),
+                write_datas(_w, 1, build_each(_values_types.build_bytes, outpoints)),
                 _w.data(2, target_feerate),
                 3,
                 0x100000003,
@@ -1855,7 +2001,10 @@ class ChainClient(Client, _chain.Chain):
             raise misfit(
                 _e,
                 "Chain.calculate_combined_bump_fee",
-                outpoints=(["Data"], outpoints),
+                outpoints=(
+                    [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
+                    outpoints,
+                ),
                 target_feerate=("Data", target_feerate),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Chain_calculate_combined_bump_fee, _w)
@@ -2136,16 +2285,21 @@ class ChainClient(Client, _chain.Chain):
         )
         return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
-    def wait_for_notifications_if_tip_changed(self, old_tip: bytes) -> None:
+    def wait_for_notifications_if_tip_changed(self, old_tip: _values_types.BlockHash) -> None:
         """Wait until what has happened was told, unless the tip is still `old_tip`."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Chain_wait_for_notifications_if_tip_changed.pack(
-                0x2000000000004, _w.data(1, old_tip), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(old_tip)), 3, 0x100000003
             )
         except MISFITS as _e:
             raise misfit(
-                _e, "Chain.wait_for_notifications_if_tip_changed", old_tip=("Data", old_tip)
+                _e,
+                "Chain.wait_for_notifications_if_tip_changed",
+                old_tip=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    old_tip,
+                ),
             ) from None
         self._mpipc_call(_method_Chain_wait_for_notifications_if_tip_changed, _w)
 
@@ -2372,9 +2526,15 @@ def _serve_Chain_get_block_hash(
     _result = _impl.get_block_hash(v_height)
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_block_hash.pack(_w.data(0, _result))
+        _w.parts[0] = _results_out_Chain_get_block_hash.pack(
+            _w.data(0, _values_types.build_bytes(_result))
+        )
     except MISFITS as _e:
-        raise misfit(_e, "Chain.get_block_hash", result=("Data", _result)) from None
+        raise misfit(
+            _e,
+            "Chain.get_block_hash",
+            result=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), _result),
+        ) from None
     return _w
 
 
@@ -2443,7 +2603,9 @@ def _serve_Chain_block_filter_matches_any(
     _s = _at + (_d << 3)
     _result = _impl.block_filter_matches_any(
         enum_member(_enums.BlockFilterType, v_filterType),
-        _m.data(_s + 8, lo_blockHash, hi_blockHash),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+        ),
         read_datas(_m, _s + 16, lo_filterSet, hi_filterSet),
     )
     _w = Writer(1)
@@ -2466,7 +2628,8 @@ def _serve_Chain_find_block(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
     )
     _s = _at + (_d << 3)
     _result = _impl.find_block(
-        _m.data(_s + 8, lo_hash, hi_hash), _read_FoundBlockParam(_m, _s + 16, lo_block, hi_block)
+        read_hooked(_values_types.BlockHash, _m.data(_s + 8, lo_hash, hi_hash), "hash"),
+        _read_FoundBlockParam(_m, _s + 16, lo_block, hi_block),
     )
     _w = Writer(2)
     try:
@@ -2490,7 +2653,9 @@ def _serve_Chain_find_first_block_with_time_and_height(
     )
     _s = _at + (_d << 3)
     _result = _impl.find_first_block_with_time_and_height(
-        v_minTime, v_minHeight, _read_FoundBlockParam(_m, _s + 8, lo_block, hi_block)
+        read_hooked(_values_types.read_unix_time, v_minTime, "min_time"),
+        v_minHeight,
+        _read_FoundBlockParam(_m, _s + 8, lo_block, hi_block),
     )
     _w = Writer(2)
     try:
@@ -2514,7 +2679,9 @@ def _serve_Chain_find_ancestor_by_height(
     )
     _s = _at + (_d << 3)
     _result = _impl.find_ancestor_by_height(
-        _m.data(_s + 8, lo_blockHash, hi_blockHash),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+        ),
         v_ancestorHeight,
         _read_FoundBlockParam(_m, _s + 16, lo_ancestor, hi_ancestor),
     )
@@ -2540,8 +2707,14 @@ def _serve_Chain_find_ancestor_by_hash(
     )
     _s = _at + (_d << 3)
     _result = _impl.find_ancestor_by_hash(
-        _m.data(_s + 8, lo_blockHash, hi_blockHash),
-        _m.data(_s + 16, lo_ancestorHash, hi_ancestorHash),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+        ),
+        read_hooked(
+            _values_types.BlockHash,
+            _m.data(_s + 16, lo_ancestorHash, hi_ancestorHash),
+            "ancestor_hash",
+        ),
         _read_FoundBlockParam(_m, _s + 24, lo_ancestor, hi_ancestor),
     )
     _w = Writer(2)
@@ -2577,8 +2750,12 @@ def _serve_Chain_find_common_ancestor(
     )
     _s = _at + (_d << 3)
     _result = _impl.find_common_ancestor(
-        _m.data(_s + 8, lo_blockHash1, hi_blockHash1),
-        _m.data(_s + 16, lo_blockHash2, hi_blockHash2),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash1, hi_blockHash1), "block_hash1"
+        ),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 16, lo_blockHash2, hi_blockHash2), "block_hash2"
+        ),
         _read_FoundBlockParam(_m, _s + 24, lo_ancestor, hi_ancestor),
         _read_FoundBlockParam(_m, _s + 32, lo_block1, hi_block1),
         _read_FoundBlockParam(_m, _s + 40, lo_block2, hi_block2),
@@ -2605,14 +2782,21 @@ def _serve_Chain_find_coins(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
         else _params_in_Chain_find_coins.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.find_coins(_read_dict_PairDataDataEntry(_m, _s + 8, lo_coins, hi_coins))
+    _result = _impl.find_coins(_read_dict_PairOutPointDataEntry(_m, _s + 8, lo_coins, hi_coins))
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Chain_find_coins.pack(
-            _write_dict_PairDataDataEntry(_w, 0, _result)
+            _write_dict_PairOutPointDataEntry(_w, 0, _result)
         )
     except MISFITS as _e:
-        raise misfit(_e, "Chain.find_coins", result=({"Data": "Data"}, _result)) from None
+        raise misfit(
+            _e,
+            "Chain.find_coins",
+            result=(
+                {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Data"},
+                _result,
+            ),
+        ) from None
     return _w
 
 
@@ -2625,7 +2809,11 @@ def _serve_Chain_guess_verification_progress(
         else _params_in_Chain_guess_verification_progress.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.guess_verification_progress(_m.data(_s + 8, lo_blockHash, hi_blockHash))
+    _result = _impl.guess_verification_progress(
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+        )
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Chain_guess_verification_progress.pack(_result)
@@ -2642,7 +2830,9 @@ def _serve_Chain_has_blocks(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
     )
     _s = _at + (_d << 3)
     _result = _impl.has_blocks(
-        _m.data(_s + 8, lo_blockHash, hi_blockHash),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+        ),
         v_minHeight,
         v_maxHeight if bits_8 & 1 != 0 else None,
     )
@@ -2683,7 +2873,9 @@ def _serve_Chain_is_in_mempool(
         else _params_in_Chain_is_in_mempool.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.is_in_mempool(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.is_in_mempool(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Chain_is_in_mempool.pack(BIT[_result])
@@ -2701,7 +2893,9 @@ def _serve_Chain_has_descendants_in_mempool(
         else _params_in_Chain_has_descendants_in_mempool.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.has_descendants_in_mempool(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.has_descendants_in_mempool(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Chain_has_descendants_in_mempool.pack(BIT[_result])
@@ -2745,7 +2939,9 @@ def _serve_Chain_get_transaction_ancestry(
         else _params_in_Chain_get_transaction_ancestry.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_transaction_ancestry(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.get_transaction_ancestry(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(4)
     try:
         _w.parts[0] = _results_out_Chain_get_transaction_ancestry.pack(
@@ -2768,17 +2964,24 @@ def _serve_Chain_calculate_individual_bump_fees(
     )
     _s = _at + (_d << 3)
     _result = _impl.calculate_individual_bump_fees(
-        read_datas(_m, _s + 8, lo_outpoints, hi_outpoints),
+        read_each_hooked(
+            _values_types.OutPoint, read_datas(_m, _s + 8, lo_outpoints, hi_outpoints), "outpoints"
+        ),
         _m.data(_s + 16, lo_targetFeerate, hi_targetFeerate),
     )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Chain_calculate_individual_bump_fees.pack(
-            _write_dict_PairInt64DataEntry(_w, 0, _result)
+            _write_dict_PairInt64OutPointEntry(_w, 0, _result)
         )
     except MISFITS as _e:
         raise misfit(
-            _e, "Chain.calculate_individual_bump_fees", result=({"Data": "Int64"}, _result)
+            _e,
+            "Chain.calculate_individual_bump_fees",
+            result=(
+                {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Int64"},
+                _result,
+            ),
         ) from None
     return _w
 
@@ -2793,7 +2996,9 @@ def _serve_Chain_calculate_combined_bump_fee(
     )
     _s = _at + (_d << 3)
     _result = _impl.calculate_combined_bump_fee(
-        read_datas(_m, _s + 8, lo_outpoints, hi_outpoints),
+        read_each_hooked(
+            _values_types.OutPoint, read_datas(_m, _s + 8, lo_outpoints, hi_outpoints), "outpoints"
+        ),
         _m.data(_s + 16, lo_targetFeerate, hi_targetFeerate),
     )
     _w = Writer(2)
@@ -3067,7 +3272,9 @@ def _serve_Chain_wait_for_notifications_if_tip_changed(
         )
     )
     _s = _at + (_d << 3)
-    _impl.wait_for_notifications_if_tip_changed(_m.data(_s + 8, lo_oldTip, hi_oldTip))
+    _impl.wait_for_notifications_if_tip_changed(
+        read_hooked(_values_types.BlockHash, _m.data(_s + 8, lo_oldTip, hi_oldTip), "old_tip")
+    )
     return Writer(0)
 
 
@@ -3568,27 +3775,33 @@ class ChainClientClient(Client, _chain.ChainClient):
         _w.parts[0] = CONTEXT_ONLY
         self._mpipc_call(_method_ChainClient_stop, _w)
 
-    def set_mock_time(self, time: int) -> None:
+    def set_mock_time(self, time: datetime) -> None:
         """For tests: pretend that it is this time; 0 for the real one."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_ChainClient_set_mock_time.pack(
-                time, 0x2000000000000, 3, 0x100000003
+                _values_types.build_unix_time(time), 0x2000000000000, 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "ChainClient.set_mock_time", time=("Int64", time)) from None
+            raise misfit(
+                _e,
+                "ChainClient.set_mock_time",
+                time=(Hooked(datetime, _values_types.build_unix_time, "Int64"), time),
+            ) from None
         self._mpipc_call(_method_ChainClient_set_mock_time, _w)
 
-    def scheduler_mock_forward(self, delta_seconds: int) -> None:
+    def scheduler_mock_forward(self, delta_seconds: timedelta) -> None:
         """For tests: let its scheduler believe that time has passed."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_ChainClient_scheduler_mock_forward.pack(
-                delta_seconds, 0x2000000000000, 3, 0x100000003
+                _times.build_seconds(delta_seconds), 0x2000000000000, 3, 0x100000003
             )
         except MISFITS as _e:
             raise misfit(
-                _e, "ChainClient.scheduler_mock_forward", delta_seconds=("Int64", delta_seconds)
+                _e,
+                "ChainClient.scheduler_mock_forward",
+                delta_seconds=(Hooked(timedelta, _times.build_seconds, "Int64"), delta_seconds),
             ) from None
         self._mpipc_call(_method_ChainClient_scheduler_mock_forward, _w)
 
@@ -3646,7 +3859,7 @@ def _serve_ChainClient_set_mock_time(
         if _d == 1 and _p == 1
         else _params_in_ChainClient_set_mock_time.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
-    _impl.set_mock_time(v_time)
+    _impl.set_mock_time(read_hooked(_values_types.read_unix_time, v_time, "time"))
     return Writer(0)
 
 
@@ -3658,7 +3871,7 @@ def _serve_ChainClient_scheduler_mock_forward(
         if _d == 1 and _p == 1
         else _params_in_ChainClient_scheduler_mock_forward.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
-    _impl.scheduler_mock_forward(v_deltaSeconds)
+    _impl.scheduler_mock_forward(read_hooked(_times.read_seconds, v_deltaSeconds, "delta_seconds"))
     return Writer(0)
 
 

@@ -9,6 +9,7 @@ from mpipc.capnp.runtime import (
     BIT,
     FEW,
     Generated,
+    Hooked,
     Message,
     ReadRows,
     Struct,
@@ -16,6 +17,7 @@ from mpipc.capnp.runtime import (
     WriteRows,
     describe,
     enum_member,
+    read_hooked,
     read_texts,
     write_few,
     write_texts,
@@ -23,12 +25,13 @@ from mpipc.capnp.runtime import (
 
 from .. import common as _common
 from .. import enums as _enums
+from .. import values as _values_types
 
-MODEL = "47e0518c28c214bf2be1f87fa11e80f6"
+MODEL = "f17020a8c64809dd94f436914c31cbbc"
 SOURCES: dict[str, str] = {
     "interfaces.common": "9c04d5028b5f4a120088874ee7d11d1e",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
+    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
 }
 IMPORTS: dict[str, str] = {}
 
@@ -98,11 +101,15 @@ def _load_PairTextTextListEntry(_m: Message, _at: int, _d: int, _p: int) -> tupl
 
 _out_BlockRef = Struct("<i4xQ")
 _in_BlockRef = Struct("<i4xiI")
-describe(_common.BlockRef, hash="Data", height="Int32")
+describe(
+    _common.BlockRef,
+    hash=Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+    height="Int32",
+)
 
 
 def _fixed_BlockRef(_w: Writer, _at: int, _v: _common.BlockRef) -> bytes:
-    return _out_BlockRef.pack(_v.height, _w.data(_at + 1, _v.hash))
+    return _out_BlockRef.pack(_v.height, _w.data(_at + 1, _values_types.build_bytes(_v.hash)))
 
 
 def _write_BlockRef(_w: Writer, _at: int, _v: _common.BlockRef) -> int:
@@ -118,7 +125,10 @@ def _load_BlockRef(_m: Message, _at: int, _d: int, _p: int) -> _common.BlockRef:
         else _in_BlockRef.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _common.BlockRef(_m.data(_s, lo_hash, hi_hash), v_height)
+    return _common.BlockRef(
+        read_hooked(_values_types.BlockHash, _m.data(_s, lo_hash, hi_hash), "BlockRef.hash"),
+        v_height,
+    )
 
 
 def _read_BlockRef(_m: Message, _at: int, _lo: int, _hi: int) -> _common.BlockRef:

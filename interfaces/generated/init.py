@@ -31,9 +31,9 @@ SOURCES: dict[str, str] = {
     "interfaces.init": "f14de4840ad718a166160077ca15274b",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
-    "interfaces.mining": "4539c88477af2f0606fbbd3797a207ed",
+    "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
 }
 
 

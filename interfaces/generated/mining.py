@@ -13,6 +13,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     Generated,
+    Hooked,
     Message,
     Server,
     ServerMethod,
@@ -23,6 +24,7 @@ from mpipc.capnp.runtime import (
     milliseconds,
     misfit,
     read_datas,
+    read_hooked,
     read_object,
     results_misfit,
     write_datas,
@@ -31,14 +33,16 @@ from mpipc.capnp.runtime import (
 
 from .. import common as _common
 from .. import mining as _mining
+from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "4539c88477af2f0606fbbd3797a207ed"
+MODEL = "eb9cfa45f503768282db108d45727e77"
 SOURCES: dict[str, str] = {
-    "interfaces.mining": "4d6890146faac46bdaa588be38cb189e",
+    "interfaces.mining": "c4620acb5c15d61545080f2078caa4b5",
+    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
 }
 
 
@@ -674,20 +678,29 @@ class MiningClient(Client, _mining.Mining):
             _common_codec._read_BlockRef(_m, _s, lo_result, hi_result) if bits_0 & 1 != 0 else None
         )
 
-    def wait_tip_changed(self, current_tip: bytes, timeout: timedelta) -> _common.BlockRef | None:
+    def wait_tip_changed(
+        self, current_tip: _values_types.BlockHash, timeout: timedelta
+    ) -> _common.BlockRef | None:
         """Wait until the tip is another block than `current_tip`. Returns the tip, also when the
         time is over first, and None when the node shuts down.
         """
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Mining_wait_tip_changed.pack(
-                milliseconds(timeout), 0x2000000000004, _w.data(2, current_tip), 3, 0x100000003
+                milliseconds(timeout),
+                0x2000000000004,
+                _w.data(2, _values_types.build_bytes(current_tip)),
+                3,
+                0x100000003,
             )
         except MISFITS as _e:
             raise misfit(
                 _e,
                 "Mining.wait_tip_changed",
-                current_tip=("Data", current_tip),
+                current_tip=(
+                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                    current_tip,
+                ),
                 timeout=(timedelta, timeout),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Mining_wait_tip_changed, _w)
@@ -795,7 +808,10 @@ def _serve_Mining_wait_tip_changed(
     )
     _s = _at + (_d << 3)
     _result = _impl.wait_tip_changed(
-        _m.data(_s + 8, lo_currentTip, hi_currentTip), duration(v_timeout)
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_currentTip, hi_currentTip), "current_tip"
+        ),
+        duration(v_timeout),
     )
     _w = Writer(1)
     try:

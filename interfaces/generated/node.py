@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from mpipc.capnp.runtime import (
@@ -15,6 +16,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     Generated,
+    Hooked,
     Message,
     ReadRows,
     Server,
@@ -25,6 +27,7 @@ from mpipc.capnp.runtime import (
     describe,
     enum_member,
     misfit,
+    read_hooked,
     read_object,
     read_texts,
     results_misfit,
@@ -33,29 +36,31 @@ from mpipc.capnp.runtime import (
     write_pointers,
     write_texts,
 )
+from mpipc.standard import times as _times
 
 from .. import common as _common
 from .. import enums as _enums
 from .. import errors as _errors
 from .. import handler as _handler
 from .. import node as _node
+from .. import values as _values_types
 from .. import wallet as _wallet
 from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "3565c501793f4213ee1942d14385b336"
+MODEL = "cf0982be612c41fac38b410555dc3001"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.errors": "6da426ef552785220be3edb49c76f104",
-    "interfaces.node": "4549965f44c9b209a9d6ed009836369b",
-    "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
+    "interfaces.node": "fabf1f58f4281bfbf99df32d7e714396",
+    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9a330ed81e4f0ac33e0c46cd8734b322",
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
-    "interfaces.wallet": "1375294c15f198b79ba95994b3c825dd",
+    "interfaces.wallet": "05fdd4c2dd396391571437127538d81e",
 }
 
 
@@ -105,16 +110,20 @@ _out_BlockAndHeaderTipInfo = _in_BlockAndHeaderTipInfo = Struct("<iiqqd")
 describe(
     _node.BlockAndHeaderTipInfo,
     block_height="Int32",
-    block_time="Int64",
+    block_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
     header_height="Int32",
-    header_time="Int64",
+    header_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
     verification_progress="Float64",
 )
 
 
 def _fixed_BlockAndHeaderTipInfo(_w: Writer, _at: int, _v: _node.BlockAndHeaderTipInfo) -> bytes:
     return _out_BlockAndHeaderTipInfo.pack(
-        _v.block_height, _v.header_height, _v.block_time, _v.header_time, _v.verification_progress
+        _v.block_height,
+        _v.header_height,
+        _values_types.build_unix_time(_v.block_time),
+        _values_types.build_unix_time(_v.header_time),
+        _v.verification_progress,
     )
 
 
@@ -133,7 +142,13 @@ def _load_BlockAndHeaderTipInfo(
         else _in_BlockAndHeaderTipInfo.unpack(_m.resized(_at, _d, _p, 4, 0))
     )
     return _node.BlockAndHeaderTipInfo(
-        v_blockHeight, v_blockTime, v_headerHeight, v_headerTime, v_verificationProgress
+        v_blockHeight,
+        read_hooked(_values_types.read_unix_time, v_blockTime, "BlockAndHeaderTipInfo.block_time"),
+        v_headerHeight,
+        read_hooked(
+            _values_types.read_unix_time, v_headerTime, "BlockAndHeaderTipInfo.header_time"
+        ),
+        v_verificationProgress,
     )
 
 
@@ -145,11 +160,20 @@ def _read_BlockAndHeaderTipInfo(
 
 _out_BlockTip = Struct("<i4xqQ")
 _in_BlockTip = Struct("<i4xqiI")
-describe(_node.BlockTip, block_height="Int32", block_time="Int64", block_hash="Data")
+describe(
+    _node.BlockTip,
+    block_height="Int32",
+    block_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    block_hash=Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+)
 
 
 def _fixed_BlockTip(_w: Writer, _at: int, _v: _node.BlockTip) -> bytes:
-    return _out_BlockTip.pack(_v.block_height, _v.block_time, _w.data(_at + 2, _v.block_hash))
+    return _out_BlockTip.pack(
+        _v.block_height,
+        _values_types.build_unix_time(_v.block_time),
+        _w.data(_at + 2, _values_types.build_bytes(_v.block_hash)),
+    )
 
 
 def _write_BlockTip(_w: Writer, _at: int, _v: _node.BlockTip) -> int:
@@ -165,7 +189,13 @@ def _load_BlockTip(_m: Message, _at: int, _d: int, _p: int) -> _node.BlockTip:
         else _in_BlockTip.unpack(_m.resized(_at, _d, _p, 2, 1))
     )
     _s = _at + (_d << 3)
-    return _node.BlockTip(v_blockHeight, v_blockTime, _m.data(_s, lo_blockHash, hi_blockHash))
+    return _node.BlockTip(
+        v_blockHeight,
+        read_hooked(_values_types.read_unix_time, v_blockTime, "BlockTip.block_time"),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s, lo_blockHash, hi_blockHash), "BlockTip.block_hash"
+        ),
+    )
 
 
 def _read_BlockTip(_m: Message, _at: int, _lo: int, _hi: int) -> _node.BlockTip:
@@ -264,7 +294,7 @@ describe(
     sync_height="Int32",
     common_height="Int32",
     starting_height="Int32",
-    ping_wait="Int64",
+    ping_wait=Hooked(timedelta, _times.build_microseconds, "Int64"),
     height_in_flight=["Int32"],
     relay_txs="Bool",
     inv_to_send="Int32",
@@ -275,7 +305,7 @@ describe(
     address_relay_enabled="Bool",
     their_services=_enums.ServiceFlags,
     presync_height="Int64",
-    time_offset="Int64",
+    time_offset=Hooked(timedelta, _times.build_seconds, "Int64"),
 )
 
 
@@ -285,7 +315,7 @@ def _fixed_NodeStateStats(_w: Writer, _at: int, _v: _node.NodeStateStats) -> byt
         _v.common_height,
         _v.starting_height,
         BIT[_v.relay_txs] | BIT[_v.address_relay_enabled] << 1,
-        _v.ping_wait,
+        _times.build_microseconds(_v.ping_wait),
         _v.inv_to_send,
         _v.last_inv_seq,
         _v.fee_filter_received,
@@ -293,7 +323,7 @@ def _fixed_NodeStateStats(_w: Writer, _at: int, _v: _node.NodeStateStats) -> byt
         _v.addresses_rate_limited,
         _v.their_services.value,
         _v.presync_height,
-        _v.time_offset,
+        _times.build_seconds(_v.time_offset),
         _w.array(_at + 11, _v.height_in_flight, "i", 4),
     )
 
@@ -331,7 +361,7 @@ def _load_NodeStateStats(_m: Message, _at: int, _d: int, _p: int) -> _node.NodeS
         v_syncHeight,
         v_commonHeight,
         v_startingHeight,
-        v_pingWait,
+        read_hooked(_times.read_microseconds, v_pingWait, "NodeStateStats.ping_wait"),
         list(_m.array(_s, lo_heightInFlight, hi_heightInFlight, "i", 4)),
         bits_12 & 1 != 0,
         v_invToSend,
@@ -342,7 +372,7 @@ def _load_NodeStateStats(_m: Message, _at: int, _d: int, _p: int) -> _node.NodeS
         bits_12 & 2 != 0,
         enum_member(_enums.ServiceFlags, v_theirServices),
         v_presyncHeight,
-        v_timeOffset,
+        read_hooked(_times.read_seconds, v_timeOffset, "NodeStateStats.time_offset"),
     )
 
 
@@ -355,11 +385,11 @@ _in_NodeStats = Struct("<qqqqqqiBB2xiiQQqqiIi4xiIiIiIiIiIiIiIiIiI")
 describe(
     _node.NodeStats,
     nodeid="Int64",
-    last_send="Int64",
-    last_recv="Int64",
-    last_tx_time="Int64",
-    last_block_time="Int64",
-    time_connected="Int64",
+    last_send=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    last_recv=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    last_tx_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    last_block_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    time_connected=Hooked(datetime, _values_types.build_unix_time, "Int64"),
     addr_name="Text",
     version="Int32",
     clean_sub_ver="Text",
@@ -372,8 +402,8 @@ describe(
     recv_bytes="UInt64",
     recv_bytes_per_msg_type={"Text": "UInt64"},
     permission_flags=_enums.NetPermissionFlags,
-    ping_time="Int64",
-    min_ping_time="Int64",
+    ping_time=Hooked(timedelta, _times.build_microseconds, "Int64"),
+    min_ping_time=Hooked(timedelta, _times.build_microseconds, "Int64"),
     addr_local="Text",
     addr="Data",
     addr_bind="Data",
@@ -389,11 +419,11 @@ describe(
 def _fixed_NodeStats(_w: Writer, _at: int, _v: _node.NodeStats) -> bytes:
     return _out_NodeStats.pack(
         _v.nodeid,
-        _v.last_send,
-        _v.last_recv,
-        _v.last_tx_time,
-        _v.last_block_time,
-        _v.time_connected,
+        _values_types.build_unix_time(_v.last_send),
+        _values_types.build_unix_time(_v.last_recv),
+        _values_types.build_unix_time(_v.last_tx_time),
+        _values_types.build_unix_time(_v.last_block_time),
+        _values_types.build_unix_time(_v.time_connected),
         _v.version,
         BIT[_v.inbound]
         | BIT[_v.bip152_highbandwidth_to] << 1
@@ -403,8 +433,8 @@ def _fixed_NodeStats(_w: Writer, _at: int, _v: _node.NodeStats) -> bytes:
         _v.permission_flags.value,
         _v.send_bytes,
         _v.recv_bytes,
-        _v.ping_time,
-        _v.min_ping_time,
+        _times.build_microseconds(_v.ping_time),
+        _times.build_microseconds(_v.min_ping_time),
         _v.network.value,
         _v.mapped_as,
         _v.conn_type.value,
@@ -472,11 +502,11 @@ def _load_NodeStats(_m: Message, _at: int, _d: int, _p: int) -> _node.NodeStats:
     _s = _at + (_d << 3)
     return _node.NodeStats(
         v_nodeid,
-        v_lastSend,
-        v_lastRecv,
-        v_lastTXTime,
-        v_lastBlockTime,
-        v_timeConnected,
+        read_hooked(_values_types.read_unix_time, v_lastSend, "NodeStats.last_send"),
+        read_hooked(_values_types.read_unix_time, v_lastRecv, "NodeStats.last_recv"),
+        read_hooked(_values_types.read_unix_time, v_lastTXTime, "NodeStats.last_tx_time"),
+        read_hooked(_values_types.read_unix_time, v_lastBlockTime, "NodeStats.last_block_time"),
+        read_hooked(_values_types.read_unix_time, v_timeConnected, "NodeStats.time_connected"),
         _m.text(_s, lo_addrName, hi_addrName),
         v_version,
         _m.text(_s + 8, lo_cleanSubVer, hi_cleanSubVer),
@@ -489,8 +519,8 @@ def _load_NodeStats(_m: Message, _at: int, _d: int, _p: int) -> _node.NodeStats:
         v_recvBytes,
         _read_dict_PairUInt64TextEntry(_m, _s + 24, lo_recvBytesPerMsgType, hi_recvBytesPerMsgType),
         enum_member(_enums.NetPermissionFlags, v_permissionFlags),
-        v_pingTime,
-        v_minPingTime,
+        read_hooked(_times.read_microseconds, v_pingTime, "NodeStats.ping_time"),
+        read_hooked(_times.read_microseconds, v_minPingTime, "NodeStats.min_ping_time"),
         _m.text(_s + 32, lo_addrLocal, hi_addrLocal),
         _m.data(_s + 40, lo_addr, hi_addr),
         _m.data(_s + 48, lo_addrBind, hi_addrBind),
@@ -562,11 +592,11 @@ def _write_list_NodeStats(_w: Writer, _at: int, _values: Collection[_node.NodeSt
         return write_few(_w, _at, _values, _fixed_NodeStats, 14, 9)
     _rows = WriteRows(_w, len(_values), 14, 9, *_w.structs(_at, len(_values), 14, 9))
     _rows.numbers("q", 0, [_v.nodeid for _v in _values])
-    _rows.numbers("q", 1, [_v.last_send for _v in _values])
-    _rows.numbers("q", 2, [_v.last_recv for _v in _values])
-    _rows.numbers("q", 3, [_v.last_tx_time for _v in _values])
-    _rows.numbers("q", 4, [_v.last_block_time for _v in _values])
-    _rows.numbers("q", 5, [_v.time_connected for _v in _values])
+    _rows.numbers("q", 1, [_values_types.build_unix_time(_v.last_send) for _v in _values])
+    _rows.numbers("q", 2, [_values_types.build_unix_time(_v.last_recv) for _v in _values])
+    _rows.numbers("q", 3, [_values_types.build_unix_time(_v.last_tx_time) for _v in _values])
+    _rows.numbers("q", 4, [_values_types.build_unix_time(_v.last_block_time) for _v in _values])
+    _rows.numbers("q", 5, [_values_types.build_unix_time(_v.time_connected) for _v in _values])
     _rows.numbers("i", 12, [_v.version for _v in _values])
     _rows.numbers(
         "B",
@@ -583,8 +613,8 @@ def _write_list_NodeStats(_w: Writer, _at: int, _values: Collection[_node.NodeSt
     _rows.numbers("i", 15, [_v.permission_flags.value for _v in _values])
     _rows.numbers("Q", 8, [_v.send_bytes for _v in _values])
     _rows.numbers("Q", 9, [_v.recv_bytes for _v in _values])
-    _rows.numbers("q", 10, [_v.ping_time for _v in _values])
-    _rows.numbers("q", 11, [_v.min_ping_time for _v in _values])
+    _rows.numbers("q", 10, [_times.build_microseconds(_v.ping_time) for _v in _values])
+    _rows.numbers("q", 11, [_times.build_microseconds(_v.min_ping_time) for _v in _values])
     _rows.numbers("i", 24, [_v.network.value for _v in _values])
     _rows.numbers("I", 25, [_v.mapped_as for _v in _values])
     _rows.numbers("i", 26, [_v.conn_type.value for _v in _values])
@@ -626,11 +656,30 @@ def _read_list_NodeStats(_m: Message, _at: int, _lo: int, _hi: int) -> list[_nod
         map(
             _node.NodeStats,
             _rows.numbers("q", 0),
-            _rows.numbers("q", 1),
-            _rows.numbers("q", 2),
-            _rows.numbers("q", 3),
-            _rows.numbers("q", 4),
-            _rows.numbers("q", 5),
+            [
+                read_hooked(_values_types.read_unix_time, v_lastSend, "NodeStats.last_send")
+                for v_lastSend in _rows.numbers("q", 1)
+            ],
+            [
+                read_hooked(_values_types.read_unix_time, v_lastRecv, "NodeStats.last_recv")
+                for v_lastRecv in _rows.numbers("q", 2)
+            ],
+            [
+                read_hooked(_values_types.read_unix_time, v_lastTXTime, "NodeStats.last_tx_time")
+                for v_lastTXTime in _rows.numbers("q", 3)
+            ],
+            [
+                read_hooked(
+                    _values_types.read_unix_time, v_lastBlockTime, "NodeStats.last_block_time"
+                )
+                for v_lastBlockTime in _rows.numbers("q", 4)
+            ],
+            [
+                read_hooked(
+                    _values_types.read_unix_time, v_timeConnected, "NodeStats.time_connected"
+                )
+                for v_timeConnected in _rows.numbers("q", 5)
+            ],
             _rows.texts(0),
             _rows.numbers("i", 12),
             _rows.texts(1),
@@ -652,8 +701,14 @@ def _read_list_NodeStats(_m: Message, _at: int, _lo: int, _hi: int) -> list[_nod
                 enum_member(_enums.NetPermissionFlags, v_permissionFlags)
                 for v_permissionFlags in _rows.numbers("i", 15)
             ],
-            _rows.numbers("q", 10),
-            _rows.numbers("q", 11),
+            [
+                read_hooked(_times.read_microseconds, v_pingTime, "NodeStats.ping_time")
+                for v_pingTime in _rows.numbers("q", 10)
+            ],
+            [
+                read_hooked(_times.read_microseconds, v_minPingTime, "NodeStats.min_ping_time")
+                for v_minPingTime in _rows.numbers("q", 11)
+            ],
             _rows.texts(4),
             _rows.datas(5),
             _rows.datas(6),
@@ -680,7 +735,12 @@ describe(_node.AppInit, tip_info=_node.BlockAndHeaderTipInfo, result="Bool")
 describe(_node.FoundProxy, proxy_info=_node.ProxyInfo, result="Bool")
 describe(_node.NodesStats, stats=[_node.NodeStats], result="Bool")
 describe(_node.Banned, banmap=_node.Banmap, result="Bool")
-describe(_node.HeaderTip, height="Int32", block_time="Int64", result="Bool")
+describe(
+    _node.HeaderTip,
+    height="Int32",
+    block_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    result="Bool",
+)
 describe(_node.Broadcast, error="Text", result=_enums.TransactionError)
 
 
@@ -1334,19 +1394,23 @@ class NodeClient(Client, _node.Node):
         _s = _at + (_d << 3)
         return _node.Banned(_read_Banmap(_m, _s, lo_banmap, hi_banmap), bits_0 & 1 != 0)
 
-    def ban(self, net_addr: bytes, ban_time_offset: int) -> bool:
+    def ban(self, net_addr: bytes, ban_time_offset: timedelta) -> bool:
         """Ban an address for some seconds from now. Returns whether the node keeps such a list."""
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Node_ban.pack(
-                ban_time_offset, 0x2000000000004, _w.data(2, net_addr), 3, 0x100000003
+                _times.build_seconds(ban_time_offset),
+                0x2000000000004,
+                _w.data(2, net_addr),
+                3,
+                0x100000003,
             )
         except MISFITS as _e:
             raise misfit(
                 _e,
                 "Node.ban",
                 net_addr=("Data", net_addr),
-                ban_time_offset=("Int64", ban_time_offset),
+                ban_time_offset=(Hooked(timedelta, _times.build_seconds, "Int64"), ban_time_offset),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Node_ban, _w)
         bits_0: int
@@ -1502,7 +1566,11 @@ class NodeClient(Client, _node.Node):
             if _d == 2 and _p == 0
             else _results_in_Node_get_header_tip.unpack(_m.resized(_at, _d, _p, 2, 0))
         )
-        return _node.HeaderTip(v_height, v_blockTime, bits_4 & 1 != 0)
+        return _node.HeaderTip(
+            v_height,
+            read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
+            bits_4 & 1 != 0,
+        )
 
     def get_num_blocks(self) -> int:
         """Height of the tip."""
@@ -1530,7 +1598,7 @@ class NodeClient(Client, _node.Node):
         _s = _at + (_d << 3)
         return _read_dict_PairDataLocalServiceInfoEntry(_m, _s, lo_result, hi_result)
 
-    def get_best_block_hash(self) -> bytes:
+    def get_best_block_hash(self) -> _values_types.BlockHash:
         """Hash of the tip."""
         _w = Writer(3, CONTEXT_CAPS)
         _w.parts[0] = CONTEXT_ONLY
@@ -1541,20 +1609,19 @@ class NodeClient(Client, _node.Node):
             else _results_in_Node_get_best_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
         )
         _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
+        return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
 
-    def get_last_block_time(self) -> int:
+    def get_last_block_time(self) -> datetime:
         """The time in the tip's header."""
         _w = Writer(3, CONTEXT_CAPS)
         _w.parts[0] = CONTEXT_ONLY
         _m, _at, _d, _p = self._mpipc_call(_method_Node_get_last_block_time, _w)
-        v_result: int
         (v_result,) = (
             _results_in_Node_get_last_block_time.unpack_from(_m.buf, _at)
             if _d == 1 and _p == 0
             else _results_in_Node_get_last_block_time.unpack(_m.resized(_at, _d, _p, 1, 0))
         )
-        return v_result
+        return read_hooked(_values_types.read_unix_time, v_result, "result")
 
     def get_verification_progress(self) -> float:
         """The estimated share of all transactions that is verified, up to 1."""
@@ -1678,15 +1745,19 @@ class NodeClient(Client, _node.Node):
         _s = _at + (_d << 3)
         return read_texts(_m, _s, lo_result, hi_result)
 
-    def get_unspent_output(self, output: bytes) -> bytes | None:
+    def get_unspent_output(self, output: _values_types.OutPoint) -> bytes | None:
         """An unspent output, None where there is none of this name."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Node_get_unspent_output.pack(
-                0x2000000000004, _w.data(1, output), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Node.get_unspent_output", output=("Data", output)) from None
+            raise misfit(
+                _e,
+                "Node.get_unspent_output",
+                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Node_get_unspent_output, _w)
         lo_result, hi_result = (
             _results_in_Node_get_unspent_output.unpack_from(_m.buf, _at)
@@ -2226,7 +2297,10 @@ def _serve_Node_ban(_impl: _node.Node, _m: Message, _at: int, _d: int, _p: int) 
         else _params_in_Node_ban.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.ban(_m.data(_s + 8, lo_netAddr, hi_netAddr), v_banTimeOffset)
+    _result = _impl.ban(
+        _m.data(_s + 8, lo_netAddr, hi_netAddr),
+        read_hooked(_times.read_seconds, v_banTimeOffset, "ban_time_offset"),
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Node_ban.pack(BIT[_result])
@@ -2371,7 +2445,7 @@ def _serve_Node_get_header_tip(
     _w = Writer(2)
     try:
         _w.parts[0] = _results_out_Node_get_header_tip.pack(
-            _result.height, BIT[_result.result], _result.block_time
+            _result.height, BIT[_result.result], _values_types.build_unix_time(_result.block_time)
         )
     except MISFITS as _e:
         raise results_misfit(_e, "Node.get_header_tip", _node.HeaderTip, _result) from None
@@ -2412,9 +2486,15 @@ def _serve_Node_get_best_block_hash(
     _result = _impl.get_best_block_hash()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_best_block_hash.pack(_w.data(0, _result))
+        _w.parts[0] = _results_out_Node_get_best_block_hash.pack(
+            _w.data(0, _values_types.build_bytes(_result))
+        )
     except MISFITS as _e:
-        raise misfit(_e, "Node.get_best_block_hash", result=("Data", _result)) from None
+        raise misfit(
+            _e,
+            "Node.get_best_block_hash",
+            result=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), _result),
+        ) from None
     return _w
 
 
@@ -2424,9 +2504,15 @@ def _serve_Node_get_last_block_time(
     _result = _impl.get_last_block_time()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_last_block_time.pack(_result)
+        _w.parts[0] = _results_out_Node_get_last_block_time.pack(
+            _values_types.build_unix_time(_result)
+        )
     except MISFITS as _e:
-        raise misfit(_e, "Node.get_last_block_time", result=("Int64", _result)) from None
+        raise misfit(
+            _e,
+            "Node.get_last_block_time",
+            result=(Hooked(datetime, _values_types.build_unix_time, "Int64"), _result),
+        ) from None
     return _w
 
 
@@ -2552,7 +2638,9 @@ def _serve_Node_get_unspent_output(
         else _params_in_Node_get_unspent_output.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_unspent_output(_m.data(_s + 8, lo_output, hi_output))
+    _result = _impl.get_unspent_output(
+        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Node_get_unspent_output.pack(

@@ -39,16 +39,16 @@ SOURCES: dict[str, str] = {
     "interfaces.proposed": "e66cb1f9b6c8cb9822f5d6aed056f9f1",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9a330ed81e4f0ac33e0c46cd8734b322",
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
     "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",
-    "interfaces.mining": "4539c88477af2f0606fbbd3797a207ed",
-    "interfaces.node": "3565c501793f4213ee1942d14385b336",
+    "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
+    "interfaces.node": "cf0982be612c41fac38b410555dc3001",
     "interfaces.rpc": "f9a85e8edf3f9e2d42ed1f46d9d39cf3",
-    "interfaces.tracing": "7aca3dc57facfa7afef773de407f9d6a",
-    "interfaces.wallet": "1375294c15f198b79ba95994b3c825dd",
+    "interfaces.tracing": "ddfa1cc0b5c7a24573f63000509ee5c6",
+    "interfaces.wallet": "05fdd4c2dd396391571437127538d81e",
 }
 
 

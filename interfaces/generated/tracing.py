@@ -10,6 +10,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     Generated,
+    Hooked,
     Message,
     Server,
     ServerMethod,
@@ -17,18 +18,20 @@ from mpipc.capnp.runtime import (
     Writer,
     describe,
     misfit,
+    read_hooked,
     read_object,
     write_object,
 )
 
 from .. import handler as _handler
 from .. import tracing as _tracing
+from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "7aca3dc57facfa7afef773de407f9d6a"
+MODEL = "ddfa1cc0b5c7a24573f63000509ee5c6"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "6bb28becabf5f1b558af4c5faff2adc6",
-    "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
+    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
@@ -39,7 +42,7 @@ _out_UtxoInfo = Struct("<IIqB7xQ")
 _in_UtxoInfo = Struct("<IIqB7xiI")
 describe(
     _tracing.UtxoInfo,
-    outpoint_hash="Data",
+    outpoint_hash=Hooked(_values_types.Txid, _values_types.build_bytes, "Data"),
     outpoint_n="UInt32",
     height="UInt32",
     value="Int64",
@@ -49,7 +52,11 @@ describe(
 
 def _fixed_UtxoInfo(_w: Writer, _at: int, _v: _tracing.UtxoInfo) -> bytes:
     return _out_UtxoInfo.pack(
-        _v.outpoint_n, _v.height, _v.value, BIT[_v.is_coinbase], _w.data(_at + 3, _v.outpoint_hash)
+        _v.outpoint_n,
+        _v.height,
+        _v.value,
+        BIT[_v.is_coinbase],
+        _w.data(_at + 3, _values_types.build_bytes(_v.outpoint_hash)),
     )
 
 
@@ -67,7 +74,11 @@ def _load_UtxoInfo(_m: Message, _at: int, _d: int, _p: int) -> _tracing.UtxoInfo
     )
     _s = _at + (_d << 3)
     return _tracing.UtxoInfo(
-        _m.data(_s, lo_outpointHash, hi_outpointHash),
+        read_hooked(
+            _values_types.Txid,
+            _m.data(_s, lo_outpointHash, hi_outpointHash),
+            "UtxoInfo.outpoint_hash",
+        ),
         v_outpointN,
         v_height,
         v_value,

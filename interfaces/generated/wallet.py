@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from mpipc.capnp.runtime import (
@@ -15,6 +16,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     Generated,
+    Hooked,
     Instance,
     Message,
     ReadRows,
@@ -23,10 +25,13 @@ from mpipc.capnp.runtime import (
     Struct,
     Writer,
     WriteRows,
+    build_each,
     describe,
     enum_member,
     misfit,
     read_datas,
+    read_each_hooked,
+    read_hooked,
     read_object,
     results_misfit,
     write_datas,
@@ -38,46 +43,52 @@ from mpipc.capnp.runtime import (
 from .. import common as _common
 from .. import enums as _enums
 from .. import handler as _handler
+from .. import values as _values_types
 from .. import wallet as _wallet
 from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "1375294c15f198b79ba95994b3c825dd"
+MODEL = "05fdd4c2dd396391571437127538d81e"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.values": "9ecedc8080596e8dca15001c972cb4f5",
+    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
     "interfaces.wallet": "5086cf990e1e56781b0d24e1b38a6f3c",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9a330ed81e4f0ac33e0c46cd8734b322",
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
 }
 
 
-_out_PairDataWalletTxOutEntry = Struct("<QQ")
-_in_PairDataWalletTxOutEntry = Struct("<iIiI")
+_out_PairOutPointWalletTxOutEntry = Struct("<QQ")
+_in_PairOutPointWalletTxOutEntry = Struct("<iIiI")
 
 
-def _fixed_PairDataWalletTxOutEntry(
-    _w: Writer, _at: int, _v: tuple[bytes, _wallet.WalletTxOut]
+def _fixed_PairOutPointWalletTxOutEntry(
+    _w: Writer, _at: int, _v: tuple[_values_types.OutPoint, _wallet.WalletTxOut]
 ) -> bytes:
-    return _out_PairDataWalletTxOutEntry.pack(
-        _w.data(_at, _v[0]), _write_WalletTxOut(_w, _at + 1, _v[1])
+    return _out_PairOutPointWalletTxOutEntry.pack(
+        _w.data(_at, _values_types.build_bytes(_v[0])), _write_WalletTxOut(_w, _at + 1, _v[1])
     )
 
 
-def _load_PairDataWalletTxOutEntry(
+def _load_PairOutPointWalletTxOutEntry(
     _m: Message, _at: int, _d: int, _p: int
-) -> tuple[bytes, _wallet.WalletTxOut]:
+) -> tuple[_values_types.OutPoint, _wallet.WalletTxOut]:
     lo_key, hi_key, lo_value, hi_value = (
-        _in_PairDataWalletTxOutEntry.unpack_from(_m.buf, _at)
+        _in_PairOutPointWalletTxOutEntry.unpack_from(_m.buf, _at)
         if _d == 0 and _p == 2
-        else _in_PairDataWalletTxOutEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
+        else _in_PairOutPointWalletTxOutEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    return _m.data(_s, lo_key, hi_key), _read_WalletTxOut(_m, _s + 8, lo_value, hi_value)
+    return (
+        read_hooked(
+            _values_types.OutPoint, _m.data(_s, lo_key, hi_key), "PairOutPointWalletTxOutEntry.key"
+        ),
+        _read_WalletTxOut(_m, _s + 8, lo_value, hi_value),
+    )
 
 
 _out_PairTextText = Struct("<QQ")
@@ -127,31 +138,35 @@ def _load_PairTextTextEntry(_m: Message, _at: int, _d: int, _p: int) -> tuple[st
     return _m.text(_s, lo_key, hi_key), _m.text(_s + 8, lo_value, hi_value)
 
 
-_out_PairTxDestinationPairDataWalletTxOutDictEntry = Struct("<QQ")
-_in_PairTxDestinationPairDataWalletTxOutDictEntry = Struct("<iIiI")
+_out_PairTxDestinationPairOutPointWalletTxOutDictEntry = Struct("<QQ")
+_in_PairTxDestinationPairOutPointWalletTxOutDictEntry = Struct("<iIiI")
 
 
-def _fixed_PairTxDestinationPairDataWalletTxOutDictEntry(
-    _w: Writer, _at: int, _v: tuple[_wallet.TxDestination, Mapping[bytes, _wallet.WalletTxOut]]
+def _fixed_PairTxDestinationPairOutPointWalletTxOutDictEntry(
+    _w: Writer,
+    _at: int,
+    _v: tuple[_wallet.TxDestination, Mapping[_values_types.OutPoint, _wallet.WalletTxOut]],
 ) -> bytes:
-    return _out_PairTxDestinationPairDataWalletTxOutDictEntry.pack(
+    return _out_PairTxDestinationPairOutPointWalletTxOutDictEntry.pack(
         _write_TxDestination(_w, _at, _v[0]),
-        _write_dict_PairDataWalletTxOutEntry(_w, _at + 1, _v[1]),
+        _write_dict_PairOutPointWalletTxOutEntry(_w, _at + 1, _v[1]),
     )
 
 
-def _load_PairTxDestinationPairDataWalletTxOutDictEntry(
+def _load_PairTxDestinationPairOutPointWalletTxOutDictEntry(
     _m: Message, _at: int, _d: int, _p: int
-) -> tuple[_wallet.TxDestination, dict[bytes, _wallet.WalletTxOut]]:
+) -> tuple[_wallet.TxDestination, dict[_values_types.OutPoint, _wallet.WalletTxOut]]:
     lo_key, hi_key, lo_value, hi_value = (
-        _in_PairTxDestinationPairDataWalletTxOutDictEntry.unpack_from(_m.buf, _at)
+        _in_PairTxDestinationPairOutPointWalletTxOutDictEntry.unpack_from(_m.buf, _at)
         if _d == 0 and _p == 2
-        else _in_PairTxDestinationPairDataWalletTxOutDictEntry.unpack(_m.resized(_at, _d, _p, 0, 2))
+        else _in_PairTxDestinationPairOutPointWalletTxOutDictEntry.unpack(
+            _m.resized(_at, _d, _p, 0, 2)
+        )
     )
     _s = _at + (_d << 3)
     return (
         _read_TxDestination(_m, _s, lo_key, hi_key),
-        _read_dict_PairDataWalletTxOutEntry(_m, _s + 8, lo_value, hi_value),
+        _read_dict_PairOutPointWalletTxOutEntry(_m, _s + 8, lo_value, hi_value),
     )
 
 
@@ -575,7 +590,7 @@ describe(
     lock_time=("UInt32", None),
     version=("UInt32", None),
     max_tx_weight=("UInt32", None),
-    set_selected=["Data"],
+    set_selected=[Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
 )
 
 
@@ -605,7 +620,7 @@ def _fixed_CoinControl(_w: Writer, _at: int, _v: _wallet.CoinControl) -> bytes:
         0 if _v.max_tx_weight is None else _v.max_tx_weight,
         0 if _v.dest_change is None else _write_TxDestination(_w, _at + 6, _v.dest_change),
         0 if _v.fee_rate is None else _w.data(_at + 7, _v.fee_rate),
-        write_datas(_w, _at + 8, _v.set_selected),
+        write_datas(_w, _at + 8, build_each(_values_types.build_bytes, _v.set_selected)),
     )
 
 
@@ -662,7 +677,11 @@ def _load_CoinControl(_m: Message, _at: int, _d: int, _p: int) -> _wallet.CoinCo
         v_lockTime if v_hasLockTime else None,
         v_version if v_hasVersion else None,
         v_maxTxWeight if v_hasMaxTxWeight else None,
-        read_datas(_m, _s + 16, lo_setSelected, hi_setSelected),
+        read_each_hooked(
+            _values_types.OutPoint,
+            read_datas(_m, _s + 16, lo_setSelected, hi_setSelected),
+            "CoinControl.set_selected",
+        ),
     )
 
 
@@ -737,7 +756,7 @@ describe(
     credit="Int64",
     debit="Int64",
     change="Int64",
-    time="Int64",
+    time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
     value_map={"Text": "Text"},
     is_coinbase="Bool",
 )
@@ -748,7 +767,7 @@ def _fixed_WalletTx(_w: Writer, _at: int, _v: _wallet.WalletTx) -> bytes:
         _v.credit,
         _v.debit,
         _v.change,
-        _v.time,
+        _values_types.build_unix_time(_v.time),
         BIT[_v.is_coinbase],
         0 if _v.tx is None else _w.data(_at + 5, _v.tx),
         _w.bools(_at + 6, _v.txin_is_mine),
@@ -803,7 +822,7 @@ def _load_WalletTx(_m: Message, _at: int, _d: int, _p: int) -> _wallet.WalletTx:
         v_credit,
         v_debit,
         v_change,
-        v_time,
+        read_hooked(_values_types.read_unix_time, v_time, "WalletTx.time"),
         _read_dict_PairTextTextEntry(_m, _s + 48, lo_valueMap, hi_valueMap),
         bits_32 & 1 != 0,
     )
@@ -874,13 +893,20 @@ def _read_WalletTxStatus(_m: Message, _at: int, _lo: int, _hi: int) -> _wallet.W
 _out_WalletTxOut = Struct("<qiB3xQ")
 _in_WalletTxOut = Struct("<qiB3xiI")
 describe(
-    _wallet.WalletTxOut, txout="Data", time="Int64", depth_in_main_chain="Int32", is_spent="Bool"
+    _wallet.WalletTxOut,
+    txout="Data",
+    time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
+    depth_in_main_chain="Int32",
+    is_spent="Bool",
 )
 
 
 def _fixed_WalletTxOut(_w: Writer, _at: int, _v: _wallet.WalletTxOut) -> bytes:
     return _out_WalletTxOut.pack(
-        _v.time, _v.depth_in_main_chain, BIT[_v.is_spent], _w.data(_at + 2, _v.txout)
+        _values_types.build_unix_time(_v.time),
+        _v.depth_in_main_chain,
+        BIT[_v.is_spent],
+        _w.data(_at + 2, _v.txout),
     )
 
 
@@ -898,7 +924,10 @@ def _load_WalletTxOut(_m: Message, _at: int, _d: int, _p: int) -> _wallet.Wallet
     )
     _s = _at + (_d << 3)
     return _wallet.WalletTxOut(
-        _m.data(_s, lo_txout, hi_txout), v_time, v_depthInMainChain, bits_12 & 1 != 0
+        _m.data(_s, lo_txout, hi_txout),
+        read_hooked(_values_types.read_unix_time, v_time, "WalletTxOut.time"),
+        v_depthInMainChain,
+        bits_12 & 1 != 0,
     )
 
 
@@ -1010,13 +1039,19 @@ def _read_WalletMigrationResult(
     return _load_WalletMigrationResult(_m, *_m.struct(_at, _lo, _hi))
 
 
-def _write_dict_PairDataWalletTxOutEntry(
-    _w: Writer, _at: int, _values: Mapping[bytes, _wallet.WalletTxOut]
+def _write_dict_PairOutPointWalletTxOutEntry(
+    _w: Writer, _at: int, _values: Mapping[_values_types.OutPoint, _wallet.WalletTxOut]
 ) -> int:
     if len(_values) < FEW:
-        return write_few(_w, _at, _values.items(), _fixed_PairDataWalletTxOutEntry, 0, 2)
+        return write_few(_w, _at, _values.items(), _fixed_PairOutPointWalletTxOutEntry, 0, 2)
     _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
-    _rows.datas(0, _values)
+    _rows.pointers(
+        0,
+        [
+            _w.data(_at, _values_types.build_bytes(_key))
+            for _at, _key in zip(_rows.places(0), _values, strict=True)
+        ],
+    )
     _rows.pointers(
         1,
         [
@@ -1027,15 +1062,22 @@ def _write_dict_PairDataWalletTxOutEntry(
     return _rows.finish()
 
 
-def _read_dict_PairDataWalletTxOutEntry(
+def _read_dict_PairOutPointWalletTxOutEntry(
     _m: Message, _at: int, _lo: int, _hi: int
-) -> dict[bytes, _wallet.WalletTxOut]:
+) -> dict[_values_types.OutPoint, _wallet.WalletTxOut]:
     _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
     if _rows.count < FEW:
-        return dict(_rows.each(_load_PairDataWalletTxOutEntry))
+        return dict(_rows.each(_load_PairOutPointWalletTxOutEntry))
     return dict(
         zip(
-            _rows.datas(0),
+            [
+                read_hooked(
+                    _values_types.OutPoint,
+                    _m.data(_at, _lo, _hi),
+                    "PairOutPointWalletTxOutEntry.key",
+                )
+                for _at, _lo, _hi in _rows.pointers(0)
+            ],
             [_read_WalletTxOut(_m, _at, _lo, _hi) for _at, _lo, _hi in _rows.pointers(1)],
             strict=True,
         )
@@ -1058,14 +1100,14 @@ def _read_dict_PairTextTextEntry(_m: Message, _at: int, _lo: int, _hi: int) -> d
     return dict(zip(_rows.texts(0), _rows.texts(1), strict=True))
 
 
-def _write_dict_PairTxDestinationPairDataWalletTxOutDictEntry(
+def _write_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(
     _w: Writer,
     _at: int,
-    _values: Mapping[_wallet.TxDestination, Mapping[bytes, _wallet.WalletTxOut]],
+    _values: Mapping[_wallet.TxDestination, Mapping[_values_types.OutPoint, _wallet.WalletTxOut]],
 ) -> int:
     if len(_values) < FEW:
         return write_few(
-            _w, _at, _values.items(), _fixed_PairTxDestinationPairDataWalletTxOutDictEntry, 0, 2
+            _w, _at, _values.items(), _fixed_PairTxDestinationPairOutPointWalletTxOutDictEntry, 0, 2
         )
     _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
     _rows.pointers(
@@ -1078,24 +1120,24 @@ def _write_dict_PairTxDestinationPairDataWalletTxOutDictEntry(
     _rows.pointers(
         1,
         [
-            _write_dict_PairDataWalletTxOutEntry(_w, _at, _value)
+            _write_dict_PairOutPointWalletTxOutEntry(_w, _at, _value)
             for _at, _value in zip(_rows.places(1), _values.values(), strict=True)
         ],
     )
     return _rows.finish()
 
 
-def _read_dict_PairTxDestinationPairDataWalletTxOutDictEntry(
+def _read_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(
     _m: Message, _at: int, _lo: int, _hi: int
-) -> dict[_wallet.TxDestination, dict[bytes, _wallet.WalletTxOut]]:
+) -> dict[_wallet.TxDestination, dict[_values_types.OutPoint, _wallet.WalletTxOut]]:
     _rows = ReadRows(_m, *_m.structs(_at, _lo, _hi))
     if _rows.count < FEW:
-        return dict(_rows.each(_load_PairTxDestinationPairDataWalletTxOutDictEntry))
+        return dict(_rows.each(_load_PairTxDestinationPairOutPointWalletTxOutDictEntry))
     return dict(
         zip(
             [_read_TxDestination(_m, _at, _lo, _hi) for _at, _lo, _hi in _rows.pointers(0)],
             [
-                _read_dict_PairDataWalletTxOutEntry(_m, _at, _lo, _hi)
+                _read_dict_PairOutPointWalletTxOutEntry(_m, _at, _lo, _hi)
                 for _at, _lo, _hi in _rows.pointers(1)
             ],
             strict=True,
@@ -1297,7 +1339,7 @@ def _write_list_WalletTx(_w: Writer, _at: int, _values: Collection[_wallet.Walle
     _rows.numbers("q", 0, [_v.credit for _v in _values])
     _rows.numbers("q", 1, [_v.debit for _v in _values])
     _rows.numbers("q", 2, [_v.change for _v in _values])
-    _rows.numbers("q", 3, [_v.time for _v in _values])
+    _rows.numbers("q", 3, [_values_types.build_unix_time(_v.time) for _v in _values])
     _rows.numbers("B", 32, [BIT[_v.is_coinbase] for _v in _values])
     _rows.pointers(
         0,
@@ -1361,7 +1403,10 @@ def _read_list_WalletTx(_m: Message, _at: int, _lo: int, _hi: int) -> list[_wall
             _rows.numbers("q", 0),
             _rows.numbers("q", 1),
             _rows.numbers("q", 2),
-            _rows.numbers("q", 3),
+            [
+                read_hooked(_values_types.read_unix_time, v_time, "WalletTx.time")
+                for v_time in _rows.numbers("q", 3)
+            ],
             [
                 _read_dict_PairTextTextEntry(_m, _at, _lo, _hi)
                 for _at, _lo, _hi in _rows.pointers(6)
@@ -1375,7 +1420,7 @@ def _write_list_WalletTxOut(_w: Writer, _at: int, _values: Collection[_wallet.Wa
     if len(_values) < FEW:
         return write_few(_w, _at, _values, _fixed_WalletTxOut, 2, 1)
     _rows = WriteRows(_w, len(_values), 2, 1, *_w.structs(_at, len(_values), 2, 1))
-    _rows.numbers("q", 0, [_v.time for _v in _values])
+    _rows.numbers("q", 0, [_values_types.build_unix_time(_v.time) for _v in _values])
     _rows.numbers("i", 2, [_v.depth_in_main_chain for _v in _values])
     _rows.numbers("B", 12, [BIT[_v.is_spent] for _v in _values])
     _rows.datas(0, [_v.txout for _v in _values])
@@ -1390,7 +1435,10 @@ def _read_list_WalletTxOut(_m: Message, _at: int, _lo: int, _hi: int) -> list[_w
         map(
             _wallet.WalletTxOut,
             _rows.datas(0),
-            _rows.numbers("q", 0),
+            [
+                read_hooked(_values_types.read_unix_time, v_time, "WalletTxOut.time")
+                for v_time in _rows.numbers("q", 0)
+            ],
             _rows.numbers("i", 2),
             [bits_12 & 1 != 0 for bits_12 in _rows.numbers("B", 12)],
         )
@@ -1410,13 +1458,16 @@ describe(
 )
 describe(_wallet.SignedTransaction, mtx="Data", result="Bool")
 describe(
-    _wallet.CommittedTransaction, errors=[_common.BilingualStr], bumped_txid="Data", result="Bool"
+    _wallet.CommittedTransaction,
+    errors=[_common.BilingualStr],
+    bumped_txid=Hooked(_values_types.Txid, _values_types.build_bytes, "Data"),
+    result="Bool",
 )
 describe(
     _wallet.TxStatus,
     tx_status=_wallet.WalletTxStatus,
     num_blocks="Int32",
-    block_time="Int64",
+    block_time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
     result="Bool",
 )
 describe(
@@ -1434,7 +1485,12 @@ describe(
     complete="Bool",
     result=(_enums.PSBTError, None),
 )
-describe(_wallet.Balances, balances=_wallet.WalletBalances, block_hash="Data", result="Bool")
+describe(
+    _wallet.Balances,
+    balances=_wallet.WalletBalances,
+    block_hash=Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+    result="Bool",
+)
 describe(_wallet.MinimumFee, returned_target="Int32", reason=_enums.FeeReason, result="Int64")
 describe(_wallet.LoadedWallet, warning=[_common.BilingualStr], result=_fields_ResultWallet)
 
@@ -2257,18 +2313,25 @@ class WalletClient(Client, _wallet.Wallet):
         _s = _at + (_d << 3)
         return _common_codec._read_ResultVoid(_m, _s, lo_result, hi_result)
 
-    def lock_coin(self, output: bytes, write_to_db: bool) -> bool:
+    def lock_coin(self, output: _values_types.OutPoint, write_to_db: bool) -> bool:
         """Do not spend a coin; `write_to_db`: also not after a restart. Returns whether that
         worked.
         """
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_lock_coin.pack(
-                BIT[write_to_db], 0x2000000000004, _w.data(2, output), 3, 0x100000003
+                BIT[write_to_db],
+                0x2000000000004,
+                _w.data(2, _values_types.build_bytes(output)),
+                3,
+                0x100000003,
             )
         except MISFITS as _e:
             raise misfit(
-                _e, "Wallet.lock_coin", output=("Data", output), write_to_db=("Bool", write_to_db)
+                _e,
+                "Wallet.lock_coin",
+                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+                write_to_db=("Bool", write_to_db),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_lock_coin, _w)
         bits_0: int
@@ -2279,15 +2342,19 @@ class WalletClient(Client, _wallet.Wallet):
         )
         return bits_0 & 1 != 0
 
-    def unlock_coin(self, output: bytes) -> bool:
+    def unlock_coin(self, output: _values_types.OutPoint) -> bool:
         """Allow a coin to be spent again. Returns whether that worked."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_unlock_coin.pack(
-                0x2000000000004, _w.data(1, output), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.unlock_coin", output=("Data", output)) from None
+            raise misfit(
+                _e,
+                "Wallet.unlock_coin",
+                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_unlock_coin, _w)
         bits_0: int
         (bits_0,) = (
@@ -2297,15 +2364,19 @@ class WalletClient(Client, _wallet.Wallet):
         )
         return bits_0 & 1 != 0
 
-    def is_locked_coin(self, output: bytes) -> bool:
+    def is_locked_coin(self, output: _values_types.OutPoint) -> bool:
         """Whether a coin is not to be spent."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_is_locked_coin.pack(
-                0x2000000000004, _w.data(1, output), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.is_locked_coin", output=("Data", output)) from None
+            raise misfit(
+                _e,
+                "Wallet.is_locked_coin",
+                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_is_locked_coin, _w)
         bits_0: int
         (bits_0,) = (
@@ -2315,7 +2386,7 @@ class WalletClient(Client, _wallet.Wallet):
         )
         return bits_0 & 1 != 0
 
-    def list_locked_coins(self) -> list[bytes]:
+    def list_locked_coins(self) -> list[_values_types.OutPoint]:
         """The coins that are not to be spent."""
         _w = Writer(3, CONTEXT_CAPS)
         _w.parts[0] = CONTEXT_ONLY
@@ -2326,7 +2397,9 @@ class WalletClient(Client, _wallet.Wallet):
             else _results_in_Wallet_list_locked_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
         )
         _s = _at + (_d << 3)
-        return read_datas(_m, _s, lo_outputs, hi_outputs)
+        return read_each_hooked(
+            _values_types.OutPoint, read_datas(_m, _s, lo_outputs, hi_outputs), "result"
+        )
 
     def create_transaction(
         self,
@@ -2391,15 +2464,19 @@ class WalletClient(Client, _wallet.Wallet):
             ) from None
         self._mpipc_call(_method_Wallet_commit_transaction, _w)
 
-    def transaction_can_be_abandoned(self, txid: bytes) -> bool:
+    def transaction_can_be_abandoned(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction is neither confirmed nor in the mempool."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_transaction_can_be_abandoned.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.transaction_can_be_abandoned", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Wallet.transaction_can_be_abandoned",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_transaction_can_be_abandoned, _w)
         bits_0: int
         (bits_0,) = (
@@ -2411,17 +2488,21 @@ class WalletClient(Client, _wallet.Wallet):
         )
         return bits_0 & 1 != 0
 
-    def abandon_transaction(self, txid: bytes) -> bool:
+    def abandon_transaction(self, txid: _values_types.Txid) -> bool:
         """Give a transaction up, so that its coins can be spent again. Returns whether that
         worked.
         """
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_abandon_transaction.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.abandon_transaction", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Wallet.abandon_transaction",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_abandon_transaction, _w)
         bits_0: int
         (bits_0,) = (
@@ -2431,15 +2512,19 @@ class WalletClient(Client, _wallet.Wallet):
         )
         return bits_0 & 1 != 0
 
-    def transaction_can_be_bumped(self, txid: bytes) -> bool:
+    def transaction_can_be_bumped(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction can be replaced by one that pays more."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_transaction_can_be_bumped.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.transaction_can_be_bumped", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Wallet.transaction_can_be_bumped",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_transaction_can_be_bumped, _w)
         bits_0: int
         (bits_0,) = (
@@ -2450,14 +2535,14 @@ class WalletClient(Client, _wallet.Wallet):
         return bits_0 & 1 != 0
 
     def create_bump_transaction(
-        self, txid: bytes, coin_control: _wallet.CoinControl
+        self, txid: _values_types.Txid, coin_control: _wallet.CoinControl
     ) -> _wallet.BumpTransaction:
         """Make a transaction that pays more than another one, in its place."""
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_create_bump_transaction.pack(
                 0x2000000000008,
-                _w.data(1, txid),
+                _w.data(1, _values_types.build_bytes(txid)),
                 _write_CoinControl(_w, 2, coin_control),
                 3,
                 0x100000003,
@@ -2466,7 +2551,7 @@ class WalletClient(Client, _wallet.Wallet):
             raise misfit(
                 _e,
                 "Wallet.create_bump_transaction",
-                txid=("Data", txid),
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
                 coin_control=(_wallet.CoinControl, coin_control),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_create_bump_transaction, _w)
@@ -2502,16 +2587,25 @@ class WalletClient(Client, _wallet.Wallet):
         _s = _at + (_d << 3)
         return _wallet.SignedTransaction(_m.data(_s, lo_mtx, hi_mtx), bits_0 & 1 != 0)
 
-    def commit_bump_transaction(self, txid: bytes, mtx: bytes) -> _wallet.CommittedTransaction:
+    def commit_bump_transaction(
+        self, txid: _values_types.Txid, mtx: bytes
+    ) -> _wallet.CommittedTransaction:
         """Send it, in place of the transaction `txid`."""
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_commit_bump_transaction.pack(
-                0x2000000000008, _w.data(1, txid), _w.data(2, mtx), 3, 0x100000003
+                0x2000000000008,
+                _w.data(1, _values_types.build_bytes(txid)),
+                _w.data(2, mtx),
+                3,
+                0x100000003,
             )
         except MISFITS as _e:
             raise misfit(
-                _e, "Wallet.commit_bump_transaction", txid=("Data", txid), mtx=("Data", mtx)
+                _e,
+                "Wallet.commit_bump_transaction",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+                mtx=("Data", mtx),
             ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_commit_bump_transaction, _w)
         bits_0, lo_errors, hi_errors, lo_bumpedTxid, hi_bumpedTxid = (
@@ -2522,19 +2616,25 @@ class WalletClient(Client, _wallet.Wallet):
         _s = _at + (_d << 3)
         return _wallet.CommittedTransaction(
             _read_list_common_BilingualStr(_m, _s, lo_errors, hi_errors),
-            _m.data(_s + 8, lo_bumpedTxid, hi_bumpedTxid),
+            read_hooked(
+                _values_types.Txid, _m.data(_s + 8, lo_bumpedTxid, hi_bumpedTxid), "bumped_txid"
+            ),
             bits_0 & 1 != 0,
         )
 
-    def get_tx(self, txid: bytes) -> bytes | None:
+    def get_tx(self, txid: _values_types.Txid) -> bytes | None:
         """A transaction, None where the wallet has no such one."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_get_tx.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.get_tx", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Wallet.get_tx",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_tx, _w)
         lo_result, hi_result = (
             _results_in_Wallet_get_tx.unpack_from(_m.buf, _at)
@@ -2544,15 +2644,19 @@ class WalletClient(Client, _wallet.Wallet):
         _s = _at + (_d << 3)
         return _m.data(_s, lo_result, hi_result) if lo_result or hi_result else None
 
-    def get_wallet_tx(self, txid: bytes) -> _wallet.WalletTx:
+    def get_wallet_tx(self, txid: _values_types.Txid) -> _wallet.WalletTx:
         """A transaction, and what it means for the wallet."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_get_wallet_tx.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.get_wallet_tx", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Wallet.get_wallet_tx",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_wallet_tx, _w)
         lo_result, hi_result = (
             _results_in_Wallet_get_wallet_tx.unpack_from(_m.buf, _at)
@@ -2575,15 +2679,19 @@ class WalletClient(Client, _wallet.Wallet):
         _s = _at + (_d << 3)
         return _read_list_WalletTx(_m, _s, lo_result, hi_result)
 
-    def try_get_tx_status(self, txid: bytes) -> _wallet.TxStatus:
+    def try_get_tx_status(self, txid: _values_types.Txid) -> _wallet.TxStatus:
         """What became of a transaction, unless the wallet is busy."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_try_get_tx_status.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.try_get_tx_status", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Wallet.try_get_tx_status",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_try_get_tx_status, _w)
         v_numBlocks, bits_4, v_blockTime, lo_txStatus, hi_txStatus = (
             _results_in_Wallet_try_get_tx_status.unpack_from(_m.buf, _at)
@@ -2594,19 +2702,23 @@ class WalletClient(Client, _wallet.Wallet):
         return _wallet.TxStatus(
             _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
             v_numBlocks,
-            v_blockTime,
+            read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
             bits_4 & 1 != 0,
         )
 
-    def get_wallet_tx_details(self, txid: bytes) -> _wallet.TxDetails:
+    def get_wallet_tx_details(self, txid: _values_types.Txid) -> _wallet.TxDetails:
         """All about a transaction."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_get_wallet_tx_details.pack(
-                0x2000000000004, _w.data(1, txid), 3, 0x100000003
+                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.get_wallet_tx_details", txid=("Data", txid)) from None
+            raise misfit(
+                _e,
+                "Wallet.get_wallet_tx_details",
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_wallet_tx_details, _w)
         (
             bits_0,
@@ -2698,7 +2810,9 @@ class WalletClient(Client, _wallet.Wallet):
         _s = _at + (_d << 3)
         return _wallet.Balances(
             _read_WalletBalances(_m, _s, lo_balances, hi_balances),
-            _m.data(_s + 8, lo_blockHash, hi_blockHash),
+            read_hooked(
+                _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+            ),
             bits_0 & 1 != 0,
         )
 
@@ -2807,7 +2921,9 @@ class WalletClient(Client, _wallet.Wallet):
         )
         return v_result
 
-    def list_coins(self) -> dict[_wallet.TxDestination, dict[bytes, _wallet.WalletTxOut]]:
+    def list_coins(
+        self,
+    ) -> dict[_wallet.TxDestination, dict[_values_types.OutPoint, _wallet.WalletTxOut]]:
         """The coins of each address, locked ones too. Change is listed with the address whose
         coins it comes from.
         """
@@ -2820,19 +2936,29 @@ class WalletClient(Client, _wallet.Wallet):
             else _results_in_Wallet_list_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
         )
         _s = _at + (_d << 3)
-        return _read_dict_PairTxDestinationPairDataWalletTxOutDictEntry(
+        return _read_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(
             _m, _s, lo_result, hi_result
         )
 
-    def get_coins(self, outputs: Sequence[bytes]) -> list[_wallet.WalletTxOut]:
+    def get_coins(self, outputs: Sequence[_values_types.OutPoint]) -> list[_wallet.WalletTxOut]:
         """Outputs of the wallet's transactions."""
         _w = Writer(4, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_Wallet_get_coins.pack(
-                0x2000000000004, write_datas(_w, 1, outputs), 3, 0x100000003
+                0x2000000000004,
+                write_datas(_w, 1, build_each(_values_types.build_bytes, outputs)),
+                3,
+                0x100000003,
             )
         except MISFITS as _e:
-            raise misfit(_e, "Wallet.get_coins", outputs=(["Data"], outputs)) from None
+            raise misfit(
+                _e,
+                "Wallet.get_coins",
+                outputs=(
+                    [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
+                    outputs,
+                ),
+            ) from None
         _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_coins, _w)
         lo_result, hi_result = (
             _results_in_Wallet_get_coins.unpack_from(_m.buf, _at)
@@ -3507,7 +3633,10 @@ def _serve_Wallet_lock_coin(
         else _params_in_Wallet_lock_coin.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.lock_coin(_m.data(_s + 8, lo_output, hi_output), bits_0 & 1 != 0)
+    _result = _impl.lock_coin(
+        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output"),
+        bits_0 & 1 != 0,
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_lock_coin.pack(BIT[_result])
@@ -3525,7 +3654,9 @@ def _serve_Wallet_unlock_coin(
         else _params_in_Wallet_unlock_coin.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.unlock_coin(_m.data(_s + 8, lo_output, hi_output))
+    _result = _impl.unlock_coin(
+        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_unlock_coin.pack(BIT[_result])
@@ -3543,7 +3674,9 @@ def _serve_Wallet_is_locked_coin(
         else _params_in_Wallet_is_locked_coin.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.is_locked_coin(_m.data(_s + 8, lo_output, hi_output))
+    _result = _impl.is_locked_coin(
+        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_is_locked_coin.pack(BIT[_result])
@@ -3558,9 +3691,15 @@ def _serve_Wallet_list_locked_coins(
     _result = _impl.list_locked_coins()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_list_locked_coins.pack(write_datas(_w, 0, _result))
+        _w.parts[0] = _results_out_Wallet_list_locked_coins.pack(
+            write_datas(_w, 0, build_each(_values_types.build_bytes, _result))
+        )
     except MISFITS as _e:
-        raise misfit(_e, "Wallet.list_locked_coins", result=(["Data"], _result)) from None
+        raise misfit(
+            _e,
+            "Wallet.list_locked_coins",
+            result=([Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")], _result),
+        ) from None
     return _w
 
 
@@ -3619,7 +3758,9 @@ def _serve_Wallet_transaction_can_be_abandoned(
         else _params_in_Wallet_transaction_can_be_abandoned.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.transaction_can_be_abandoned(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.transaction_can_be_abandoned(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_transaction_can_be_abandoned.pack(BIT[_result])
@@ -3637,7 +3778,9 @@ def _serve_Wallet_abandon_transaction(
         else _params_in_Wallet_abandon_transaction.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.abandon_transaction(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.abandon_transaction(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_abandon_transaction.pack(BIT[_result])
@@ -3655,7 +3798,9 @@ def _serve_Wallet_transaction_can_be_bumped(
         else _params_in_Wallet_transaction_can_be_bumped.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.transaction_can_be_bumped(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.transaction_can_be_bumped(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_transaction_can_be_bumped.pack(BIT[_result])
@@ -3674,7 +3819,7 @@ def _serve_Wallet_create_bump_transaction(
     )
     _s = _at + (_d << 3)
     _result = _impl.create_bump_transaction(
-        _m.data(_s + 8, lo_txid, hi_txid),
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"),
         _read_CoinControl(_m, _s + 16, lo_coinControl, hi_coinControl),
     )
     _w = Writer(5)
@@ -3725,14 +3870,15 @@ def _serve_Wallet_commit_bump_transaction(
     )
     _s = _at + (_d << 3)
     _result = _impl.commit_bump_transaction(
-        _m.data(_s + 8, lo_txid, hi_txid), _m.data(_s + 16, lo_mtx, hi_mtx)
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"),
+        _m.data(_s + 16, lo_mtx, hi_mtx),
     )
     _w = Writer(3)
     try:
         _w.parts[0] = _results_out_Wallet_commit_bump_transaction.pack(
             BIT[_result.result],
             _write_list_common_BilingualStr(_w, 1, _result.errors),
-            _w.data(2, _result.bumped_txid),
+            _w.data(2, _values_types.build_bytes(_result.bumped_txid)),
         )
     except MISFITS as _e:
         raise results_misfit(
@@ -3748,7 +3894,9 @@ def _serve_Wallet_get_tx(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, 
         else _params_in_Wallet_get_tx.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_tx(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.get_tx(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_get_tx.pack(0 if _result is None else _w.data(0, _result))
@@ -3766,7 +3914,9 @@ def _serve_Wallet_get_wallet_tx(
         else _params_in_Wallet_get_wallet_tx.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_wallet_tx(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.get_wallet_tx(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_get_wallet_tx.pack(_write_WalletTx(_w, 0, _result))
@@ -3796,13 +3946,15 @@ def _serve_Wallet_try_get_tx_status(
         else _params_in_Wallet_try_get_tx_status.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.try_get_tx_status(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.try_get_tx_status(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(3)
     try:
         _w.parts[0] = _results_out_Wallet_try_get_tx_status.pack(
             _result.num_blocks,
             BIT[_result.result],
-            _result.block_time,
+            _values_types.build_unix_time(_result.block_time),
             _write_WalletTxStatus(_w, 2, _result.tx_status),
         )
     except MISFITS as _e:
@@ -3819,7 +3971,9 @@ def _serve_Wallet_get_wallet_tx_details(
         else _params_in_Wallet_get_wallet_tx_details.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_wallet_tx_details(_m.data(_s + 8, lo_txid, hi_txid))
+    _result = _impl.get_wallet_tx_details(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
+    )
     _w = Writer(4)
     try:
         _w.parts[0] = _results_out_Wallet_get_wallet_tx_details.pack(
@@ -3885,7 +4039,7 @@ def _serve_Wallet_try_get_balances(
         _w.parts[0] = _results_out_Wallet_try_get_balances.pack(
             BIT[_result.result],
             _write_WalletBalances(_w, 1, _result.balances),
-            _w.data(2, _result.block_hash),
+            _w.data(2, _values_types.build_bytes(_result.block_hash)),
         )
     except MISFITS as _e:
         raise results_misfit(_e, "Wallet.try_get_balances", _wallet.Balances, _result) from None
@@ -4003,13 +4157,22 @@ def _serve_Wallet_list_coins(
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_list_coins.pack(
-            _write_dict_PairTxDestinationPairDataWalletTxOutDictEntry(_w, 0, _result)
+            _write_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(_w, 0, _result)
         )
     except MISFITS as _e:
         raise misfit(
             _e,
             "Wallet.list_coins",
-            result=({_wallet.TxDestination: {"Data": _wallet.WalletTxOut}}, _result),
+            result=(
+                {
+                    _wallet.TxDestination: {
+                        Hooked(
+                            _values_types.OutPoint, _values_types.build_bytes, "Data"
+                        ): _wallet.WalletTxOut
+                    }
+                },
+                _result,
+            ),
         ) from None
     return _w
 
@@ -4023,7 +4186,11 @@ def _serve_Wallet_get_coins(
         else _params_in_Wallet_get_coins.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_coins(read_datas(_m, _s + 8, lo_outputs, hi_outputs))
+    _result = _impl.get_coins(
+        read_each_hooked(
+            _values_types.OutPoint, read_datas(_m, _s + 8, lo_outputs, hi_outputs), "outputs"
+        )
+    )
     _w = Writer(1)
     try:
         _w.parts[0] = _results_out_Wallet_get_coins.pack(_write_list_WalletTxOut(_w, 0, _result))
@@ -5407,17 +5574,21 @@ class TransactionChangedCallbackClient(Client):
     _mpipc_destroy = _method_TransactionChangedCallback_destroy
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
-    def __call__(self, txid: bytes, status: _enums.ChangeType) -> None:
+    def __call__(self, txid: _values_types.Txid, status: _enums.ChangeType) -> None:
         _w = Writer(5, CONTEXT_CAPS)
         try:
             _w.parts[0] = _params_out_TransactionChangedCallback_call.pack(
-                status.value, 0x2000000000004, _w.data(2, txid), 3, 0x100000003
+                status.value,
+                0x2000000000004,
+                _w.data(2, _values_types.build_bytes(txid)),
+                3,
+                0x100000003,
             )
         except MISFITS as _e:
             raise misfit(
                 _e,
                 "TransactionChangedCallback.__call__",
-                txid=("Data", txid),
+                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
                 status=(_enums.ChangeType, status),
             ) from None
         self._mpipc_call(_method_TransactionChangedCallback_call, _w)
@@ -5432,7 +5603,10 @@ def _serve_TransactionChangedCallback_call(
         else _params_in_TransactionChangedCallback_call.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _impl(_m.data(_s + 8, lo_txid, hi_txid), enum_member(_enums.ChangeType, v_status))
+    _impl(
+        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"),
+        enum_member(_enums.ChangeType, v_status),
+    )
     return Writer(0)
 
 

@@ -81,6 +81,8 @@ def _bracketed(text: str, indent: str, which: int = -1) -> Iterator[str]:
         return
     start, end = groups[which]
     before, content, after = text[: start + 1], text[start + 1 : end], text[end:]
+    if text.startswith("def ") and len(_split(content, ", ")) == 1:
+        content += ","
     is_call = before[:-1].endswith((")", "]", "_")) or before[-2:-1].isalnum()
     yield indent + before
     yield from _content(content, indent + _INDENT, is_call=is_call)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mpipc.capnp.connection import Connection
 from mpipc.capnp.message import DEFAULT_LIMITS
-from mpipc.capnp.proxy import Local
+from mpipc.capnp.proxy import Generated, Local
 from mpipc.generate.load import generated_for
 from mpipc.ipc.channel import Channel, timeout
 
@@ -17,12 +17,13 @@ SECONDS = 30.0
 
 
 @contextmanager
-def connected(impl: object, interface: type) -> Iterator[Any]:
+def connected(impl: object, interface: type | Generated) -> Iterator[Any]:
     """A client of `impl`, an object of any interface, through a socket pair within this process.
+    The interface is its class, or, where it is that of a Callable, what was generated for it.
 
     Calls raise Timeout when 30 seconds have passed.
     """
-    generated = generated_for(interface)
+    generated = interface if isinstance(interface, Generated) else generated_for(interface)
     here, there = socket.socketpair()
     ends = []
     for sock, root in ((there, Local(impl, generated.server)), (here, None)):

@@ -33,7 +33,7 @@ SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
 }
 
 

@@ -30,10 +30,10 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "f303657c26d782dd24e1208218d02d9a",
-    "interfaces.common": "47e0518c28c214bf2be1f87fa11e80f6",
+    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
     "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",
-    "interfaces.mining": "4539c88477af2f0606fbbd3797a207ed",
+    "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
 }
 
 
