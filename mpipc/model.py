@@ -11,7 +11,7 @@ All of it is immutable and hashable. Two views stand side by side:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 
@@ -92,6 +92,13 @@ class ParameterType:
     """A type parameter of a generic struct: whatever is behind a pointer."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnionType:
+    """A | B <-> a struct with a union, which has one field for each of them."""
+
+    key: TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +190,8 @@ class CheckedType:
 
 Type: TypeAlias = (
     VoidType | Primitive | TextType | DataType | ViewType | ListType | MapType | StructType
-    | ParameterType | InterfaceType | EnumType | TimedeltaType | HookedType | LiteralType
+    | ParameterType | UnionType | InterfaceType | EnumType | TimedeltaType | HookedType
+    | LiteralType
     | CheckedType
 )  # fmt: skip
 
@@ -278,7 +286,9 @@ class Field:
     missing: bool = False
 
 
-StructKind: TypeAlias = Literal["msgspec", "dataclass", "attrs", "namedtuple", "typeddict", "entry"]
+StructKind: TypeAlias = Literal[
+    "msgspec", "dataclass", "attrs", "namedtuple", "typeddict", "entry", "union"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +301,8 @@ class Generic:
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A struct and what it is in Python: an object of a class, or of none, for the `entry` of a
-    dict."""
+    """A struct and what it is in Python: an object of a class, the `entry` of a dict, or, for a
+    `union`, the value of one of its fields."""
 
     key: TypeName
     name: str
@@ -457,13 +467,16 @@ class RecordLayout:
     """Where the official compiler put the slots of one record.
 
     `offsets` maps a slot's schema name to its offset, in multiples of the slot's own size for
-    primitives (bits for Bool) and in words within the pointer section for pointers.
+    primitives (bits for Bool) and in words within the pointer section for pointers. `tag` is the
+    offset of a union's tag, a UInt16, and `tags` are its values.
     """
 
     id: int
     data_words: int
     pointers: int
     offsets: Mapping[str, int]
+    tag: int = 0
+    tags: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

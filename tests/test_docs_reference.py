@@ -53,6 +53,13 @@ class Example(ABC):
     @abstractmethod
     def f(self) -> {}: ...
 """,
+    "union": """
+@mpipc.interface(destroy=False)
+class Example(ABC):
+    @mpipc.method(context=False)
+    @abstractmethod
+    def f(self, x: {}) -> None: ...
+""",
     "field": """
 @mpipc.struct
 class Record(msgspec.Struct):
@@ -81,6 +88,7 @@ class Example(ABC):
 SHOWN = {
     "parameter": r"interface Example \{ f @0 \((.*?)\) -> \(\); \}",
     "result": r"interface Example \{ f @0 \(\) -> \((.*?)\); \}",
+    "union": r"(struct \w+ \{ union .*? \} \})",
     "field": r"struct Record \{ (.*?) \}",
     "declared struct": r"(struct (?:Record|Spot) .*?\})",
     "interface": r"(interface (?:Example|Other) .*?\})",

@@ -44,6 +44,11 @@ def enumerant(members: Mapping[int, T], ordinal: int, place: str) -> T:
         raise ConversionError(f"{place}: received an unknown {kind}, @{ordinal}") from None
 
 
+def unknown_alternative(union: str, tag: int) -> ConversionError:
+    """The error for a union of a newer version of the interface, or of a broken peer."""
+    return ConversionError(f"received a {union} of a kind that is not known here ({tag})")
+
+
 _FOREVER = sys.float_info.max
 _LONGEST = timedelta.max / timedelta(milliseconds=1)
 _SHORTEST = timedelta.min / timedelta(milliseconds=1)

@@ -11,6 +11,7 @@ to blame is found out here, afterwards, with a description of each value's type:
     (T, ...)                            a T, in a TypedDict that may lack it
     Checked(check, T)                   a T that `check` does not refuse
     Hooked(T, build, W)                 a T, which travels as the W that `build` makes of it
+    "module.Shape"                      one of the alternatives of a union
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import operator
 import reprlib
 from abc import ABC
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from struct import Struct
 from struct import error as StructError
 from typing import Any, NamedTuple, TypeAlias
@@ -62,11 +63,17 @@ _RANGES = {
     **{f"UInt{n}": (0, (1 << n) - 1) for n in (8, 16, 32, 64)},
 }
 _fields: dict[type, Mapping[str, Description]] = {}
+_unions: dict[str, tuple[Description, ...]] = {}
 
 
 def describe(cls: type, /, **fields: Description) -> None:
     """Say what the fields of a struct or Results class are."""
     _fields[cls] = fields
+
+
+def describe_union(name: str, /, *alternatives: Description) -> None:
+    """Say what the alternatives of a union are."""
+    _unions[name] = alternatives
 
 
 def misfit(
@@ -105,6 +112,8 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
         yield from _wrong_list(type[0], value, path)
     elif isinstance(type, dict):
         yield from _wrong_dict(type, value, path)
+    elif isinstance(type, str) and type in _unions:
+        yield from _wrong_union(_unions[type], value, path)
     elif isinstance(type, str):
         for found in _WRONG.get(type.partition(" ")[0], _wrong_integer)(type, value):
             yield f"{path}: {found}"
@@ -140,6 +149,19 @@ def _wrong_checked(checked: Checked, value: object, path: str) -> Iterator[str]:
             checked.check(value)
         except ValueError as error:
             yield f"{path}: {_shown(value)}: {error}"
+
+
+def _wrong_union(types: Sequence[Description], value: object, path: str) -> Iterator[str]:
+    """What is wrong inside of the alternative that a value is, or that it is none of them."""
+    found = [[*_wrong(type, value, path)] for type in types]
+    if not all(found):
+        return
+    inside = [each for each in found if not each[0].startswith(f"{path}: expected ")]
+    if inside:
+        yield from inside[0]
+        return
+    names = [each[0].removeprefix(f"{path}: expected ").partition(", got ")[0] for each in found]
+    yield f"{path}: {_expected(' or '.join(names), value)}"
 
 
 def _wrong_list(element: Description, value: object, path: str) -> Iterator[str]:

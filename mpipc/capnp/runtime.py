@@ -33,6 +33,7 @@ from mpipc.capnp.conversions import (
     read_object,
     regex,
     single,
+    unknown_alternative,
     write_object,
 )
 from mpipc.capnp.message import Message
@@ -42,8 +43,10 @@ from mpipc.capnp.misfits import (
     Hooked,
     Instance,
     describe,
+    describe_union,
     misfit,
     results_misfit,
+    unexpected,
 )
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod
 from mpipc.capnp.threads import CONTEXT, CONTEXT_CAPS, context_pointer
@@ -76,6 +79,7 @@ __all__ = [
     "build_each",
     "default_of",
     "describe",
+    "describe_union",
     "duration",
     "enum_member",
     "enumerant",
@@ -91,6 +95,8 @@ __all__ = [
     "regex",
     "results_misfit",
     "single",
+    "unexpected",
+    "unknown_alternative",
     "write_datas",
     "write_few",
     "write_object",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
 
@@ -27,13 +29,15 @@ class Annotation:
 
     Annotated[Int32 | None, Field(name="x")]  ->  base=int, optional, metadata=(WireType, Field)
 
-    `required`: whether a TypedDict must have the key, where it is `Required` or `NotRequired`.
+    Of several alternatives, `base` is their union, without None; `alias` is what `type X = A | B`
+    calls it. `required`: what `Required` or `NotRequired` say of the key of a TypedDict.
     """
 
     base: object
     metadata: tuple[object, ...] = ()
     optional: bool = False
     required: bool | None = None
+    alias: str = ""
 
     @property
     def origin(self) -> object:
@@ -71,6 +75,7 @@ class Scope:
         metadata: list[object] = []
         optional = False
         required: bool | None = None
+        alias = ""
         while True:
             if isinstance(annotation, ForwardRef):
                 annotation = annotation.__forward_arg__
@@ -89,14 +94,31 @@ class Scope:
                 (annotation,) = get_args(annotation)
                 required = _PRESENCE[origin] if required is None else required
             elif origin is Union or origin is types.UnionType:
-                annotation = _single_alternative(annotation)
-                optional = True
+                alternatives = [*self._alternatives(annotation)]
+                kept = [each for each in alternatives if each is not type(None)]
+                optional |= len(kept) < len(alternatives)
+                if len(kept) != 1:
+                    base: object = Union.__getitem__(tuple(kept))
+                    return Annotation(base, tuple(metadata), optional, required, alias)
+                annotation = kept[0]
             elif isinstance(annotation, NewType):
                 annotation = annotation.__supertype__
             elif type(annotation).__name__ == "TypeAliasType":
+                alias = annotation.__name__  # type: ignore[attr-defined]
                 annotation = annotation.__value__  # type: ignore[attr-defined]
             else:
                 return Annotation(annotation, tuple(metadata), optional, required)
+
+    def _alternatives(self, union: object) -> Iterator[object]:
+        """What a value of a union can be; those of a union inside of it are its own."""
+        for each in get_args(union):
+            inner = self._unwrap(each)
+            if inner.origin is Union:
+                yield from get_args(inner.base)
+                if inner.optional:
+                    yield type(None)
+            else:
+                yield each
 
     def _evaluate(self, text: str) -> object:
         try:
@@ -116,16 +138,6 @@ class Scope:
 def _flatten(metadata: object) -> tuple[object, ...]:
     """`Annotated[Color, UInt8]` picks the wire type by an alias that is Annotated itself."""
     return get_args(metadata)[1:] if get_origin(metadata) is Annotated else (metadata,)
-
-
-def _single_alternative(union: object) -> object:
-    alternatives = [arg for arg in get_args(union) if arg is not type(None)]
-    if len(alternatives) != 1:
-        raise Mistake(
-            f"{shown(union)} is a union of several types",
-            "a struct with one optional field for each of them",
-        )
-    return alternatives[0]
 
 
 def _unresolved(text: str, error: Exception) -> Mistake:
@@ -158,4 +170,5 @@ def shown(annotation: object) -> str:
     """An annotation as somebody would write it."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return annotation.__qualname__
-    return str(annotation).replace("typing.", "")
+    text = re.sub(r"typing\.Annotated\[\w+, WireType\(name='(\w+)'\)\]", r"\1", str(annotation))
+    return text.replace("typing.", "")

@@ -25,6 +25,7 @@ from mpipc.derive.records import Member, record
 from mpipc.derive.site import Site
 from mpipc.derive.structs import derive_instance, derive_struct
 from mpipc.derive.types.words import word
+from mpipc.derive.unions import derive_union
 from mpipc.errors import Problem, SchemaError
 from mpipc.model import (
     CheckedType,
@@ -58,6 +59,7 @@ class Draft:
     interfaces: dict[type, Interface | None] = field(default_factory=dict)
     entries: dict[str, tuple[MapType, Struct]] = field(default_factory=dict)
     callbacks: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
+    unions: dict[str, tuple[object, Struct | None]] = field(default_factory=dict)
     enums: dict[TypeName, Enumeration] = field(default_factory=dict)
     instances: dict[str, Struct] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
@@ -218,6 +220,27 @@ class Session:
             )
         return key
 
+    def use_union(
+        self,
+        name: str,
+        options: declare.StructOptions,
+        alternatives: tuple[object, ...],
+        site: Site,
+    ) -> TypeName:
+        """Declare the struct of a union. Raises Mistake."""
+        key = TypeName(site.module, type_name(name))
+        unions = self._draft(site.module).unions
+        identity = (options, alternatives)
+        if name not in unions:
+            unions[name] = (identity, None)  # it may contain itself
+            unions[name] = (identity, derive_union(key, options, alternatives, site))
+        elif unions[name][0] != identity:
+            raise Mistake(
+                f"two different unions are both called {name}",
+                'a name for one of them: X = A | B, or Annotated[A | B, mpipc.struct(name="...")]',
+            )
+        return key
+
     # ------------------------------------------------------------------------------------ modules
 
     def _draft(self, name: str) -> Draft:
@@ -266,6 +289,7 @@ class Session:
         module = sys.modules[draft.name]
         order = {value: index for index, value in enumerate(_classes(draft.name))}
         structs = _declared(draft.structs, order)
+        structs += [made for _, (_, made) in sorted(draft.unions.items()) if made is not None]
         structs += [entry for _, (_, entry) in sorted(draft.entries.items())]
         interfaces = _declared(draft.interfaces, order)
         interfaces += [made for _, (_, made) in sorted(draft.callbacks.items()) if made is not None]

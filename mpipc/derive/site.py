@@ -22,7 +22,7 @@ class Site:
     `module`  the module whose schema is written: structs of dicts and callbacks go there.
     `scope`   the names that the annotation may use.
     `place`   what problems are reported for.
-    `owner`   the parts of a name made up for a callback: `("Chain", "on_tip", "callback")`.
+    `owner`   the parts of names made up for what stands there: `("Chain", "on_tip", "callback")`.
     `bindings`  what the type parameters of a generic struct stand for, by their names.
     """
 
@@ -40,6 +40,10 @@ class Site:
     def parameter(self, name: str) -> Site:
         """A parameter of the method that this site is, or an argument of its callback."""
         return replace(self, place=self.place.at_parameter(name), owner=(*self.owner, name))
+
+    def union_name(self) -> str:
+        """The schema name of a union that has none of its own: `ChainDrawShape`."""
+        return "".join(map(capitalized, self.owner))
 
     def callback_name(self) -> str:
         """The schema name of a callback that has none of its own: `ChainOnTipCallback`."""

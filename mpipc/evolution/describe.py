@@ -34,6 +34,7 @@ from mpipc.model import (
     TextType,
     TimedeltaType,
     Type,
+    UnionType,
     ViewType,
     VoidType,
 )
@@ -86,6 +87,7 @@ class DescribedStruct(msgspec.Struct, frozen=True):
     fields: tuple[Value, ...]
     removed: tuple[Removed, ...]
     doc: str
+    union: bool = False
 
 
 class DescribedModule(msgspec.Struct, frozen=True):
@@ -137,7 +139,9 @@ def _method(method: Method) -> DescribedMethod:
 def _struct(struct: Struct) -> DescribedStruct:
     fields = tuple(map(_value, struct.fields))
     gone = _removed(struct.record.reserved)
-    return DescribedStruct(struct.key.name, struct.name, fields, gone, struct.doc)
+    return DescribedStruct(
+        struct.key.name, struct.name, fields, gone, struct.doc, struct.kind == "union"
+    )
 
 
 def _value(field: Field) -> Value:
@@ -183,7 +187,7 @@ def type_name(type: Type) -> str:
             return f"Literal[{', '.join(shown)}]"
         case CheckedType(wire, constraints):
             return f"{type_name(wire)} ({', '.join(text for _, text in constraints.given())})"
-        case StructType(key) | InterfaceType(key) | EnumType(key):
+        case StructType(key) | UnionType(key) | InterfaceType(key) | EnumType(key):
             return key.name
         case ParameterType(name):
             return name
@@ -203,7 +207,7 @@ def as_tree(module: DescribedModule) -> Iterator[str]:
         rows += [(each.ordinal, f"(removed: {each.former_name})") for each in interface.removed]
         yield from _numbered(rows)
     for struct in module.structs:
-        yield _with_doc(f"  {struct.name}", ["struct"], struct.doc)
+        yield _with_doc(f"  {struct.name}", ["union" if struct.union else "struct"], struct.doc)
         rows = [(each.ordinal, f"{each.name}: {each.type}") for each in struct.fields]
         rows += [(each.ordinal, f"(removed: {each.former_name})") for each in struct.removed]
         yield from _numbered(rows)

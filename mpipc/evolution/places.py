@@ -24,6 +24,7 @@ from mpipc.model import (
     Struct,
     Type,
     TypeName,
+    UnionType,
 )
 from mpipc.schema.source import read_outline
 
@@ -146,7 +147,7 @@ class _PythonIndex:
         )
 
     def _struct(self, struct: Struct) -> Iterator[tuple[str, Found]]:
-        made_up = struct.kind == "entry"
+        made_up = struct.kind in ("entry", "union")
         place = self._place(struct.key, made_up=made_up)
         yield struct.name, _found(struct.key.name, place)
         for field in struct.fields:
@@ -217,5 +218,5 @@ def _types_in(type: Type) -> Iterator[TypeName]:
             yield from _types_in(value)
         case ListType(element):
             yield from _types_in(element)
-        case InterfaceType(key):
+        case InterfaceType(key) | UnionType(key):
             yield key

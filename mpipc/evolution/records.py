@@ -125,6 +125,8 @@ class _Comparison:
         if renamed:
             keep = f'if it is now called {renamed!r}: Field(name="{old.name}") there; else {keep}'
         effect = f"they read {missing(old.type)}, for new programs do not send it"
+        if old.union is not None:
+            effect = "new programs refuse it, as they do whatever they do not know"
         if self._role == "parameter":
             effect += "; what old clients send is ignored"
         yield self._change("removed", old, "removed", effect, self._words.unset, keep, gone=True)
@@ -168,7 +170,13 @@ class _Comparison:
             flag = self._new_names.get(_flag_of(new.name))
             default = missing(new.type) if flag is None else "None"
             effect = f"{self._words.untold} do not send it: {self._words.reader} gets {default}"
+            if self._is_alternative(new):
+                effect = "old programs refuse it, with an error, when they receive it"
             yield self._change("added", new, f"added @{new.ordinal}", effect)
+
+    def _is_alternative(self, new: Field) -> bool:
+        """Whether it is in a union that there was already."""
+        return any(_shares_union(new, old) for old in self._old.values())
 
     def _flag_added(self, flag: Field, value: Field) -> Change:
         return Change(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from mpipc.evolution.changes import BOTH, CLIENTS, SERVERS, Change, Who
-from mpipc.model import EnumType, Field, Model, StructType, TypeName
+from mpipc.model import EnumType, Field, Model, StructType, TypeName, UnionType
 
 _UNTOLD: dict[str, tuple[Who, ...]] = {
     "parameter-added": CLIENTS,
@@ -34,6 +34,8 @@ def zeroless(model: Model, field: Field) -> TypeName | None:
     if isinstance(field.type, StructType):
         inside = model.struct(field.type.key).fields
         return next(filter(None, (zeroless(model, each) for each in inside)), None)
+    if isinstance(field.type, UnionType):
+        return zeroless(model, model.struct(field.type.key).fields[0])
     return None
 
 

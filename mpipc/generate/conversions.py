@@ -31,6 +31,7 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    UnionType,
     ViewType,
     VoidType,
 )
@@ -46,6 +47,8 @@ class Conversions:
     def __init__(self, scope: Scope, model: Model) -> None:
         self._scope = scope
         self._model = model
+        self._open: list[TypeName] = []
+        self._within_alias = 0
         self._callables = {
             i.key for module in model.modules.values() for i in module.interfaces if i.callable
         }
@@ -98,7 +101,7 @@ class Conversions:
                 return f"_w.buffer({at}, {value})"
             case ViewType(Primitive(name)):
                 return f"_w.elements_buffer({at}, {value}, {_format(name)})"
-            case StructType(key):
+            case StructType(key) | UnionType(key):
                 return f"{scope.generated(key, '_write_{}')}(_w, {at}, {value})"
             case InterfaceType(key):
                 server = scope.generated(key, "{}Server")
@@ -124,7 +127,7 @@ class Conversions:
                 return f"_m.view({pointer})"
             case ViewType(Primitive(name)):
                 return f"_m.array_view({pointer}, {_format(name)})"
-            case StructType(key):
+            case StructType(key) | UnionType(key):
                 return f"{scope.generated(key, '_read_{}')}(_m, {pointer})"
             case InterfaceType(key):
                 client = scope.generated(key, "{}Client")
@@ -180,7 +183,7 @@ class Conversions:
                 return f"{scope.runtime('write_texts')}(_w, {at}, {value})"
             case DataType():
                 return f"{scope.runtime('write_datas')}(_w, {at}, {value})"
-            case StructType(key):
+            case StructType(key) | UnionType(key):
                 self.lists[key] = None
                 return f"{scope.local(key, '_write_list_{}')}(_w, {at}, {value})"
             case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
@@ -213,7 +216,7 @@ class Conversions:
                 items = f"{scope.runtime('read_texts')}(_m, {pointer})"
             case DataType():
                 items = f"{scope.runtime('read_datas')}(_m, {pointer})"
-            case StructType(key):
+            case StructType(key) | UnionType(key):
                 self.lists[key] = None
                 items = f"{scope.local(key, '_read_list_{}')}(_m, {pointer})"
             case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
@@ -272,6 +275,8 @@ class Conversions:
                 if not arguments:
                     return scope.declared(key)
                 return f"{scope.declared(key)}[{', '.join(map(scope.declared, arguments))}]"
+            case UnionType(key):
+                return self._union(key, taken=taken)
             case ListType(element, container):
                 inner = self.annotation(element, taken=taken)
                 if container == "tuple":
@@ -285,6 +290,35 @@ class Conversions:
                     return f"{scope.standard('collections.abc.Mapping')}[{pair}]"
                 return f"{scope.builtin('dict')}[{pair}]"
         raise AssertionError(type)
+
+    def _union(self, key: TypeName, *, taken: bool) -> str:
+        """The alias of a union; what it takes has one of its own where it is more than it gives."""
+        pattern = "Any{}"
+        if taken and key not in self._open:
+            self._open.append(key)  # it may contain itself
+            if self.alternatives(key, taken=True) != self.alternatives(key, taken=False):
+                pattern = "Any{}Argument"
+            self._open.pop()
+        alias = self._scope.generated(key, pattern)
+        return f'"{alias}"' if self._within_alias else alias  # which may be defined later
+
+    def alternatives(self, key: TypeName, *, taken: bool) -> str:
+        """What a union's alias stands for."""
+        fields = self._model.struct(key).fields
+        self._within_alias += 1
+        found = [self.annotation(field.type, taken=taken) for field in fields]
+        self._within_alias -= 1
+        return " | ".join(dict.fromkeys(found))
+
+    def python_class(self, type: Type) -> TypeName:
+        """The class of a struct, an Enum, an interface, or whatever a hook is for."""
+        assert isinstance(type, StructType | EnumType | InterfaceType | HookedType)
+        generic = self._generics.get(type.key)
+        return type.key if generic is None else generic.key
+
+    def is_callable(self, key: TypeName) -> bool:
+        """Whether an interface is that of a Callable."""
+        return key in self._callables
 
     def _object(self, key: TypeName) -> str:
         if key in self._callables:
@@ -317,6 +351,8 @@ class Conversions:
                 return '"Callable"'
             case StructType(key) if key in self._generics:
                 return self._scope.generated(key, "_fields_{}")
+            case UnionType(key):
+                return f'"{key}"'
             case StructType(key) | InterfaceType(key) | EnumType(key):
                 return self._scope.declared(key)
             case LiteralType(wire=wire) | CheckedType(wire=wire):

@@ -15,6 +15,7 @@ from mpipc.generate.scope import Scope
 from mpipc.generate.servers import server_lines
 from mpipc.generate.stamps import Stamp, digest, sources_of
 from mpipc.generate.structs import list_lines, struct_lines
+from mpipc.generate.unions import union_aliases, union_lines, union_list_lines
 from mpipc.model import (
     CheckedType,
     HookedType,
@@ -28,6 +29,7 @@ from mpipc.model import (
     StructType,
     Type,
     TypeName,
+    UnionType,
 )
 
 
@@ -78,7 +80,8 @@ def _blocks(
             continue
         record = layout.records[struct.record.path]
         again = struct.key in recursive
-        structs.append(struct_lines(struct, record, scope, convert, recursive=again))
+        lines_of = union_lines if struct.kind == "union" else struct_lines
+        structs.append(lines_of(struct, record, scope, convert, recursive=again))
         if struct.kind == "entry":
             convert.lists[struct.key] = None
     results = [*_results(module, scope, convert)]
@@ -91,10 +94,13 @@ def _blocks(
         for key in [key for key in convert.lists if key not in lists]:
             struct = model.struct(key)
             record = layouts[key.module].records[struct.record.path]
+            if struct.kind == "union":
+                lists[key] = union_list_lines(struct, record, scope, convert)
+                continue
             # This may need other lists.
             lists[key] = list_lines(struct, record, scope, convert, recursive=key in recursive)
-    checks = convert.checks.blocks
-    return [*checks, *structs, *lists.values(), *results, *interfaces, _registry(module, scope)]
+    above = [*union_aliases(module, scope, convert), *convert.checks.blocks]
+    return [*above, *structs, *lists.values(), *results, *interfaces, _registry(module, scope)]
 
 
 def _results(module: Module, scope: Scope, convert: Conversions) -> Iterator[list[str]]:
@@ -176,7 +182,7 @@ def _contained(struct: Struct) -> Iterator[TypeName]:
 
 def _structs_in(type: Type) -> Iterator[TypeName]:
     match type:
-        case StructType(key) | MapType(entry=key):
+        case StructType(key) | UnionType(key) | MapType(entry=key):
             yield key
         case ListType(element):
             yield from _structs_in(element)

@@ -39,7 +39,7 @@ def struct_lines(
     """The source of a struct's functions. `recursive`: it can contain itself."""
     name = identifier(struct.key)
     record = RecordFormat(struct.record, layout, scope)
-    lines = [*_format_lines(name, record, scope)]
+    lines = [*format_lines(name, record, scope)]
     if struct.kind != "entry":
         described = [f"{field.name}={blamed(field, convert)}" for field in struct.fields]
         arguments = ", ".join([scope.declared(struct.cls), *described])
@@ -86,10 +86,10 @@ def _reading(
     yield f"def _load_{name}(_m: {message}, _at: int, _d: int, _p: int) -> {structure}:"
     yield from (f"    {line}" for line in unpack)
     if struct.kind == "entry":
-        yield from _returned(", ".join(values), recursive=recursive)
+        yield from returned(", ".join(values), recursive=recursive)
     else:
         made = f"{scope.declared(struct.cls)}({passed(*_always(struct, values))})"
-        yield from _returned(made, recursive=recursive, then=_present(struct, record, values))
+        yield from returned(made, recursive=recursive, then=_present(struct, record, values))
         yield from ("", "")
         yield f"def _read_{name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {structure}:"
         yield f"    return _load_{name}(_m, *_m.struct(_at, _lo, _hi))"
@@ -103,7 +103,7 @@ def _class(struct: Struct, scope: Scope, convert: Conversions, *, taken: bool) -
     return f"{scope.builtin('tuple')}[{', '.join(pair)}]"
 
 
-def _format_lines(name: str, record: RecordFormat, scope: Scope) -> list[str]:
+def format_lines(name: str, record: RecordFormat, scope: Scope) -> list[str]:
     """The formats, which are one where there are no pointers."""
     if not record.words:
         return []
@@ -133,7 +133,7 @@ def _present(struct: Struct, record: RecordFormat, values: Sequence[str]) -> lis
     return lines
 
 
-def _returned(value: str, *, recursive: bool, then: Sequence[str] = ()) -> list[str]:
+def returned(value: str, *, recursive: bool, then: Sequence[str] = ()) -> list[str]:
     if not recursive and not then:
         return [f"    return {value}"]
     lines = [f"    _result = {value}", *then]
@@ -256,7 +256,7 @@ class _Columns:
         if columns and not any(field.missing for field in self._struct.fields):
             yield f"    if _rows.count < {scope.runtime('FEW')}:"
             yield f"        return {few}"
-            yield from _returned(many, recursive=recursive)
+            yield from returned(many, recursive=recursive)
         else:
             yield f"    return {few}"
 

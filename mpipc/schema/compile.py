@@ -96,4 +96,8 @@ def _record_layout(schema: Any, record: Record) -> RecordLayout:
     compiled = {field.name: field.slot.offset for field in struct.fields}
     offsets = {slot.name: compiled.pop(slot.name) for slot in record.slots}
     assert list(compiled) == [each.name for each in record.reserved], record.path
-    return RecordLayout(node.id, struct.dataWordCount, struct.pointerCount, offsets)
+    sizes = struct.dataWordCount, struct.pointerCount
+    tags = {field.name: field.discriminantValue for field in struct.fields}
+    if not struct.discriminantCount:
+        return RecordLayout(node.id, *sizes, offsets)
+    return RecordLayout(node.id, *sizes, offsets, struct.discriminantOffset, tags)

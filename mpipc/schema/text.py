@@ -34,6 +34,7 @@ from mpipc.model import (
     ThreadMap,
     TimedeltaType,
     TypeName,
+    UnionType,
     ViewType,
     VoidType,
 )
@@ -161,7 +162,10 @@ class _Writer:
             for name, ordinal, type, annotations in self._fields(struct.record, " $Proxy.skip")
         ]
         doc = "\n\n".join(filter(None, (struct.doc, constraints_of(struct.fields))))
-        yield from _body(doc, [[f"{INDENT}{line};"] for line in _columns(rows)])
+        lines = [f"{INDENT}{line};" for line in _columns(rows)]
+        if struct.kind == "union":
+            lines = [f"{INDENT}union {{", *(INDENT + line for line in lines), f"{INDENT}}}"]
+        yield from _body(doc, [[line] for line in lines])
         yield "}"
 
     def _enum(self, enum: Enumeration) -> Iterator[str]:
@@ -193,7 +197,7 @@ class _Writer:
                 return f"List({self._type(element)})"
             case MapType(_, _, entry):
                 return f"List({self._named(entry)})"
-            case StructType(key) | InterfaceType(key):
+            case StructType(key) | UnionType(key) | InterfaceType(key):
                 return self._named(key)
             case ParameterType(name):
                 return name

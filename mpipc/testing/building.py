@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from datetime import timedelta
+from types import NoneType
 from typing import Any
 
-from mpipc.model import Field
+from mpipc.model import (
+    CheckedType,
+    DataType,
+    EnumType,
+    Field,
+    HookedType,
+    InterfaceType,
+    ListType,
+    LiteralType,
+    MapType,
+    Model,
+    Primitive,
+    StructType,
+    TextType,
+    TimedeltaType,
+    Type,
+    TypeName,
+    ViewType,
+    VoidType,
+)
+
+
+def python_class(key: TypeName) -> Any:
+    """The class that a declared type stands for."""
+    found: Any = sys.modules[key.module]
+    for part in key.name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def built(cls: Any, fields: Iterable[Field], values: Iterable[Any]) -> Any:
@@ -23,3 +53,48 @@ def built(cls: Any, fields: Iterable[Field], values: Iterable[Any]) -> Any:
 def value_of(field: Field, built: Any) -> Any:
     """The value of a field; None for one that is missing."""
     return built.get(field.name) if isinstance(built, dict) else getattr(built, field.name)
+
+
+def alternative_of(model: Model, union: TypeName, value: Any) -> Field:
+    """The field of a union that a value is for: that of its class, or of the nearest base."""
+    found: dict[Any, Field] = {}
+    for field in model.struct(union).fields:
+        found |= dict.fromkeys(_classes_of(model, field.type), field)
+    for cls in type(value).__mro__:
+        if cls in found:
+            return found[cls]
+    return next(field for cls, field in found.items() if cls and isinstance(value, cls))
+
+
+def _classes_of(model: Model, type: Type) -> tuple[Any, ...]:
+    match type:
+        case Primitive("Bool"):
+            return (bool,)
+        case Primitive("Float32" | "Float64"):
+            return (float,)
+        case Primitive():
+            return (int,)
+        case TextType():
+            return (str,)
+        case DataType():
+            return (bytes,)
+        case TimedeltaType():
+            return (timedelta,)
+        case ViewType():
+            return (memoryview,)
+        case ListType(_, container):
+            return ({"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[container],)
+        case MapType():
+            return (dict,)
+        case LiteralType(wire=wire) | CheckedType(wire=wire):
+            return _classes_of(model, wire)
+        case VoidType():
+            return (NoneType,)
+        case InterfaceType(key) if model.interface(key).callable:
+            return (object,)
+        case StructType(key):
+            cls = python_class(model.struct(key).cls)
+            return (dict,) if issubclass(cls, dict) else (cls,)
+        case EnumType(key) | InterfaceType(key) | HookedType(key):
+            return (python_class(key),)
+    raise AssertionError(type)

@@ -21,10 +21,10 @@ from mpipc.model import (
     Primitive,
     StructType,
     Type,
+    UnionType,
     ViewType,
 )
-from mpipc.testing.building import value_of
-from mpipc.testing.strategies import python_class
+from mpipc.testing.building import alternative_of, python_class, value_of
 
 Known = Callable[[Interface, Any], Any]
 """What is known of an object or a callable of an interface; never asked about None."""
@@ -95,6 +95,9 @@ class Comparing:
                 return self.plain(wire, value)
             case HookedType(wire=wire, build=build):
                 return value.__class__, self.plain(wire, python_class(build)(value))
+            case UnionType(key):
+                found = alternative_of(self._model, key, value)
+                return found.name, self._field(found, value)
             case InterfaceType(key) if value is not None:
                 return self._known(self._model.interface(key), value)
         return value

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mpipc.model import DeclaredException, Field, Method, StructType, TextType
+from mpipc.testing.building import python_class
 from mpipc.testing.comparing import Comparing
-from mpipc.testing.strategies import Strategies, python_class, results_of
+from mpipc.testing.strategies import Strategies, results_of
 
 
 def answers(method: Method, strategies: Strategies) -> st.SearchStrategy[Any]:

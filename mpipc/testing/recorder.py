@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mpipc.model import Interface, Model
-from mpipc.testing.strategies import Objects, python_class
+from mpipc.testing.building import python_class
+from mpipc.testing.strategies import Objects
 
 
 class Recorder:

@@ -24,12 +24,13 @@ from mpipc.model import (
     StructType,
     TimedeltaType,
     Type,
+    UnionType,
     ViewType,
     is_pointer,
 )
 from mpipc.schema import Schemas
-from mpipc.testing.building import built, value_of
-from mpipc.testing.strategies import CONTAINERS, python_class, view_of
+from mpipc.testing.building import alternative_of, built, python_class, value_of
+from mpipc.testing.strategies import CONTAINERS, view_of
 
 _FOREVER = 1.7976931348623157e308
 
@@ -70,7 +71,8 @@ class Referee(Schemas):
     def _set_field(self, builder: Any, field: Field, value: Any) -> None:
         if field.flag is not None:
             builder._set(field.flag.name, value is not None)
-        if value is not None:
+        nothing = isinstance(field.type, UnionType) and not field.optional
+        if value is not None or nothing:  # None may be one of the alternatives
             self._set(builder, field.slot.name, field.type, value)
 
     def _set(self, builder: Any, name: Any, type: Type, value: Any) -> None:
@@ -80,6 +82,10 @@ class Referee(Schemas):
                 inner = builder.init(name) if isinstance(name, str) else builder[name]
                 for field in self.model.struct(key).fields:
                     self._set_field(inner, field, value_of(field, value))
+            case UnionType(key):
+                inner = builder.init(name) if isinstance(name, str) else builder[name]
+                found = alternative_of(self.model, key, value)
+                self._set(inner, found.slot.name, found.type, value)
             case ListType(element):
                 self._fill(builder.init(name, len(value)), element, list(value))
             case MapType(_, _, entry):
@@ -141,6 +147,10 @@ class Referee(Schemas):
                 struct = self.model.struct(key)
                 values = (self._get_field(value, field) for field in struct.fields)
                 return built(python_class(struct.cls), struct.fields, values)
+            case UnionType(key):
+                fields = self.model.struct(key).fields
+                which = value.which()
+                return self._get_field(value, next(f for f in fields if f.slot.name == which))
             case ListType(InterfaceType(), container):
                 return CONTAINERS[container](_Somebody() for _ in range(len(value)))
             case ListType(element, container):

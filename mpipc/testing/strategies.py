@@ -6,7 +6,6 @@ Durations are such that Float64 milliseconds hold their microseconds.
 from __future__ import annotations
 
 import enum
-import sys
 from array import array
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -37,11 +36,12 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    UnionType,
     ViewType,
     VoidType,
 )
 from mpipc.schema import committed_lock
-from mpipc.testing.building import built
+from mpipc.testing.building import built, python_class
 from mpipc.testing.constraints import floats, fulfils, integers, lengths, texts
 from mpipc.testing.standard import STANDARD
 
@@ -60,14 +60,6 @@ CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
 def no_objects(interface: Interface) -> st.SearchStrategy[Any]:
     """For values that are compared without a connection: there are no objects in them."""
     return st.none()
-
-
-def python_class(key: TypeName) -> Any:
-    """The class that a declared type stands for."""
-    found: Any = sys.modules[key.module]
-    for part in key.name.split("."):
-        found = getattr(found, part)
-    return found
 
 
 class Strategies:
@@ -125,6 +117,8 @@ class Strategies:
                 return self._enum(type)
             case StructType(key):
                 return self._struct(key)
+            case UnionType(key):
+                return self._union(key)
             case InterfaceType(key):
                 return self._objects(self._model.interface(key))
             case ListType(element, container):
@@ -216,6 +210,24 @@ class Strategies:
             found = self._inside.fields(fields)
             self._structs[key] = found.map(lambda values: built(cls, fields, values))
         return self._structs[key]
+
+    def _union(self, key: TypeName) -> st.SearchStrategy[Any]:
+        if key not in self._structs:
+            fields = self._model.struct(key).fields
+            kept = [f for f in fields if self._depth or not self._needs(f.type, key)]
+            inside = self._inside
+            self._structs[key] = st.deferred(lambda: st.one_of(*map(inside.field, kept)))
+        return self._structs[key]
+
+    def _needs(self, type: Type, key: TypeName) -> bool:
+        """Whether in every value of a type there is one of a union."""
+        match type:
+            case UnionType(found):
+                return found == key
+            case StructType(struct):
+                fields = self._model.struct(struct).fields
+                return any(self._needs(f.type, key) for f in fields if not f.optional)
+        return False
 
 
 def view_of(name: str, numbers: Iterable[Any]) -> memoryview:

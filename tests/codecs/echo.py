@@ -9,20 +9,20 @@ import pytest
 
 from mpipc.derive import derive
 from mpipc.model import Field, Interface, Method, TypeName
+from mpipc.testing.building import python_class
 from mpipc.testing.comparing import Comparing
 from mpipc.testing.loopback import Loopback
 from mpipc.testing.recorder import Recorder
 from mpipc.testing.referee import Referee
-from mpipc.testing.strategies import python_class
-from tests.codecs.declarations import service, shapes
+from tests.codecs.declarations import service, shapes, unions
 
-MODEL = derive([service.__name__, shapes.__name__])
+MODEL = derive([service.__name__, shapes.__name__, unions.__name__])
 REFEREE = Referee(MODEL)
 
 
 def interface_of(name: str) -> Interface:
     """The interface of this name."""
-    module = next(module for module in (service, shapes) if hasattr(module, name))
+    module = next(module for module in (service, shapes, unions) if hasattr(module, name))
     return MODEL.interface(TypeName(module.__name__, name))
 
 

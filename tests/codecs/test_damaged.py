@@ -14,7 +14,7 @@ from tests.codecs.echo import MODEL, REFEREE, loopback, methods, number_of
 from tests.mutations import damaged
 
 VALUES = Strategies(MODEL)
-STRUCTS = [each for each in methods("Echo") if each.values[1].parameters]
+STRUCTS = [each for each in methods("Echo", "Canvas") if each.values[1].parameters]
 
 
 @pytest.mark.parametrize(("interface", "method"), STRUCTS)

@@ -9,13 +9,15 @@ import pytest
 
 from mpipc.generate.load import generated_for
 from mpipc.model import Interface, Method
+from mpipc.testing.building import python_class
 from mpipc.testing.differential import Differential
-from mpipc.testing.strategies import Strategies, python_class
+from mpipc.testing.strategies import Strategies
 from mpipc.testing.subject import Subject
-from tests.codecs.declarations import service, shapes
+from tests.codecs.declarations import service, shapes, unions
 from tests.codecs.declarations.values import Row
 from tests.codecs.echo import MODEL, REFEREE, loopback, method_of, methods, number_of
 
+INTERFACES = ["Echo", "Many", "Objects", "Clashing", "Shapes", "Canvas", "AllKinds"]
 LONG = Strategies(MODEL, most=60, depth=2)
 
 
@@ -26,6 +28,7 @@ def threshold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     if request.param == "many":
         generated_for(service.Echo)
         generated_for(shapes.Shapes)
+        generated_for(unions.Canvas)
         monkeypatch.setattr("mpipc.capnp.columns.FEW", 1)
         for name, module in list(sys.modules.items()):
             if name.startswith("_mpipc_generated.tests_codecs_") and hasattr(module, "FEW"):
@@ -33,9 +36,7 @@ def threshold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("threshold")
-@pytest.mark.parametrize(
-    ("interface", "method"), methods("Echo", "Many", "Objects", "Clashing", "Shapes")
-)
+@pytest.mark.parametrize(("interface", "method"), methods(*INTERFACES))
 def test_each_reads_what_the_other_writes(interface: Interface, method: Method) -> None:
     assert differential(interface).check(interface, method, 20) >= 1
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Annotated
 
 import attrs
 from typing_extensions import NotRequired, TypedDict
 
 import mpipc
+from mpipc import Field, Int8, Int32
 
 
 @mpipc.interface
@@ -23,12 +25,40 @@ class Methods(ABC):
 
 
 @mpipc.struct
-class Options(TypedDict):
+class Both(TypedDict):
     a: NotRequired[int | None]
+
+
+class Options(TypedDict):
+    a: int
 
 
 NoName = TypedDict("NoName", {"a-b": int})
 mpipc.struct(NoName)
+
+
+class Other(TypedDict):
+    b: int
+
+
+@mpipc.interface
+class Unions(ABC):
+    """Unions whose alternatives cannot be told apart, or that have one name."""
+
+    @abstractmethod
+    def integers(self, a: Int8 | Int32) -> None: ...
+    @abstractmethod
+    def dicts(self, a: list[Options | Other]) -> None: ...
+    @abstractmethod
+    def lists(self, a: list[int] | list[str]) -> None: ...
+    @abstractmethod
+    def nothing(self, a: list[int | str | None]) -> None: ...
+    @abstractmethod
+    def names(self, a: dict[int | str, int | bytes]) -> None: ...
+    @abstractmethod
+    def anything(self, a: int | object) -> None: ...
+    @abstractmethod
+    def field_names(self, a: Annotated[int, Field(name="text")] | str) -> None: ...
 
 
 @mpipc.struct

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.evolution.case import Case
+from tests.evolution.safe_cases import UNKNOWN
 
 ECHO = """
     class RealChain(Chain):
@@ -11,6 +12,14 @@ ECHO = """
 BOTH = """
     class RealChain(Chain):
         def get(self, a, b): return f"got {a} {b}"
+    """
+
+SHAPES = """
+    class Circle(msgspec.Struct):
+        radius: int
+    class Square(msgspec.Struct):
+        side: int
+    Shape = str | Circle | Square
     """
 
 CASES = [
@@ -327,6 +336,36 @@ CASES = [
         old_client="Block(hash=b'', height=0, time=2)",
         new_client="Block(time=2)",
         rules=("field-removed: old clients, old servers",) * 2,
+    ),
+    Case(
+        "alternative_removed",
+        types=SHAPES,
+        types_new=SHAPES.replace("str | Circle | Square", "Square | Circle"),
+        old="def get(self, shape: Shape) -> Shape: ...",
+        new="def get(self, shape: Shape) -> Shape: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self, shape): return shape
+            """,
+        call="chain.get('text')",
+        call_new="chain.get(Square(1))",
+        old_client=f"RemoteError: ConversionError: {UNKNOWN} (0)",
+        new_client="Square(side=1)",
+        rules=("field-removed: old clients, old servers",),
+    ),
+    Case(
+        "struct_that_becomes_a_union",
+        types=SHAPES,
+        old="def get(self, shape: Circle) -> int: ...",
+        new="def get(self, shape: Circle | Square) -> int: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self, shape): return getattr(shape, "radius", -1)
+            """,
+        call="chain.get(Circle(1))",
+        old_client="-1",
+        new_client="0",
+        rules=("parameter-type: old clients, old servers", *("safe struct-added",) * 2),
     ),
     Case(
         "fields_moved",

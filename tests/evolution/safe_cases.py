@@ -10,7 +10,51 @@ BLOCK = """
         height: Int32
     """
 
+UNKNOWN = "received a Shape of a kind that is not known here"
+SHAPES = """
+    class Circle(msgspec.Struct):
+        radius: int
+    class Square(msgspec.Struct):
+        side: int
+    Shape = Circle | Square
+    """
+
 CASES = [
+    Case(
+        "alternative_added",
+        types=SHAPES,
+        types_new=SHAPES.replace("Circle | Square", "str | Circle | Square"),
+        old="def get(self, shape: Shape) -> Shape: ...",
+        new="def get(self, shape: Shape) -> Shape: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self, shape): return shape
+            """,
+        call="chain.get(Square(1))",
+        call_new="chain.get('text')",
+        old_client="Square(side=1)",
+        new_client=f"RemoteError: ConversionError: {UNKNOWN} (2)",
+        rules=("safe field-added",),
+    ),
+    Case(
+        "alternative_returned_that_is_new",
+        types=SHAPES,
+        types_new=SHAPES.replace("Circle | Square", "Circle | Square | bool"),
+        old="def get(self, shape: Shape) -> Shape: ...",
+        new="def get(self, shape: Shape) -> Shape: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self, shape): return shape
+            """,
+        serve_new="""
+            class RealChain(Chain):
+                def get(self, shape): return True
+            """,
+        call="chain.get(Circle(1))",
+        old_client=f"ConversionError: {UNKNOWN} (2)",
+        new_client="Circle(radius=1)",
+        rules=("safe field-added",),
+    ),
     Case(
         "method_added",
         old="def get(self, height: Int32) -> str: ...",

@@ -15,6 +15,7 @@ from mpipc.derive.types import (
     structs,
     texts,
     timedeltas,
+    unions,
     views,
     voids,
 )
@@ -23,6 +24,7 @@ from mpipc.derive.types.registry import RULES, Rule, element_of, type_of
 __all__ = ["RULES", "Rule", "element_of", "type_of"]
 
 RULES += [
+    unions.rule,
     hooked.rule,
     literals.rule,
     primitives.rule,

@@ -19,6 +19,7 @@ from mpipc.model import (
     TextType,
     TimedeltaType,
     Type,
+    UnionType,
     ViewType,
     VoidType,
 )
@@ -45,7 +46,7 @@ def word(type: Type) -> str:
             return entry.name.removesuffix("Entry") + "Dict"
         case EnumType(key, wire, declared=declared):
             return key.name + ("" if declared or wire.name == "Int32" else wire.name)
-        case StructType(key) | InterfaceType(key):
+        case StructType(key) | UnionType(key) | InterfaceType(key):
             return key.name
         case ParameterType(name):
             return name
