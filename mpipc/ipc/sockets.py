@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import ipaddress
 import os
 import socket
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -24,7 +27,8 @@ from mpipc.ipc.address import (
 )
 from mpipc.ipc.peers import peer_of
 
-_RETRY = 0.01  # seconds between attempts to connect to a server with many waiting clients
+_RETRY = 0.01  # seconds between attempts to get what others have at the moment
+_TURN = 2.0  # seconds
 
 # ---------------------------------------------------------------------------------- listening
 
@@ -68,11 +72,12 @@ def _listen_unix(path: Path, mode: int) -> socket.socket:
     _check_directory(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _remove_stale(path)
-        sock.bind(str(path))
-        # Nobody can connect before `listen`, so the file is private from the start.
-        path.chmod(mode)
-        sock.listen()
+        with _turn(path.parent):
+            _remove_stale(path)
+            sock.bind(str(path))
+            # Nobody can connect before `listen`, so the file is private from the start.
+            path.chmod(mode)
+            sock.listen()
     except OSError as e:
         sock.close()
         raise AddressError(f"cannot listen on unix:{path}: {e.strerror}") from None
@@ -80,6 +85,24 @@ def _listen_unix(path: Path, mode: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+@contextmanager
+def _turn(directory: Path) -> Iterator[None]:
+    """Wait for others that are about to listen in a directory, lest they take our file for a stale
+    one before it listens. Not for ever: in /tmp, anybody could hold this lock."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + _TURN
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_RETRY)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _check_directory(path: Path) -> None:

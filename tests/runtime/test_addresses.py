@@ -7,7 +7,9 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from mpipc.ipc.address import (
 )
 from tests.runtime.declarations import Root
 from tests.runtime.program import RealRoot
-from tests.runtime.support import ROOT, ServerProcess, descriptors, eventually
+from tests.runtime.support import ROOT, Running, ServerProcess, descriptors, eventually
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
@@ -159,6 +161,26 @@ class TestSocketFile:
             assert serves(f"unix:{tmp_path}/b")
             assert serves("unix", tmp_path)
             assert serves("unix:c", tmp_path)
+
+    def test_of_two_servers_that_start_at_once_belongs_to_one(self, tmp_path: Path) -> None:
+        path = tmp_path / "s"
+
+        def start(go: threading.Barrier) -> mpipc.Server | None:
+            go.wait()
+            try:
+                return mpipc.serve(f"unix:{path}", RealRoot())
+            except mpipc.AddressError as e:
+                assert "another process listens there" in str(e)
+                return None
+
+        for _ in range(20):
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(path))
+            go = threading.Barrier(4)
+            starting = [Running(partial(start, go)) for _ in range(4)]
+            (server,) = [each.result() for each in starting if each.result() is not None]
+            with server, mpipc.connect(server.address, Root) as root:
+                assert root.values().small(1, 2) == 3
 
     def test_that_is_missing_is_no_error_for_auto(self, tmp_path: Path) -> None:
         assert mpipc.connect("auto", Root, datadir=tmp_path) is None

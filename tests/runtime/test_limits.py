@@ -4,14 +4,16 @@ and an honest client, which was there before, notices nothing."""
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 import mpipc
-from tests.rpc_peer import built
+from tests.rpc_peer import built, call
 from tests.runtime.declarations import Root
 from tests.runtime.program import RealRoot
 from tests.runtime.support import Running, eventually
@@ -248,6 +250,36 @@ class TestMessages:
                 values.optional(1, "x" * 9000)
 
 
+class Tree(msgspec.Struct, frozen=True):
+    children: list[Tree]
+
+
+@mpipc.interface(root=True)
+class Forest(ABC):
+    @abstractmethod
+    def count(self, tree: Tree) -> int: ...
+
+
+class RealForest(Forest):
+    def count(self, tree: Tree) -> int:
+        return 1 + sum(map(self.count, tree.children))
+
+
+class TestNesting:
+    def test_a_deep_value_fails(self, tmp_path: Path) -> None:
+        tree = Tree([Tree([Tree([])]), Tree([])])
+        address = f"unix:{tmp_path}/s"
+        with (
+            mpipc.serve(address, RealForest(), limits=mpipc.Limits(nesting=3)),
+            mpipc.connect(address, Forest) as forest,
+            mpipc.connect(address, Forest) as honest,
+        ):
+            assert forest.count(tree) == 4
+            with pytest.raises(mpipc.RemoteError, match="structs are nested too deeply"):
+                forest.count(Tree([tree]))
+            assert forest.count(tree) == honest.count(tree) == 4
+
+
 class TestCalls:
     def test_too_many_at_once_fail(self, serve: Serve) -> None:
         server = serve(limits=mpipc.Limits(calls=5))
@@ -284,3 +316,20 @@ class TestCalls:
             with pytest.raises(mpipc.RemoteError, match="holds 20 objects, as many as it may"):
                 objects.make_many(30)
             assert len(objects.make_many(5)) == 5
+
+
+class TestObjects:
+    def test_a_client_reaches_only_what_it_was_given(self, serve: Serve) -> None:
+        """Numbers of objects count for one connection. Others name nothing."""
+        server = serve()
+        with mpipc.connect(server.address, Root) as rich:
+            things = rich.objects().make_many(20)
+            poor = BadClient(path(server))
+            poor.bootstrap()
+            for number in range(1, 200):
+                poor.send(call(number, number))
+                answer = poor.returned()
+                assert answer["answerId"] == number
+                assert answer["exception"]["reason"] == "the object was released"
+            poor.close()
+            assert things[0].get_name() == "0"
