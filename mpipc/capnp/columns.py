@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate
 from mmap import mmap
-from struct import Struct
+from struct import Struct, pack
 from typing import Any, AnyStr, TypeVar
 
 from mpipc.capnp.message import POINTERS, Message
@@ -185,12 +185,16 @@ class ReadRows:
 
 def read_texts(message: Message, at: int, lo: int, hi: int) -> list[str]:
     """Read a List(Text)."""
+    if hi >> 3 < FEW:
+        return [message.text(*pointer) for pointer in message.pointers(at, lo, hi)]
     at, count = message.elements(at, lo, hi, POINTERS)
     return ReadRows(message, at, count, 0, 1).texts(0)
 
 
 def read_datas(message: Message, at: int, lo: int, hi: int) -> list[bytes]:
     """Read a List(Data)."""
+    if hi >> 3 < FEW:
+        return [message.data(*pointer) for pointer in message.pointers(at, lo, hi)]
     at, count = message.elements(at, lo, hi, POINTERS)
     return ReadRows(message, at, count, 0, 1).datas(0)
 
@@ -316,7 +320,7 @@ def write_pointers(
         raise TypeError(f"expected a list, got {type(values).__name__}")
     base, part, pointer = w.pointers(at, len(values))
     words = [write(w, base + index, value) for index, value in enumerate(values)]
-    w.parts[part] = Struct(f"<{len(words)}Q").pack(*words)
+    w.parts[part] = pack(f"<{len(words)}Q", *words)
     return pointer
 
 

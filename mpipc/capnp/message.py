@@ -11,8 +11,9 @@ cannot make a reader do much more work than its size justifies (`budget`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from mmap import mmap
-from struct import Struct
+from struct import Struct, unpack_from
 from typing import Any, NoReturn
 
 import msgspec
@@ -25,6 +26,7 @@ TWO_WORDS = Struct("<iIiI")
 # Element sizes of lists (encoding specification, "Lists").
 VOID, BIT, BYTE, TWO_BYTES, FOUR_BYTES, EIGHT_BYTES, POINTERS, COMPOSITE = range(8)
 _BITS = (0, 1, 8, 16, 32, 64, 64)
+_BOOLS = [tuple(octet >> bit & 1 == 1 for bit in range(8)) for octet in range(256)]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -161,6 +163,21 @@ class Message(msgspec.Struct):
         """
         if not lo and not hi:
             return self.start, 0
+        count = hi >> 3
+        size = (count * _BITS[element] + 7) >> 3
+        content = at + 6 + lo + lo
+        if (
+            hi & 7 == element
+            and lo & 3 == 1
+            and self.start <= content
+            and content + size <= self.end
+            and size
+            and not self.segments
+        ):
+            self.budget -= (size + 7) >> 3
+            if self.budget < 0:
+                self.claim(0)
+            return content, count
         content, hi = self._list(at, lo, hi)
         if hi & 7 != element:
             self.broken("a list has another element size than its schema says")
@@ -193,7 +210,8 @@ class Message(msgspec.Struct):
     def array(self, at: int, lo: int, hi: int, code: str, element: int) -> tuple[Any, ...]:
         """A list of numbers, unpacked in one operation; `code` is their `struct` format."""
         content, count = self.elements(at, lo, hi, element)
-        return Struct(f"<{count}{code}").unpack_from(self.buf, content)
+        # This function remembers the formats that it was called with last.
+        return unpack_from(f"<{count}{code}", self.buf, content)
 
     def view(self, at: int, lo: int, hi: int) -> memoryview:
         """Follow a Data pointer to a part of this message, which the view keeps."""
@@ -211,18 +229,15 @@ class Message(msgspec.Struct):
     def bools(self, at: int, lo: int, hi: int) -> list[bool]:
         """A list of Bool."""
         content, count = self.elements(at, lo, hi, BIT)
-        if not count:
-            return []
-        bits = int.from_bytes(self.buf[content : content + ((count + 7) >> 3)], "little")
-        digits = f"{bits & (1 << count) - 1:0{count}b}"
-        return [digit == "1" for digit in reversed(digits)]
+        octets = self.buf[content : content + ((count + 7) >> 3)]
+        return [*chain.from_iterable(map(_BOOLS.__getitem__, octets))][:count]
 
     def pointers(self, at: int, lo: int, hi: int) -> Iterable[tuple[int, int, int]]:
         """A list of pointers, each as the (at, lo, hi) that the other methods take."""
         content, count = self.elements(at, lo, hi, POINTERS)
-        halves = Struct("<" + "iI" * count).unpack_from(self.buf, content)
-        places = range(content, content + count * 8, 8)
-        return zip(places, halves[::2], halves[1::2], strict=True)
+        end = content + count * 8
+        halves = POINTER.iter_unpack(self.buf[content:end])
+        return [(at, lo, hi) for at, (lo, hi) in zip(range(content, end, 8), halves, strict=True)]
 
     def cap(self, lo: int, hi: int) -> Any:
         """The capability that a pointer names, None for a null pointer."""

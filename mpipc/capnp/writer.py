@@ -15,7 +15,7 @@ behind any header.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from struct import Struct, pack
+from struct import pack
 from typing import Any
 
 # A pointer to a struct of no size must not be null: the specification says offset -1.
@@ -31,7 +31,7 @@ _KINDS = {
     **dict.fromkeys("BHILQN", "unsigned"),
     **dict.fromkeys("fd", "real"),
 }  # by `struct` format, which C compilers and numpy choose differently for one size
-_DIGIT = {False: "0", True: "1"}
+_DIGITS = b"01".ljust(256, b"?")  # by the value of a bool; what is none is no digit
 
 
 class Writer:
@@ -94,12 +94,12 @@ class Writer:
         """Append a list of numbers, packed in one operation; or as it is, if it is a buffer of such
         numbers."""
         if type(values) is list or type(values) is tuple:
-            content = Struct(f"<{len(values)}{code}").pack(*values)
+            content = pack(f"<{len(values)}{code}", *values)
         else:
             try:
                 content = elements_of(values, code)
             except TypeError:
-                content = Struct(f"<{len(values)}{code}").pack(*values)
+                content = pack(f"<{len(values)}{code}", *values)
         return self._numbers(at, len(values), element, content)
 
     def buffer(self, at: int, value: Any) -> int:
@@ -120,8 +120,8 @@ class Writer:
     def bools(self, at: int, values: Collection[bool]) -> int:
         """Append a list of Bool."""
         count = len(values)
-        digits = "".join(map(_DIGIT.__getitem__, values))[::-1]
-        content = int(digits or "0", 2).to_bytes((count + 7) >> 3, "little")
+        digits = bytes([*values]).translate(_DIGITS)[::-1]
+        content = int(digits or b"0", 2).to_bytes((count + 7) >> 3, "little")
         pointer = self.elements(at, count, 1, len(content))
         self.parts.append(content)
         self.parts.append(DATA_PAD[len(content) & 7])
