@@ -188,11 +188,26 @@ class CheckedType:
     constraints: Constraints
 
 
+@dataclass(frozen=True, slots=True)
+class OptionalType:
+    """T | None inside of a list, a tuple or a dict. A parameter, a result or a field is a `Field`
+    that is optional instead."""
+
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """tuple[A, B] <-> a struct that is made up for it, with the fields item0, item1, ..."""
+
+    items: tuple[Type, ...]
+    key: TypeName
+
+
 Type: TypeAlias = (
     VoidType | Primitive | TextType | DataType | ViewType | ListType | MapType | StructType
     | ParameterType | UnionType | InterfaceType | EnumType | TimedeltaType | HookedType
-    | LiteralType
-    | CheckedType
+    | LiteralType | CheckedType | OptionalType | TupleType
 )  # fmt: skip
 
 
@@ -287,8 +302,10 @@ class Field:
 
 
 StructKind: TypeAlias = Literal[
-    "msgspec", "dataclass", "attrs", "namedtuple", "typeddict", "entry", "union"
+    "msgspec", "dataclass", "attrs", "namedtuple", "typeddict", "entry", "tuple", "union"
 ]
+MADE_UP = ("entry", "tuple")
+"""The kinds of structs that no class stands for: the entries of a dict, and a tuple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,10 +349,12 @@ def _has_parameter(field: Field) -> bool:
         match inside.pop():
             case ParameterType():
                 return True
-            case ListType(element):
+            case ListType(element) | OptionalType(element):
                 inside.append(element)
             case MapType(key, value):
                 inside += [key, value]
+            case TupleType(items):
+                inside += items
     return False
 
 

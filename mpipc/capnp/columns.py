@@ -324,6 +324,17 @@ def write_pointers(
     return pointer
 
 
+def optional(write: Callable[[Writer, int, T], int]) -> Callable[[Writer, int, T | None], int]:
+    """Appends nothing for None, whose pointer is null."""
+    return lambda w, at, value: 0 if value is None else write(w, at, value)
+
+
+def check_tuple(value: object, size: int) -> None:
+    """Raise TypeError unless a value is a tuple of this size."""
+    if not isinstance(value, tuple) or len(value) != size:
+        raise TypeError(f"expected a tuple of {size}")
+
+
 def write_texts(w: Writer, at: int, values: Collection[str]) -> int:
     """Append a List(Text)."""
     if len(values) < FEW or isinstance(values, str | bytes):

@@ -7,6 +7,7 @@ to blame is found out here, afterwards, with a description of each value's type:
     "Callable"                          anything callable
     Color, timedelta, Block, Chain      a class
     [T], {K: V}                         a list of T, a dict
+    Items(T, U)                         a tuple of a T and a U
     (T, None)                           a T or None
     (T, ...)                            a T, in a TypedDict that may lack it
     Checked(check, T)                   a T that `check` does not refuse
@@ -47,6 +48,13 @@ class Hooked(NamedTuple):
     cls: type
     build: Callable[[Any], object]
     wire: Description
+
+
+class Items(tuple[Description, ...]):
+    """Describes a tuple of fixed length by its items."""
+
+    def __new__(cls, *items: Description) -> Items:
+        return super().__new__(cls, items)
 
 
 class Instance:
@@ -103,6 +111,8 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
     """What is wrong with a value, as far as that can be told, and where in it."""
     if isinstance(type, Hooked):
         yield from _wrong_hooked(type, value, path)
+    elif isinstance(type, Items):
+        yield from _wrong_items(type, value, path)
     elif isinstance(type, Checked):
         yield from _wrong_checked(type, value, path)
     elif isinstance(type, tuple):
@@ -170,6 +180,14 @@ def _wrong_list(element: Description, value: object, path: str) -> Iterator[str]
         return
     for index, each in enumerate(value):
         yield from _wrong(element, each, f"{path}[{index}]")
+
+
+def _wrong_items(items: Items, value: object, path: str) -> Iterator[str]:
+    if not isinstance(value, tuple) or len(value) != len(items):
+        yield f"{path}: {_expected(f'a tuple of {len(items)}', value)}"
+        return
+    for index, (type, each) in enumerate(zip(items, value, strict=True)):
+        yield from _wrong(type, each, f"{path}[{index}]")
 
 
 def _wrong_dict(types: Mapping[Any, Description], value: object, path: str) -> Iterator[str]:

@@ -38,9 +38,13 @@ from mpipc.model import (
     MapType,
     Model,
     Module,
+    OptionalType,
+    Primitive,
     Reserved,
     Struct,
+    StructKind,
     StructType,
+    TupleType,
     Type,
     TypeName,
     carried,
@@ -57,7 +61,7 @@ class Draft:
     name: str
     structs: dict[type, Struct | None] = field(default_factory=dict)
     interfaces: dict[type, Interface | None] = field(default_factory=dict)
-    entries: dict[str, tuple[MapType, Struct]] = field(default_factory=dict)
+    entries: dict[str, tuple[Type, Struct]] = field(default_factory=dict)
     callbacks: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
     unions: dict[str, tuple[object, Struct | None]] = field(default_factory=dict)
     enums: dict[TypeName, Enumeration] = field(default_factory=dict)
@@ -181,19 +185,25 @@ class Session:
 
     def use_map(self, type: MapType) -> None:
         """Declare the struct of a dict's entries, once for each dict type and module."""
-        name = type.entry.name
-        entries = self._draft(type.entry.module).entries
-        if name not in entries:
-            slots = [
-                Member("key", type.key, field="key"),
-                Member("value", type.value, field="value"),
-            ]
-            found, fields, _ = record(name, slots, self.locked(type.entry.module, name))
-            entry = Struct(type.entry, name, "entry", found, tuple(fields))
-            entries[name] = (type, entry)
-        elif entries[name][0] != type:
+        members = [_item("key", type.key), _item("value", type.value)]
+        self._make_up(type.entry, "entry", members, type)
+
+    def use_tuple(self, type: TupleType) -> None:
+        """Declare the struct of a tuple, once for each tuple type and module."""
+        members = [_item(f"item{index}", each) for index, each in enumerate(type.items)]
+        self._make_up(type.key, "tuple", members, type)
+
+    def _make_up(
+        self, key: TypeName, kind: StructKind, members: Sequence[Member], type: Type
+    ) -> None:
+        made_up = self._draft(key.module).entries
+        name = key.name
+        if name not in made_up:
+            found, fields, _ = record(name, members, self.locked(key.module, name))
+            made_up[name] = (type, Struct(key, name, kind, found, tuple(fields)))
+        elif made_up[name][0] != type:
             raise Mistake(
-                f"two dict types have entries that would both be called {name}",
+                f"two structs that are made up for dicts or tuples would both be called {name}",
                 '@mpipc.struct(name="...") for one of the types in them',
             )
 
@@ -325,8 +335,10 @@ class Session:
         inside, depth = [field.type for field in instance.fields], 0
         while inside:
             match inside.pop():
-                case ListType(element):
+                case ListType(element) | OptionalType(element):
                     inside.append(element)
+                case TupleType(items):
+                    inside += items
                 case MapType(key, value):
                     inside += [key, value]
                 case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
@@ -356,7 +368,9 @@ class Session:
             needed = [first]
             while needed:
                 field = needed.pop()
-                if not isinstance(type := carried(field.type), StructType) or field.optional:
+                if field.optional:
+                    continue
+                if not isinstance(type := carried(field.type), StructType | TupleType):
                     continue
                 if type.key == struct.key:
                     with self.reporting(Place(struct.key.module, struct.key.name, first.name)):
@@ -368,6 +382,13 @@ class Session:
                 if type.key not in seen:
                     seen.add(type.key)
                     needed.extend(model.struct(type.key).fields)
+
+
+def _item(name: str, type: Type) -> Member:
+    if not isinstance(type, OptionalType):
+        return Member(name, type, field=name)
+    flag = None if is_pointer(type.type) else Primitive("Bool")
+    return Member(name, type.type, field=name, optional=True, flag=flag)
 
 
 def _import(name: str) -> None:

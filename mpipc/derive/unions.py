@@ -26,6 +26,7 @@ from mpipc.model import (
     Struct,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     TypeName,
     VoidType,
@@ -85,6 +86,8 @@ def _class_of(of: Type, base: object) -> object:
             return _class_of(wire, type(get_args(base)[0]))
         case MapType():
             return dict
+        case TupleType():
+            return "tuple"
         case ListType(_, container):
             return container
         case Primitive() | TextType() | DataType() | InterfaceType():

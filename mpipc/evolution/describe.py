@@ -14,6 +14,7 @@ import msgspec
 
 from mpipc.derive.lock import former_name
 from mpipc.model import (
+    MADE_UP,
     CheckedType,
     DataType,
     EnumType,
@@ -26,6 +27,7 @@ from mpipc.model import (
     MapType,
     Method,
     Module,
+    OptionalType,
     ParameterType,
     Primitive,
     Reserved,
@@ -33,6 +35,7 @@ from mpipc.model import (
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     UnionType,
     ViewType,
@@ -98,13 +101,13 @@ class DescribedModule(msgspec.Struct, frozen=True):
 
 
 def describe(module: Module) -> DescribedModule:
-    """What an interface module declares; structs that are only the entries of dicts are left out,
-    for their dicts are described by the types in them."""
+    """What an interface module declares; structs that are made up for dicts and tuples are left
+    out, for these are described by the types in them."""
     return DescribedModule(
         module.name,
         f"{module.id:#x}",
         tuple(_interface(each) for each in module.interfaces),
-        tuple(_struct(each) for each in module.structs if each.kind != "entry"),
+        tuple(_struct(each) for each in module.structs if each.kind not in MADE_UP),
     )
 
 
@@ -180,6 +183,10 @@ def type_name(type: Type) -> str:
             return f"{container}[{type_name(element)}]"
         case MapType(key, value):
             return f"dict[{type_name(key)}, {type_name(value)}]"
+        case OptionalType(inner):
+            return f"{type_name(inner)} | None"
+        case TupleType(items):
+            return f"tuple[{', '.join(map(type_name, items))}]"
         case HookedType(name=name):
             return name
         case LiteralType(values=values, cls=cls):

@@ -13,6 +13,7 @@ from mpipc.derive.mistakes import Place, locate
 from mpipc.evolution.changes import Spot
 from mpipc.evolution.zeros import zeroless
 from mpipc.model import (
+    MADE_UP,
     Field,
     Interface,
     InterfaceType,
@@ -147,7 +148,7 @@ class _PythonIndex:
         )
 
     def _struct(self, struct: Struct) -> Iterator[tuple[str, Found]]:
-        made_up = struct.kind in ("entry", "union")
+        made_up = struct.kind in (*MADE_UP, "union")
         place = self._place(struct.key, made_up=made_up)
         yield struct.name, _found(struct.key.name, place)
         for field in struct.fields:

@@ -25,10 +25,12 @@ from mpipc.model import (
     LiteralType,
     MapType,
     Model,
+    OptionalType,
     Primitive,
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     TypeName,
     UnionType,
@@ -101,7 +103,7 @@ class Conversions:
                 return f"_w.buffer({at}, {value})"
             case ViewType(Primitive(name)):
                 return f"_w.elements_buffer({at}, {value}, {_format(name)})"
-            case StructType(key) | UnionType(key):
+            case StructType(key) | UnionType(key) | TupleType(key=key):
                 return f"{scope.generated(key, '_write_{}')}(_w, {at}, {value})"
             case InterfaceType(key):
                 server = scope.generated(key, "{}Server")
@@ -127,7 +129,7 @@ class Conversions:
                 return f"_m.view({pointer})"
             case ViewType(Primitive(name)):
                 return f"_m.array_view({pointer}, {_format(name)})"
-            case StructType(key) | UnionType(key):
+            case StructType(key) | UnionType(key) | TupleType(key=key):
                 return f"{scope.generated(key, '_read_{}')}(_m, {pointer})"
             case InterfaceType(key):
                 client = scope.generated(key, "{}Client")
@@ -183,16 +185,19 @@ class Conversions:
                 return f"{scope.runtime('write_texts')}(_w, {at}, {value})"
             case DataType():
                 return f"{scope.runtime('write_datas')}(_w, {at}, {value})"
-            case StructType(key) | UnionType(key):
+            case StructType(key) | UnionType(key) | TupleType(key=key):
                 self.lists[key] = None
                 return f"{scope.local(key, '_write_list_{}')}(_w, {at}, {value})"
             case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
                 each = f"{scope.runtime('build_each')}({self._builder(element)}, {value})"
                 return self._to_list(wire, at, each)
-        write = self.to_pointer(element, "_at", "_v")
+        inner = element.type if isinstance(element, OptionalType) else element
+        write = self.to_pointer(inner, "_at", "_v")
         function, _, arguments = write.partition("(")
         if arguments != "_w, _at, _v)":
             function = f"lambda _w, _at, _v: {write}"
+        if isinstance(element, OptionalType):
+            function = f"{scope.runtime('optional')}({function})"
         return f"{scope.runtime('write_pointers')}(_w, {at}, {value}, {function})"
 
     def _to_array(self, name: str, at: str, value: str) -> str:
@@ -216,7 +221,7 @@ class Conversions:
                 items = f"{scope.runtime('read_texts')}(_m, {pointer})"
             case DataType():
                 items = f"{scope.runtime('read_datas')}(_m, {pointer})"
-            case StructType(key) | UnionType(key):
+            case StructType(key) | UnionType(key) | TupleType(key=key):
                 self.lists[key] = None
                 items = f"{scope.local(key, '_read_list_{}')}(_m, {pointer})"
             case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
@@ -224,6 +229,14 @@ class Conversions:
                 values = self._from_list(wire, "", pointer, place)
                 each = scope.runtime("read_each_hooked")
                 items = f"{each}({self._reader(element)}, {values}, {quoted(place)})"
+            case OptionalType(inner):
+                value = self.from_pointer(inner, "_at", "_lo", "_hi", place)
+                return _collected(
+                    f"{value} if _lo or _hi else None",
+                    f"for _at, _lo, _hi in _m.pointers({pointer})",
+                    container,
+                    scope,
+                )
             case _:
                 value = self.from_pointer(element, "_at", "_lo", "_hi", place)
                 return _collected(
@@ -269,6 +282,11 @@ class Conversions:
                 return self._object(key)
             case CheckedType(wire):
                 return self.annotation(wire, taken=taken)
+            case OptionalType(some):
+                return f"{self.annotation(some, taken=taken)} | None"
+            case TupleType(items):
+                each = [self.annotation(item, taken=taken) for item in items]
+                return f"{scope.builtin('tuple')}[{', '.join(each)}]"
             case LiteralType():
                 return self.checks.literal(type)
             case HookedType(key, arguments):
@@ -341,6 +359,11 @@ class Conversions:
                 return '"View"'
             case ViewType(Primitive(name)):
                 return f'"View of {name}"'
+            case OptionalType(inner):
+                return f"({self.described(inner)}, None)"
+            case TupleType(items):
+                inside = ", ".join(map(self.described, items))
+                return f"{self._scope.runtime('Items')}({inside})"
             case ListType(element):
                 return f"[{self.described(element)}]"
             case MapType(key, value):

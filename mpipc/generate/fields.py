@@ -59,6 +59,8 @@ def taken_from(struct: Struct, variable: str) -> dict[str, str]:
     """The expression for each field's value, in an object that a variable stands for."""
     if struct.kind == "typeddict":
         return {field.name: f'{variable}["{field.name}"]' for field in struct.fields}
+    if struct.kind == "tuple":
+        return {field.name: f"{variable}[{index}]" for index, field in enumerate(struct.fields)}
     return {field.name: f"{variable}.{field.name}" for field in struct.fields}
 
 

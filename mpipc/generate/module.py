@@ -25,8 +25,10 @@ from mpipc.model import (
     Model,
     Module,
     ModuleLayout,
+    OptionalType,
     Struct,
     StructType,
+    TupleType,
     Type,
     TypeName,
     UnionType,
@@ -182,9 +184,9 @@ def _contained(struct: Struct) -> Iterator[TypeName]:
 
 def _structs_in(type: Type) -> Iterator[TypeName]:
     match type:
-        case StructType(key) | UnionType(key) | MapType(entry=key):
+        case StructType(key) | UnionType(key) | MapType(entry=key) | TupleType(key=key):
             yield key
-        case ListType(element):
+        case ListType(element) | OptionalType(element):
             yield from _structs_in(element)
         case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
             yield from _structs_in(wire)

@@ -30,7 +30,16 @@ from mpipc.generate.fields import (
 from mpipc.generate.names import identifier
 from mpipc.generate.records import Number, RecordFormat, slot_is_pointer
 from mpipc.generate.scope import Scope
-from mpipc.model import DataType, Field, RecordLayout, Struct, StructType, TextType, VoidType
+from mpipc.model import (
+    MADE_UP,
+    DataType,
+    Field,
+    RecordLayout,
+    Struct,
+    StructType,
+    TextType,
+    VoidType,
+)
 
 
 def struct_lines(
@@ -40,7 +49,7 @@ def struct_lines(
     name = identifier(struct.key)
     record = RecordFormat(struct.record, layout, scope)
     lines = [*format_lines(name, record, scope)]
-    if struct.kind != "entry":
+    if struct.kind not in MADE_UP:
         described = [f"{field.name}={blamed(field, convert)}" for field in struct.fields]
         arguments = ", ".join([scope.declared(struct.cls), *described])
         if struct.generic is None:
@@ -64,6 +73,8 @@ def _writing(
     slots = packed(struct.fields, values, record, "_at", convert)
     taken = f"_w: {writer}, _at: int, _v: {structure}"
     yield f"def _fixed_{name}({taken}) -> {scope.builtin('bytes')}:"
+    if struct.kind == "tuple":
+        yield f"    {scope.runtime('check_tuple')}(_v, {len(struct.fields)})"
     if record.words:
         yield f"    return _out_{name}.pack({', '.join(record.arguments(slots))})"
     else:
@@ -88,7 +99,10 @@ def _reading(
     if struct.kind == "entry":
         yield from returned(", ".join(values), recursive=recursive)
     else:
-        made = f"{scope.declared(struct.cls)}({passed(*_always(struct, values))})"
+        if struct.kind == "tuple":
+            made = f"({', '.join(values)}{',' if len(values) == 1 else ''})"
+        else:
+            made = f"{scope.declared(struct.cls)}({passed(*_always(struct, values))})"
         yield from returned(made, recursive=recursive, then=_present(struct, record, values))
         yield from ("", "")
         yield f"def _read_{name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {structure}:"
@@ -97,9 +111,12 @@ def _reading(
 
 def _class(struct: Struct, scope: Scope, convert: Conversions, *, taken: bool) -> str:
     """What a struct is in Python; an entry is a tuple."""
-    if struct.kind != "entry":
+    if struct.kind not in MADE_UP:
         return convert.annotation(StructType(struct.key), taken=taken)
-    pair = [convert.annotation(field.type, taken=taken) for field in struct.fields]
+    pair = [
+        convert.annotation(f.type, taken=taken) + (" | None" if f.optional else "")
+        for f in struct.fields
+    ]
     return f"{scope.builtin('tuple')}[{', '.join(pair)}]"
 
 
@@ -172,10 +189,10 @@ class _Columns:
         scope, record = self._scope, self._record
         writer, rows = scope.runtime("Writer"), scope.runtime("WriteRows")
         if self._entry:
-            pair = [self._convert.annotation(f.type, taken=True) for f in self._struct.fields]
-            kind = f"{scope.standard('collections.abc.Mapping')}[{', '.join(pair)}]"
+            pair = _class(self._struct, scope, self._convert, taken=True).partition("[")[2]
+            kind = f"{scope.standard('collections.abc.Mapping')}[{pair}"
         else:
-            item = self._convert.annotation(StructType(self._struct.key), taken=True)
+            item = _class(self._struct, scope, self._convert, taken=True)
             kind = f"{scope.standard('collections.abc.Collection')}[{item}]"
         name = self._name("write")
         sizes = f"{record.data_words}, {record.pointer_count}"
@@ -186,6 +203,9 @@ class _Columns:
         yield f"    if {length} < {scope.runtime('FEW')}:"
         yield f"        return {scope.runtime('write_few')}(_w, _at, {items}, {fixed}, {sizes})"
         yield f"    _rows = {rows}(_w, {length}, {sizes}, *_w.structs(_at, {length}, {sizes}))"
+        if self._struct.kind == "tuple":
+            yield "    for _v in _values:"
+            yield f"        {scope.runtime('check_tuple')}(_v, {len(self._struct.fields)})"
         for number in record.numbers:
             yield f"    _rows.numbers({self._place(number)}, {self._number_column(number)})"
         for index, slot in sorted(record.pointers.items()):
@@ -241,15 +261,14 @@ class _Columns:
         load = scope.generated(self._struct.key, "_load_{}")
         few = f"_rows.each({load})"
         if self._entry:
-            pair = [convert.annotation(field.type, taken=False) for field in self._struct.fields]
-            kind = f"{scope.builtin('dict')}[{', '.join(pair)}]"
+            pair = _class(self._struct, scope, convert, taken=False).partition("[")[2]
+            kind = f"{scope.builtin('dict')}[{pair}"
             few = f"{scope.builtin('dict')}({few})"
             many = f"{scope.builtin('dict')}({scope.builtin('zip')}({columns}, strict=True))"
         else:
-            item = scope.declared(self._struct.cls)
-            made = convert.annotation(StructType(self._struct.key), taken=False)
+            made = _class(self._struct, scope, convert, taken=False)
             kind = f"{scope.builtin('list')}[{made}]"
-            many = self._many(item, columns)
+            many = self._many(columns)
         name = self._name("read")
         yield f"def {name}(_m: {message}, _at: int, _lo: int, _hi: int) -> {kind}:"
         yield f"    _rows = {rows}(_m, *_m.structs(_at, _lo, _hi))"
@@ -260,9 +279,13 @@ class _Columns:
         else:
             yield f"    return {few}"
 
-    def _many(self, item: str, columns: str) -> str:
+    def _many(self, columns: str) -> str:
         """The expression for the list, made of its columns."""
         scope, fields = self._scope, self._struct.fields
+        if self._struct.kind == "tuple":
+            rows = f"{scope.builtin('zip')}({columns}, strict=True)"
+            return f"{scope.builtin('list')}({rows})"
+        item = scope.declared(self._struct.cls)
         if not any(field.keyword for field in fields):
             return f"{scope.builtin('list')}({scope.builtin('map')}({item}, {columns}))"
         names = [f"v_{field.slot.name}" for field in fields]

@@ -29,6 +29,7 @@ from mpipc.model import (
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     UnionType,
     ViewType,
@@ -150,6 +151,8 @@ class _Union:
                 return scope.standard("datetime.timedelta")
             case ViewType():
                 return scope.builtin("memoryview")
+            case TupleType():
+                return scope.builtin("tuple")
             case ListType(_, container):
                 return scope.builtin(container)
             case MapType():

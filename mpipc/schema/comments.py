@@ -12,6 +12,8 @@ from mpipc.model import (
     ListType,
     LiteralType,
     MapType,
+    OptionalType,
+    TupleType,
     Type,
 )
 
@@ -32,6 +34,11 @@ def _constraints(type: Type) -> Iterator[str]:
             yield " or ".join(str(value) if cls else repr(value) for value in values)
         case HookedType(wire=wire):
             yield from _constraints(wire)
+        case OptionalType(inner):
+            yield from _constraints(inner)
+        case TupleType(items):
+            for index, item in enumerate(items):
+                yield from (f"item {index} {found}" for found in _constraints(item))
         case ListType(element):
             yield from (f"each {found}" for found in _constraints(element))
         case MapType(key, value):

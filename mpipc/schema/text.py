@@ -22,6 +22,7 @@ from mpipc.model import (
     Method,
     Model,
     Module,
+    OptionalType,
     ParameterType,
     Primitive,
     Record,
@@ -33,6 +34,7 @@ from mpipc.model import (
     TextType,
     ThreadMap,
     TimedeltaType,
+    TupleType,
     TypeName,
     UnionType,
     ViewType,
@@ -197,7 +199,9 @@ class _Writer:
                 return f"List({self._type(element)})"
             case MapType(_, _, entry):
                 return f"List({self._named(entry)})"
-            case StructType(key) | UnionType(key) | InterfaceType(key):
+            case OptionalType(inner):
+                return self._type(inner)
+            case StructType(key) | UnionType(key) | InterfaceType(key) | TupleType(key=key):
                 return self._named(key)
             case ParameterType(name):
                 return name

@@ -20,9 +20,11 @@ from mpipc.model import (
     MapType,
     Model,
     Primitive,
+    Struct,
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     TypeName,
     ViewType,
@@ -38,6 +40,11 @@ def python_class(key: TypeName) -> Any:
     return found
 
 
+def class_of(struct: Struct) -> Any:
+    """The class of a struct's objects."""
+    return tuple if struct.kind == "tuple" else python_class(struct.cls)
+
+
 def built(cls: Any, fields: Iterable[Field], values: Iterable[Any]) -> Any:
     """An object whose fields have these values. A field that may be missing is, where its value is
     None."""
@@ -47,11 +54,13 @@ def built(cls: Any, fields: Iterable[Field], values: Iterable[Any]) -> Any:
             positional.append(value)
         elif not field.missing or value is not None:
             named[field.keyword] = value
-    return cls(*positional, **named)
+    return tuple(positional) if cls is tuple else cls(*positional, **named)
 
 
 def value_of(field: Field, built: Any) -> Any:
     """The value of a field; None for one that is missing."""
+    if type(built) is tuple:
+        return built[int(field.name.removeprefix("item"))]
     return built.get(field.name) if isinstance(built, dict) else getattr(built, field.name)
 
 
@@ -84,6 +93,8 @@ def _classes_of(model: Model, type: Type) -> tuple[Any, ...]:
             return (memoryview,)
         case ListType(_, container):
             return ({"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[container],)
+        case TupleType():
+            return (tuple,)
         case MapType():
             return (dict,)
         case LiteralType(wire=wire) | CheckedType(wire=wire):

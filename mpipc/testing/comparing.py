@@ -18,8 +18,10 @@ from mpipc.model import (
     LiteralType,
     MapType,
     Model,
+    OptionalType,
     Primitive,
     StructType,
+    TupleType,
     Type,
     UnionType,
     ViewType,
@@ -51,11 +53,13 @@ def nothing(interface: Interface, value: Any) -> Any:
 
 
 class Comparing:
-    """Compares values of one model's types."""
+    """Compares values of one model's types. `null_is_empty`: None in a list may be something empty,
+    for those who cannot tell."""
 
-    def __init__(self, model: Model, known: Known = itself) -> None:
+    def __init__(self, model: Model, known: Known = itself, *, null_is_empty: bool = False) -> None:
         self._model = model
         self._known = known
+        self._null_is_empty = null_is_empty
 
     def same(self, fields: Iterable[Field], one: Iterable[Any], other: Iterable[Any]) -> bool:
         """Whether the values of some fields are equal."""
@@ -88,7 +92,10 @@ class Comparing:
                 return frozenset(
                     (self.plain(key, k), self.plain(each, v)) for k, v in value.items()
                 )
-            case StructType(key):
+            case OptionalType(some):
+                found = None if value is None else self.plain(some, value)
+                return None if self._null_is_empty and _is_empty(found) else found
+            case StructType(key) | TupleType(key=key):
                 fields = self._model.struct(key).fields
                 return self._fields(fields, (value_of(field, value) for field in fields))
             case LiteralType(wire=wire) | CheckedType(wire=wire):
@@ -101,3 +108,10 @@ class Comparing:
             case InterfaceType(key) if value is not None:
                 return self._known(self._model.interface(key), value)
         return value
+
+
+def _is_empty(found: Any) -> bool:
+    """Whether what is compared is that of an empty text, some empty bytes, list or dict."""
+    return found in ("", b"", frozenset()) or (
+        (isinstance(found, tuple) and len(found) == 2 and _is_empty(found[1])) or found == ()
+    )

@@ -113,7 +113,7 @@ class _Example:
         self._compare_outcome(comparing, returned, "the caller gets")
 
     def _pycapnp_reads(self) -> None:
-        comparing = Comparing(self._model, is_there)
+        comparing = Comparing(self._model, is_there, null_is_empty=True)
         schema = self._referee.params(self._interface, self._method)
         read = self._referee.read(schema, self._method.parameters, self._loop.params)
         self._compare_arguments(comparing, read, "pycapnp reads the parameters")

@@ -20,16 +20,18 @@ from mpipc.model import (
     LiteralType,
     MapType,
     Model,
+    OptionalType,
     Primitive,
     StructType,
     TimedeltaType,
+    TupleType,
     Type,
     UnionType,
     ViewType,
     is_pointer,
 )
 from mpipc.schema import Schemas
-from mpipc.testing.building import alternative_of, built, python_class, value_of
+from mpipc.testing.building import alternative_of, built, class_of, python_class, value_of
 from mpipc.testing.strategies import CONTAINERS, view_of
 
 _FOREVER = 1.7976931348623157e308
@@ -78,7 +80,7 @@ class Referee(Schemas):
     def _set(self, builder: Any, name: Any, type: Type, value: Any) -> None:
         """Set a field of a struct by its name, or an element of a list by its index."""
         match type:
-            case StructType(key):
+            case StructType(key) | TupleType(key=key):
                 inner = builder.init(name) if isinstance(name, str) else builder[name]
                 for field in self.model.struct(key).fields:
                     self._set_field(inner, field, value_of(field, value))
@@ -86,6 +88,9 @@ class Referee(Schemas):
                 inner = builder.init(name) if isinstance(name, str) else builder[name]
                 found = alternative_of(self.model, key, value)
                 self._set(inner, found.slot.name, found.type, value)
+            case OptionalType(some):
+                if value is not None:
+                    self._set(builder, name, some, value)
             case ListType(element):
                 self._fill(builder.init(name, len(value)), element, list(value))
             case MapType(_, _, entry):
@@ -143,14 +148,17 @@ class Referee(Schemas):
 
     def _get(self, type: Type, value: Any) -> Any:
         match type:
-            case StructType(key):
+            case StructType(key) | TupleType(key=key):
                 struct = self.model.struct(key)
                 values = (self._get_field(value, field) for field in struct.fields)
-                return built(python_class(struct.cls), struct.fields, values)
+                return built(class_of(struct), struct.fields, values)
             case UnionType(key):
                 fields = self.model.struct(key).fields
                 which = value.which()
                 return self._get_field(value, next(f for f in fields if f.slot.name == which))
+            case OptionalType(some):
+                # pycapnp does not tell null from empty in a list.
+                return self._get(some, value) if len(value) else None
             case ListType(InterfaceType(), container):
                 return CONTAINERS[container](_Somebody() for _ in range(len(value)))
             case ListType(element, container):

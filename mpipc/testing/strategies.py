@@ -30,10 +30,12 @@ from mpipc.model import (
     MapType,
     Method,
     Model,
+    OptionalType,
     Primitive,
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     TypeName,
     UnionType,
@@ -41,7 +43,7 @@ from mpipc.model import (
     VoidType,
 )
 from mpipc.schema import committed_lock
-from mpipc.testing.building import built, python_class
+from mpipc.testing.building import built, class_of, python_class
 from mpipc.testing.constraints import floats, fulfils, integers, lengths, texts
 from mpipc.testing.standard import STANDARD
 
@@ -127,6 +129,10 @@ class Strategies:
                 if not self._most:
                     return st.just({})
                 return st.dictionaries(self._hashable(key), self.of(value), max_size=self._most)
+            case TupleType(key=key):
+                return self._struct(key)
+            case OptionalType(inner):
+                return st.none() | self.of(inner)
             case HookedType():
                 return self._hooked(type)
             case LiteralType(values=values, cls=cls):
@@ -206,7 +212,7 @@ class Strategies:
     def _struct(self, key: TypeName) -> st.SearchStrategy[Any]:
         if key not in self._structs:
             struct = self._model.struct(key)
-            cls, fields = python_class(struct.cls), struct.fields
+            cls, fields = class_of(struct), struct.fields
             found = self._inside.fields(fields)
             self._structs[key] = found.map(lambda values: built(cls, fields, values))
         return self._structs[key]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -139,3 +140,26 @@ class Enums(ABC):
     def default(self, a: Annotated[Season, mpipc.Field(wire_default=1)]) -> None: ...
     @abstractmethod
     def mixed(self, a: Mixed) -> None: ...
+
+
+@mpipc.struct
+class Inner(NamedTuple):
+    x: int
+
+
+@mpipc.interface
+class Nothing(ABC):
+    """None where there is no room for it, in each method."""
+
+    @abstractmethod
+    def numbers(self, a: list[int | None]) -> None: ...
+    @abstractmethod
+    def structs(self, a: tuple[Inner | None, ...]) -> None: ...
+    @abstractmethod
+    def tuples(self, a: list[tuple[int] | None]) -> None: ...
+    @abstractmethod
+    def hooked_numbers(self, a: set[date | None]) -> None: ...
+    @abstractmethod
+    def keys(self, a: dict[str | None, int]) -> None: ...
+    @abstractmethod
+    def attributes(self, a: tuple[Annotated[int, mpipc.Field(name="b")], str]) -> None: ...

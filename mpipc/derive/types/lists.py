@@ -9,7 +9,17 @@ from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.registry import element_of
-from mpipc.model import ListType, ViewType
+from mpipc.model import (
+    ListType,
+    OptionalType,
+    StructType,
+    TupleType,
+    Type,
+    ViewType,
+    VoidType,
+    carried,
+    is_pointer,
+)
 
 _CONTAINERS: dict[object, Literal["list", "tuple", "set", "frozenset"]] = {
     list: "list",
@@ -26,17 +36,23 @@ def rule(annotation: Annotation, site: Site) -> ListType | None:
         return None
     container = _CONTAINERS[origin]
     args = annotation.args
-    if container == "tuple" and args:
-        element, *rest = args
-        if rest != [...]:
-            raise Mistake(
-                f"{shown(annotation.base)} has a fixed number of elements",
-                "tuple[T, ...] for any number; a NamedTuple, or mpipc.Results for several results",
-            )
-        args = (element,)
+    if container == "tuple" and args[1:] == (...,):
+        args = args[:1]
     if not args:
         raise Mistake(f"{shown(origin)} without the type of its elements", f"{shown(origin)}[...]")
     element = element_of(args[0], site)
     if container in ("set", "frozenset") and isinstance(element, ViewType):
         raise Mistake("what a buffer holds has no hash", "bytes, or a list of buffers")
+    if isinstance(element, OptionalType) and not _has_null(element.type):
+        raise Mistake(
+            f"None cannot be inside of {shown(annotation.base)}: only what is behind a pointer of"
+            " its own can be null",
+            "a tuple[T | None] or a struct with an optional field as the element",
+        )
     return ListType(element, container)
+
+
+def _has_null(type: Type) -> bool:
+    """Whether elements of a list of this type are pointers; structs are not."""
+    found = carried(type)
+    return is_pointer(found) and not isinstance(found, StructType | TupleType | VoidType)

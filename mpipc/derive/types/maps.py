@@ -14,7 +14,16 @@ from mpipc.derive.site import Site
 from mpipc.derive.types.registry import element_of
 from mpipc.derive.types.structs import field_types, kind_of, type_parameters
 from mpipc.derive.types.words import word
-from mpipc.model import InterfaceType, ListType, MapType, Type, TypeName, ViewType, carried
+from mpipc.model import (
+    InterfaceType,
+    ListType,
+    MapType,
+    OptionalType,
+    Type,
+    TypeName,
+    ViewType,
+    carried,
+)
 
 
 def rule(annotation: Annotation, site: Site) -> MapType | None:
@@ -24,10 +33,10 @@ def rule(annotation: Annotation, site: Site) -> MapType | None:
     if len(annotation.args) != 2:
         raise Mistake("dict without the types of its keys and values", "dict[K, V]")
     key, value = (element_of(arg, site) for arg in annotation.args)
-    if isinstance(carried(key), ViewType | ListType | MapType | InterfaceType):
+    if isinstance(carried(key), ViewType | ListType | MapType | InterfaceType | OptionalType):
         raise Mistake("a dict's key must be hashable and have a value", "another type of keys")
     picked = annotation.find(type)
-    if picked is not None:
+    if picked is not None and not isinstance(value, OptionalType):
         return MapType(key, value, _instance(picked, key, value, site))
     name = f"{word(key)}{word(value)}Entry"
     found = MapType(key, value, TypeName(site.module, name))

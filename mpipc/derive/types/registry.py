@@ -10,7 +10,7 @@ from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.constraints import constrained
-from mpipc.model import Type
+from mpipc.model import OptionalType, Type
 
 Rule = Callable[[Annotation, Site], Type | None]
 """Returns None for an annotation that is not its business, and raises Mistake for one that is
@@ -30,19 +30,15 @@ def type_of(annotation: Annotation, site: Site) -> Type:
 
 
 def element_of(annotation: object, site: Site) -> Type:
-    """The type of what is inside a list, a set or a dict. Raises Mistake."""
+    """The type of what is inside a list, a tuple or a dict. Raises Mistake."""
     found = site.unwrap(annotation)
-    if found.optional:
-        raise Mistake(
-            f"None cannot be inside a list, a set or a dict: {shown(annotation)}",
-            "a struct with an optional field as the element",
-        )
     if found.find(declare.Field) is not None:
         raise Mistake(
-            "Field(...) inside a list, a set or a dict: an element has no attributes",
+            "Field(...) inside a list, a tuple or a dict: an element has no attributes",
             "Annotated[..., Field(...)] around the whole type",
         )
-    return type_of(found, site)
+    type = type_of(found, site)
+    return OptionalType(type) if found.optional else type
 
 
 def _unsupported(base: object) -> Mistake:

@@ -14,7 +14,7 @@ from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.registry import element_of
-from mpipc.model import StructKind, StructType
+from mpipc.model import OptionalType, StructKind, StructType
 
 
 def kind_of(cls: type) -> StructKind | None:
@@ -53,6 +53,11 @@ def rule(annotation: Annotation, site: Site) -> StructType | None:
             raise Mistake(f"{cls.__name__} without type arguments", f"{cls.__name__}[...]")
         return StructType(site.session.use_struct(cls, site))
     arguments = tuple(element_of(each, site) for each in annotation.args)
+    if any(isinstance(each, OptionalType) for each in arguments):
+        raise Mistake(
+            f"{shown(annotation.base)}: None cannot stand for a type parameter",
+            "`| None` in the class",
+        )
     return StructType(site.session.use_instance(cls, arguments, site))
 
 

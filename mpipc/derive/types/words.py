@@ -13,11 +13,13 @@ from mpipc.model import (
     ListType,
     LiteralType,
     MapType,
+    OptionalType,
     ParameterType,
     Primitive,
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     UnionType,
     ViewType,
@@ -53,5 +55,9 @@ def word(type: Type) -> str:
         case LiteralType(wire=wire) | CheckedType(wire=wire):
             # A number that differs for different constraints.
             return f"{word(wire)}Some{crc32(repr(type).encode()):X}"
+        case OptionalType(inner):
+            return f"Optional{word(inner)}"
+        case TupleType(key=key):
+            return key.name
         case HookedType(name=name):
             return "".join(filter(str.isalnum, name.title() if name.islower() else name))

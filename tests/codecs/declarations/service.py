@@ -27,6 +27,7 @@ from tests.codecs.declarations.values import (
     Kinds,
     Level,
     Lists,
+    Mixed,
     Mode,
     Nested,
     Numbers,
@@ -183,6 +184,21 @@ class Echo(ABC):
 
     @abstractmethod
     def season(self, value: Season | None) -> Season: ...
+
+    @abstractmethod
+    def mixed_values(self, value: Mixed) -> Mixed: ...
+
+    @abstractmethod
+    def mixed_list(self, value: list[Mixed]) -> list[Mixed]: ...
+
+    @abstractmethod
+    def pair(self, value: tuple[int, str]) -> tuple[int, str]: ...
+
+    @abstractmethod
+    def pairs(self, value: list[tuple[int, str | None]]) -> list[tuple[int, str | None]]: ...
+
+    @abstractmethod
+    def texts_or_none(self, value: list[str | None]) -> list[str | None]: ...
 
     @abstractmethod
     def checked(self, value: Checked) -> Checked: ...

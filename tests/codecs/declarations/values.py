@@ -452,3 +452,27 @@ class Enums:
     bits: Bit
     wide_bits: Annotated[Bit, UInt64]
     many_bits: list[Bit]
+
+
+@dataclass
+class Mixed:
+    """Tuples of several types, and None inside of containers."""
+
+    pair: tuple[int, str]
+    single: tuple[Color]
+    triple: tuple[bool, Point, list[int]]
+    pairs: list[tuple[int, str]]
+    pair_set: set[tuple[int, str]]
+    nested: tuple[tuple[int, str], tuple[UUID, datetime]]
+    maybe_pair: tuple[int | None, str | None, Point | None] | None
+    maybe_pairs: list[tuple[int | None, bool]]
+    by_pair: dict[tuple[int, str], tuple[float]]
+    texts: list[str | None]
+    datas: tuple[bytes | None, ...]
+    lists: list[list[int] | None]
+    tables: list[dict[str, int] | None]
+    paths: set[Path | None]
+    counts: dict[str, int | None]
+    names: dict[str, str | None]
+    points: dict[int, Point | None]
+    trees: tuple[Tree, int]
