@@ -86,7 +86,9 @@ class OutPoint(bytes):
 
 
 def build_bytes(value: bytes) -> bytes:
-    return value
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"{type(value).__name__}, where bytes belong")
+    return bytes(value)
 
 
 hooks.register(BlockHash, wire=bytes, build=build_bytes, read=BlockHash)

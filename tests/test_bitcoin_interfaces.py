@@ -19,7 +19,7 @@ from mpipc.testing.comparing import Comparing, of_its_interface
 from mpipc.testing.examples import run_examples
 from mpipc.testing.outcomes import answers, outcome_of, same_outcome
 from mpipc.testing.recorder import Recorder, recorders
-from mpipc.testing.strategies import Strategies
+from mpipc.testing.strategies import Strategies, python_class
 from tests.test_docs import DOCS, tables
 
 _, NAMES = interface_modules("interfaces")
@@ -76,6 +76,16 @@ def destroy(client: Any) -> None:
     """Call `destroy`, although the object is what its connection started with."""
     connection, method = client._mpipc_connection, client._mpipc_destroy
     connection.call(client._mpipc_target, method, connection.empty_params(method))
+
+
+CLASSES = [each for each in INTERFACES if not each.callable]
+
+
+@pytest.mark.parametrize("interface", CLASSES, ids=lambda each: each.name)
+def test_pycapnp_reads_the_same_values(interface: Interface) -> None:
+    methods = [method.name for method in interface.methods if method.kind == "method"]
+    counts = testing.differential(python_class(interface.key), methods=methods, max_examples=3)
+    assert counts.keys() == {*methods}
 
 
 def test_no_method_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:

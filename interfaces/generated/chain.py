@@ -55,7 +55,7 @@ SOURCES: dict[str, str] = {
     "interfaces.chain": "5e0cbd5fb56ed349899e74815389370a",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.errors": "6da426ef552785220be3edb49c76f104",
-    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
+    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",

@@ -31,7 +31,7 @@ MODEL = "f17020a8c64809dd94f436914c31cbbc"
 SOURCES: dict[str, str] = {
     "interfaces.common": "9c04d5028b5f4a120088874ee7d11d1e",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
+    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {}
 

@@ -39,7 +39,7 @@ from . import common as _common_codec
 MODEL = "eb9cfa45f503768282db108d45727e77"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "c4620acb5c15d61545080f2078caa4b5",
-    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
+    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",

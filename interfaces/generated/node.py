@@ -54,7 +54,7 @@ SOURCES: dict[str, str] = {
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.errors": "6da426ef552785220be3edb49c76f104",
     "interfaces.node": "fabf1f58f4281bfbf99df32d7e714396",
-    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
+    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",

@@ -22,7 +22,7 @@ from .. import rpc as _rpc
 MODEL = "f9a85e8edf3f9e2d42ed1f46d9d39cf3"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "6928fbfedbe50d8da8a994d5a40ae406",
-    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
+    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {}
 

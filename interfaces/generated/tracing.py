@@ -31,7 +31,7 @@ from . import handler as _handler_codec
 MODEL = "ddfa1cc0b5c7a24573f63000509ee5c6"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "6bb28becabf5f1b558af4c5faff2adc6",
-    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
+    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",

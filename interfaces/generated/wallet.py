@@ -52,7 +52,7 @@ from . import handler as _handler_codec
 MODEL = "05fdd4c2dd396391571437127538d81e"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.values": "6b7c8c092c2fd89b57ea1406479936d3",
+    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
     "interfaces.wallet": "5086cf990e1e56781b0d24e1b38a6f3c",
 }
 IMPORTS: dict[str, str] = {

@@ -72,7 +72,9 @@ class Referee(Schemas):
 
     def _set_field(self, builder: Any, field: Field, value: Any) -> None:
         if field.flag is not None:
-            builder._set(field.flag.name, value is not None)
+            there = value is not None
+            is_bool = field.flag.type == Primitive("Bool")
+            builder._set(field.flag.name, there if is_bool else int(there))
         nothing = isinstance(field.type, UnionType) and not field.optional
         if value is not None or nothing:  # None may be one of the alternatives
             self._set(builder, field.slot.name, field.type, value)
