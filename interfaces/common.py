@@ -21,7 +21,7 @@ __schema__ = mpipc.SchemaFile(
 
 Key = TypeVar("Key")
 Value = TypeVar("Value", default=Any)
-Error = TypeVar("Error")
+Error = TypeVar("Error", default=Any)
 
 
 @mpipc.struct(wrap="interfaces::BlockRef")
@@ -73,6 +73,10 @@ class Result(msgspec.Struct, Generic[Value], frozen=True):
 
     value: Value | None = None
     error: BilingualStr | None = None
+
+
+Expected = Annotated[Value | Error, mpipc.struct(generic=True)]
+"""A value, or what went wrong."""
 
 
 @mpipc.struct(generic=True)

@@ -15,11 +15,12 @@ from mpipc.derive import derive
 from mpipc.derive.packages import interface_modules
 from mpipc.model import Interface, Method, TypeName
 from mpipc.schema import committed_lock
+from mpipc.testing.building import python_class
 from mpipc.testing.comparing import Comparing, of_its_interface
 from mpipc.testing.examples import run_examples
 from mpipc.testing.outcomes import answers, outcome_of, same_outcome
 from mpipc.testing.recorder import Recorder, recorders
-from mpipc.testing.strategies import Strategies, python_class
+from mpipc.testing.strategies import Strategies
 from tests.test_docs import DOCS, tables
 
 _, NAMES = interface_modules("interfaces")

@@ -113,3 +113,10 @@ struct FeeCalculation @0xa1146c2d9df953f0 $Proxy.wrap("FeeCalculation") {
     returnedTarget @3 :Int32;
     bestHeight     @4 :UInt32           $Proxy.name("best_height");
 }
+
+struct Expected @0xc72bb3d5de0f2a3f (Value, Error) {
+    union {
+        value @0 :Value;
+        error @1 :Error;
+    }
+}

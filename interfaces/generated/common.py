@@ -27,9 +27,9 @@ from .. import common as _common
 from .. import enums as _enums
 from .. import values as _values_types
 
-MODEL = "f17020a8c64809dd94f436914c31cbbc"
+MODEL = "28e71ceaa662cf9554fbd4a10619a160"
 SOURCES: dict[str, str] = {
-    "interfaces.common": "9c04d5028b5f4a120088874ee7d11d1e",
+    "interfaces.common": "659efe29db72ea79546d35e6a603c418",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }

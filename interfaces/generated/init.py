@@ -31,7 +31,7 @@ SOURCES: dict[str, str] = {
     "interfaces.init": "f14de4840ad718a166160077ca15274b",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
+    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
     "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
 }

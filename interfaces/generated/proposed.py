@@ -40,7 +40,7 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
-    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
+    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
     "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",

@@ -57,7 +57,7 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
-    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
+    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
     "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
 }
 

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import partial
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from mpipc import declare
 from mpipc.derive.annotations import Scope
@@ -24,6 +25,7 @@ from mpipc.derive.names import repeated, type_name
 from mpipc.derive.records import Member, record
 from mpipc.derive.site import Site
 from mpipc.derive.structs import derive_instance, derive_struct
+from mpipc.derive.types import type_of
 from mpipc.derive.types.words import word
 from mpipc.derive.unions import derive_union
 from mpipc.errors import Problem, SchemaError
@@ -39,6 +41,7 @@ from mpipc.model import (
     Model,
     Module,
     OptionalType,
+    ParameterType,
     Primitive,
     Reserved,
     Struct,
@@ -259,6 +262,8 @@ class Session:
             return self._drafts[name]
         draft = self._drafts[name] = Draft(name)
         for each, value in list(vars(sys.modules[name]).items()):
+            if _is_generic_union(value):
+                self._work.append(partial(self._declare_union, name, each, value))
             if not isinstance(value, type) or value.__module__ != name or value.__name__ != each:
                 continue
             if options_of(value) is not None:
@@ -274,6 +279,14 @@ class Session:
         with self.reporting(Place(cls.__module__, cls.__name__)):
             made = derive_enum(self, cls)
             self._drafts[cls.__module__].enums[made.key] = made
+
+    def _declare_union(self, module: str, name: str, union: Any) -> None:
+        with self.reporting(Place(module, name)):
+            bound: dict[str, Type] = {
+                each.__name__: ParameterType(each.__name__) for each in union.__parameters__
+            }
+            site = Site(self, module, self.scope(module), Place(module, name), (name,), bound)
+            type_of(site.unwrap(union), site)
 
     def _derive_interface(self, cls: type) -> None:
         with self.reporting(Place(cls.__module__, cls.__name__)):
@@ -402,6 +415,13 @@ def _import(name: str) -> None:
         raise Mistake(
             f"there is no module {error.name}", "the name of a module as in `import`"
         ) from None
+
+
+def _is_generic_union(value: object) -> bool:
+    """Whether it is Annotated[A | B, mpipc.struct(generic=True)]."""
+    return get_origin(value) is Annotated and any(
+        isinstance(each, declare.StructOptions) and each.generic for each in get_args(value)[1:]
+    )
 
 
 def _classes(module: str) -> list[type]:

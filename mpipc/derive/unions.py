@@ -54,7 +54,8 @@ def derive_union(
         called = found.origin is collections.abc.Callable
         members.append(member("callback" if called else _member_name(of), each, site))
     made, fields, _ = record(key.name, members, site.session.locked(key.module, key.name))
-    return Struct(key, key.name, "union", made, tuple(fields), options.wrap)
+    parameters = tuple(site.bindings) if options.generic else ()
+    return Struct(key, key.name, "union", made, tuple(fields), options.wrap, parameters=parameters)
 
 
 def _member_name(of: Type) -> str:

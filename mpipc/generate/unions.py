@@ -220,7 +220,8 @@ def union_list_lines(
 
 def union_aliases(module: Module, scope: Scope, convert: Conversions) -> Iterator[list[str]]:
     """The source of the aliases that annotations use for unions."""
-    unions = [struct.key for struct in module.structs if struct.kind == "union"]
+    structs = [struct for struct in module.structs if not struct.is_template]
+    unions = [struct.key for struct in structs if struct.kind == "union"]
     aliases: dict[str, str] = {}
     for key in unions:
         for taken in (False, True):

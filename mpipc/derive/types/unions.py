@@ -2,15 +2,19 @@
 
 It is called as the alias is that stands for it, `Shape = Circle | Square`; else as
 Annotated[Circle | Square, mpipc.struct(name="Shape")] says, or after the place where it stands.
+
+Annotated[A | B, mpipc.struct(generic=True)], where A and B are type parameters, declares a generic
+one, for callers in C++.
 """
 
 from __future__ import annotations
 
 import types
-from typing import Union, get_args, get_origin
+from typing import TypeVar, Union, get_args, get_origin
 
 from mpipc import declare
-from mpipc.derive.annotations import Annotation
+from mpipc.derive.annotations import Annotation, shown
+from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.model import UnionType
 
@@ -20,6 +24,14 @@ def rule(annotation: Annotation, site: Site) -> UnionType | None:
         return None
     options = annotation.find(declare.StructOptions) or declare.StructOptions()
     alternatives = annotation.args
+    parameters = any(isinstance(each, TypeVar) for each in alternatives)
+    if options.generic and not parameters:
+        raise Mistake("a generic union is only declared for C++", "a union of its own for each use")
+    if parameters and not options.generic:
+        raise Mistake(
+            f"{shown(annotation.base)} is a union of type parameters",
+            "a struct with one optional field for each",
+        )
     name = options.name or annotation.alias or _alias(alternatives, site) or site.union_name()
     return UnionType(site.session.use_union(name, options, alternatives, site))
 

@@ -33,7 +33,7 @@ SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
+    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
 }
 
 

@@ -30,7 +30,7 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "f303657c26d782dd24e1208218d02d9a",
-    "interfaces.common": "f17020a8c64809dd94f436914c31cbbc",
+    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
     "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
     "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",
     "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
