@@ -375,6 +375,7 @@ class Method:
     `returns`: what the Python method returns: nothing, one value, or the Results class.
     `name_annotation`: the C++ name, written as `$Proxy.name`.
     `deprecated`: what to use instead, empty for a method that is not deprecated.
+    `getter`: in Python it is a property.
     """
 
     name: str
@@ -391,6 +392,7 @@ class Method:
     name_annotation: str | None = None
     doc: str = ""
     deprecated: str = ""
+    getter: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "b76b2dbc8fd7f6823367920005aef057"
+MODEL = "18eb9ed51158aa2f7e66a86003a5a39c"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "5e0cbd5fb56ed349899e74815389370a",
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
@@ -59,7 +59,7 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
+    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
 }
 
 

@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "aaa7bfdc3c38ffd1cf70250bd882aa33"
+MODEL = "de4c1a286413ab257ce083984c1fe4b5"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "c95bfb24c0bac7de7c9980cfdaab84de",
 }

@@ -17,7 +17,7 @@ from mpipc.capnp.runtime import (
 
 from .. import handler as _handler
 
-MODEL = "d8baaa11b75ea452c3bdc8bc53460424"
+MODEL = "8a91fbb2dccef114906bded53ddeae34"
 SOURCES: dict[str, str] = {
     "interfaces.handler": "737ee4f1979fb79d8dd6d0265a7c8aa1",
 }

@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "1f83bfbfef143ec36d5f020fd37fe3ce"
+MODEL = "cc4140b15a502185345efcc52f56942f"
 SOURCES: dict[str, str] = {
     "interfaces.init": "f14de4840ad718a166160077ca15274b",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
-    "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
+    "interfaces.echo": "de4c1a286413ab257ce083984c1fe4b5",
+    "interfaces.mining": "894399da096d4a8abc01379e8b9ae758",
 }
 
 

@@ -36,7 +36,7 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "eb9cfa45f503768282db108d45727e77"
+MODEL = "894399da096d4a8abc01379e8b9ae758"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "c4620acb5c15d61545080f2078caa4b5",
     "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",

@@ -49,7 +49,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "cf0982be612c41fac38b410555dc3001"
+MODEL = "a4c64d4d3e2854635a555f0bb8903f24"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.errors": "6da426ef552785220be3edb49c76f104",
@@ -57,10 +57,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
+    "interfaces.chain": "18eb9ed51158aa2f7e66a86003a5a39c",
     "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
-    "interfaces.wallet": "05fdd4c2dd396391571437127538d81e",
+    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
+    "interfaces.wallet": "e50ee8ada5cb5659ef518a59b9cd08db",
 }
 
 

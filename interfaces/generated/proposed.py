@@ -34,21 +34,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "16a945775ea23e4943732ddd7b4bf283"
+MODEL = "c56dce789c5abab95c8b2d0d9c767227"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "e66cb1f9b6c8cb9822f5d6aed056f9f1",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
+    "interfaces.chain": "18eb9ed51158aa2f7e66a86003a5a39c",
     "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
-    "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
-    "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",
-    "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
-    "interfaces.node": "cf0982be612c41fac38b410555dc3001",
-    "interfaces.rpc": "f9a85e8edf3f9e2d42ed1f46d9d39cf3",
-    "interfaces.tracing": "ddfa1cc0b5c7a24573f63000509ee5c6",
-    "interfaces.wallet": "05fdd4c2dd396391571437127538d81e",
+    "interfaces.echo": "de4c1a286413ab257ce083984c1fe4b5",
+    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
+    "interfaces.init": "cc4140b15a502185345efcc52f56942f",
+    "interfaces.mining": "894399da096d4a8abc01379e8b9ae758",
+    "interfaces.node": "a4c64d4d3e2854635a555f0bb8903f24",
+    "interfaces.rpc": "21d2da59baaeba27e719a3c48ed2de24",
+    "interfaces.tracing": "f3e7521de84e208f8e896c9d5a44f981",
+    "interfaces.wallet": "e50ee8ada5cb5659ef518a59b9cd08db",
 }
 
 

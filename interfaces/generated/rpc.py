@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "f9a85e8edf3f9e2d42ed1f46d9d39cf3"
+MODEL = "21d2da59baaeba27e719a3c48ed2de24"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "6928fbfedbe50d8da8a994d5a40ae406",
     "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",

@@ -28,13 +28,13 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "ddfa1cc0b5c7a24573f63000509ee5c6"
+MODEL = "f3e7521de84e208f8e896c9d5a44f981"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "6bb28becabf5f1b558af4c5faff2adc6",
     "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
+    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
 }
 
 

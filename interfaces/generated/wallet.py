@@ -49,16 +49,16 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "05fdd4c2dd396391571437127538d81e"
+MODEL = "e50ee8ada5cb5659ef518a59b9cd08db"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
     "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
     "interfaces.wallet": "5086cf990e1e56781b0d24e1b38a6f3c",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "b76b2dbc8fd7f6823367920005aef057",
+    "interfaces.chain": "18eb9ed51158aa2f7e66a86003a5a39c",
     "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.handler": "d8baaa11b75ea452c3bdc8bc53460424",
+    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
 }
 
 

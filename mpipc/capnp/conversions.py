@@ -7,7 +7,7 @@ import math
 import re
 import reprlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from datetime import timedelta
 from struct import Struct
 from typing import Any, TypeVar
@@ -151,6 +151,6 @@ def read_object(m: Message, lo: int, hi: int, client: type[T]) -> T:
 
 
 def default_of(function: Any, parameter: int) -> Any:
-    """The default value that a method's declaration gives its last-but-`parameter` parameter."""
-    values: Sequence[Any] = function.__defaults__
+    """One of the default values that a method's declaration has, in order."""
+    values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     return values[parameter]

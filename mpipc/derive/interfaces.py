@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, cast
 
+from typing_extensions import get_overloads
+
 from mpipc import declare
 from mpipc.derive.annotations import Scope
 from mpipc.derive.docs import docstring
@@ -52,6 +54,7 @@ class _Declared:
     schema_name: str
     function: FunctionType
     options: declare.MethodOptions
+    getter: bool
 
 
 def derive_interface_class(session: Session, cls: type) -> Interface:
@@ -94,8 +97,10 @@ def derive_interface_class(session: Session, cls: type) -> Interface:
                     options=each.options,
                     former="" if each.schema_name in known else formerly.get(ordinal, ""),
                     doc=docstring(each.function),
+                    getter=each.getter,
                 )
             )
+    _check_inherited(cls)
     bases = tuple(session.use_interface(base, site) for base in interface_bases(cls))
     methods.sort(key=lambda method: method.ordinal)
     doc = docstring(cls)
@@ -171,20 +176,17 @@ def _declared_methods(cls: type, site: Site) -> list[_Declared]:
     declared = []
     for name, value in vars(cls).items():
         with site.session.reporting(site.place.at_member(name)):
-            options = getattr(value, declare.METHOD, None)
+            getter = value.fget if isinstance(value, property) else value
+            options = getattr(getter, declare.METHOD, None)
             if not getattr(value, "__isabstractmethod__", False):
-                if isinstance(value, FunctionType) and options is not None:
+                if isinstance(getter, FunctionType) and options is not None:
                     raise Mistake(
                         "decorated with @mpipc.method, but not abstract, so it is never remote",
                         "@abstractmethod below @mpipc.method, or no @mpipc.method",
                     )
-                _check_local(name, value)
+                _check_local(name, getter)
                 continue
-            if not isinstance(value, FunctionType):
-                raise Mistake(
-                    f"an abstract {type(value).__name__}: only methods can be called remotely",
-                    f"an abstract method with self: def {name}(self) -> ...",
-                )
+            function = _function(name, value)
             if name.startswith("_") and name != "__call__":
                 raise Mistake(
                     "private, yet abstract: no proxy could have it",
@@ -193,14 +195,45 @@ def _declared_methods(cls: type, site: Site) -> list[_Declared]:
             options = options or declare.MethodOptions()
             schema_name = options.name or ("call" if name == "__call__" else camel(name))
             member_name(schema_name)
-            declared.append(_Declared(name, schema_name, value, options))
+            is_getter = isinstance(value, property)
+            declared.append(_Declared(name, schema_name, function, options, is_getter))
     return declared
+
+
+def _function(name: str, value: object) -> FunctionType:
+    """The function of an abstract method, or of the getter of an abstract property. Raises Mistake
+    for what is neither."""
+    if isinstance(value, property):
+        if value.fset is not None or value.fdel is not None:
+            raise Mistake(
+                "an abstract property that can be set or deleted: a proxy could not",
+                f"a property that can only be read, and a method: def set_{name}(self, value: T)",
+            )
+        value = value.fget
+    if not isinstance(value, FunctionType):
+        raise Mistake(
+            f"an abstract {type(value).__name__}: only methods can be called remotely",
+            f"an abstract method with self: def {name}(self) -> ...",
+        )
+    if get_overloads(value):
+        raise _overloaded()
+    return value
+
+
+def _overloaded() -> Mistake:
+    return Mistake(
+        "overloaded: a method has one list of parameters in the schema",
+        "a method for each, or one with unions and `| None`",
+    )
 
 
 def _check_local(name: str, value: object) -> None:
     """Somebody who forgets @abstractmethod gets a method that does nothing, on a proxy, too."""
-    function = value.fget if isinstance(value, property) else value
-    if isinstance(function, FunctionType) and not name.startswith("_") and _is_empty(function):
+    if not isinstance(value, FunctionType):
+        return
+    if (value.__module__, value.__name__) == ("typing", "_overload_dummy"):
+        raise _overloaded()
+    if not name.startswith("_") and _is_empty(value):
         raise Mistake(
             "its body is empty, but it is not abstract, so that it would never be remote",
             "@abstractmethod above it; for what is to do nothing, a name with an underscore first",
@@ -220,6 +253,19 @@ def _is_empty(function: FunctionType) -> bool:
     constants = {each for each in code.co_consts if each != function.__doc__}
     emptiness = {_empty.__code__.co_code, _documented.__code__.co_code}
     return code.co_code in emptiness and constants <= {None}
+
+
+def _check_inherited(cls: type) -> None:
+    """What two bases declare alike is one method of the object, and two of the interface."""
+    declaring: dict[str, type] = {}
+    for base, _ in ancestors(cls):
+        for name, _ in _abstract(base):
+            other = declaring.setdefault(name, base)
+            if other is not base:
+                raise Mistake(
+                    f"it inherits {name!r} from both {other.__name__} and {base.__name__}",
+                    f"an interface with {name!r} that both extend, or other names",
+                )
 
 
 def _check_names(cls: type, declared: Sequence[_Declared]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Literal
@@ -35,10 +35,12 @@ _CONTEXT = Member("context", Context(), 0)
 
 @dataclass(frozen=True)
 class Signature:
-    """A method's parameters, by name, and its return type, as annotated."""
+    """A method's parameters, by name, and its return type, as annotated; `keywords` are those that
+    are passed by name only."""
 
     parameters: Sequence[tuple[str, object]]
     returns: object
+    keywords: Collection[str] = ()
 
 
 def signature_of(function: FunctionType, site: Site) -> Signature:
@@ -57,7 +59,8 @@ def signature_of(function: FunctionType, site: Site) -> Signature:
             declared.append((parameter.name, parameter.annotation))
     if found.return_annotation is found.empty:
         raise Mistake("no return type", "`-> None` where nothing is returned")
-    return Signature(declared, found.return_annotation)
+    keywords = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    return Signature(declared, found.return_annotation, keywords)
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -68,11 +71,6 @@ def _check(parameter: inspect.Parameter) -> None:
         raise Mistake(f"*{parameter.name}: a call has a fixed list of parameters", "list[T]")
     if parameter.kind is parameter.VAR_KEYWORD:
         raise Mistake(f"**{parameter.name}: a call has a fixed list of parameters", "dict[str, T]")
-    if parameter.kind is parameter.KEYWORD_ONLY:
-        raise Mistake(
-            "keyword-only, but the server passes parameters by position",
-            "the parameter without `*` before it; callers may still name it",
-        )
     if parameter.annotation is parameter.empty:
         raise Mistake("no type", f"{parameter.name}: T")
 
@@ -88,6 +86,7 @@ def derive_method(
     options: declare.MethodOptions,
     former: str = "",
     doc: str = "",
+    getter: bool = False,
 ) -> Method:
     """Describe a method; `interface` is the schema name of its interface, `former` the method's
     own in the committed schema where it had another. Raises Mistake; mistakes in its parameters
@@ -97,7 +96,8 @@ def derive_method(
     for parameter, annotation in signature.parameters:
         at = site.parameter(parameter)
         with reporting(at.place):
-            inputs.append(member(parameter, annotation, at))
+            keyword = parameter if parameter in signature.keywords else ""
+            inputs.append(member(parameter, annotation, at, keyword=keyword))
     raised = [
         Member(
             member_name(each.name),
@@ -135,6 +135,7 @@ def derive_method(
         name_annotation=options.cxx_name,
         doc=doc,
         deprecated=options.deprecated,
+        getter=getter,
     )
 
 

@@ -71,6 +71,7 @@ class DescribedMethod(msgspec.Struct, frozen=True):
     kind: str
     deprecated: str
     doc: str
+    getter: bool
 
 
 class DescribedInterface(msgspec.Struct, frozen=True):
@@ -136,6 +137,7 @@ def _method(method: Method) -> DescribedMethod:
         method.kind,
         method.deprecated,
         method.doc,
+        method.getter,
     )
 
 
@@ -231,7 +233,7 @@ def _with_doc(head: str, marks: list[str], doc: str) -> str:
 
 def _signature(method: DescribedMethod) -> str:
     parameters = ", ".join(f"{each.name}: {each.type}" for each in method.parameters)
-    text = f"{method.name}({parameters})"
+    text = method.name if method.getter else f"{method.name}({parameters})"
     if [each.name for each in method.results] == ["result"]:
         text += f" -> {method.results[0].type}"
     elif method.results:

@@ -105,6 +105,8 @@ def _method(
     name = method_name(interface, method)
     results = results_format(method, layout, scope)
     parameters = ", ".join(_parameters(interface, method, scope, convert))
+    if method.getter:
+        yield f"    @{scope.builtin('property')}"
     yield f"    def {method.name}({parameters}) -> {_returned(method, scope, convert)}:"
     yield from _docstring(method.doc)
     if method.deprecated:
@@ -177,7 +179,11 @@ def _parameters(
 ) -> Iterator[str]:
     given = defaults(interface, method)
     yield "self"
+    named = False
     for field in method.parameters:
+        if field.keyword and not named:
+            named = True
+            yield "*"
         if field.name == "self" or field.name.startswith("_"):
             where = f"{interface.key}.{method.name}({field.name})"
             raise SchemaError(
@@ -188,8 +194,8 @@ def _parameters(
             annotation += " | None"
         default = ""
         if field.name in given:
-            named = f"_default_{method_name(interface, method)}_{field.name}"
-            default = f" = {literal(given[field.name]) or named}"
+            constant = f"_default_{method_name(interface, method)}_{field.name}"
+            default = f" = {literal(given[field.name]) or constant}"
         yield f"{field.name}: {annotation}{default}"
 
 
@@ -205,12 +211,13 @@ def _returned(method: Method, scope: Scope, convert: Conversions) -> str:
 
 def defaults(interface: Interface, method: Method) -> dict[str, object]:
     """The defaults of parameters, which the caller's side fills in."""
-    if interface.callable or method.kind != "method":
+    if interface.callable or method.getter or method.kind != "method":
         return {}
     function: Any = getattr(python_object(interface.key), method.name)
     values = function.__defaults__ or ()
-    names = [field.name for field in method.parameters]
-    return dict(zip(names[len(names) - len(values) :], values, strict=True))
+    names = [field.name for field in method.parameters if not field.keyword]
+    found = dict(zip(names[len(names) - len(values) :], values, strict=True))
+    return found | (function.__kwdefaults__ or {})
 
 
 def literal(value: object) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mpipc.generate.clients import params_format, results_format
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, packed, unpack_lines
+from mpipc.generate.fields import blamed, packed, passed, unpack_lines
 from mpipc.generate.names import hexadecimal, identifier, method_name
 from mpipc.generate.scope import Scope
 from mpipc.model import (
@@ -44,7 +44,7 @@ def _function(
     unpack, values = unpack_lines(method.parameters, params, f"_params_in_{name}", convert)
     yield from (f"    {line}" for line in unpack)
     called = "_impl" if method.name == "__call__" else f"_impl.{method.name}"
-    call = f"{called}({', '.join(values)})"
+    call = called if method.getter else f"{called}({passed(method.parameters, values)})"
     if method.returns != "none":
         call = f"_result = {call}"
     if method.raises:

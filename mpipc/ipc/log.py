@@ -63,15 +63,23 @@ def _logged(side: str, name: str, function: Callable[..., Any]) -> Callable[...,
 
 @functools.cache
 def _logged_client(client: type[Client]) -> type[Client]:
-    members = {
-        name: _logged("client", f"{client._mpipc_name}.{name}", getattr(client, name))
-        for name in client._mpipc_methods
-    }
+    members: dict[str, Any] = {}
+    for name in client._mpipc_methods:
+        declared, label = getattr(client, name), f"{client._mpipc_name}.{name}"
+        if isinstance(declared, property) and declared.fget is not None:
+            members[name] = property(_logged("client", label, declared.fget))
+        else:
+            members[name] = _logged("client", label, declared)
     # Not `type(...)`: the class of an ABC's subclass is ABCMeta.
     logged: type[Client] = types.new_class(
         client.__name__, (client,), exec_body=lambda namespace: namespace.update(members)
     )
     return logged
+
+
+def _is_property(impl: object, name: str) -> bool:
+    """Whether an object, or an interface of it, has a property of this name."""
+    return any(isinstance(vars(cls).get(name), property) for cls in type(impl).__mro__)
 
 
 class _LoggedObject:
@@ -80,10 +88,14 @@ class _LoggedObject:
         self._interface = interface
         self._where = where
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._impl, name)
+    def __getattr__(self, name: str) -> Any:
         label = f"{self._interface}.{name}"
-        return lambda *args: run("server", self._where, label, lambda: method(*args), args, {})
+        if _is_property(self._impl, name):
+            return run("server", self._where, label, lambda: getattr(self._impl, name), (), {})
+        method = getattr(self._impl, name)
+        return lambda *args, **kwargs: run(
+            "server", self._where, label, lambda: method(*args, **kwargs), args, kwargs
+        )
 
     def __call__(self, *args: Any) -> Any:
         label = f"{self._interface}.__call__"

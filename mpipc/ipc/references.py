@@ -117,7 +117,10 @@ def _reference_class(interfaces: tuple[type, ...]) -> Any:
     )
 
 
-def _forwarded(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def _forwarded(name: str, method: Any) -> Any:
+    if isinstance(method, property):
+        return property(lambda self: getattr(self._mpipc_holder.target(name), name))
+
     # Not what is in its __dict__, which says that it is abstract.
     @functools.wraps(method, updated=())
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

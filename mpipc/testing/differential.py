@@ -11,7 +11,7 @@ from mpipc.model import Field, Interface, Method
 from mpipc.testing.comparing import Comparing, is_there, nothing
 from mpipc.testing.examples import explained, run_examples
 from mpipc.testing.loopback import Loopback
-from mpipc.testing.outcomes import answers, as_results, outcome_of, same_outcome
+from mpipc.testing.outcomes import answers, as_results, called, outcome_of, same_outcome
 from mpipc.testing.recorder import Recorder, recorders
 from mpipc.testing.referee import Referee
 from mpipc.testing.strategies import Strategies
@@ -137,8 +137,8 @@ class _Example:
         self._compare_outcome(comparing, self._call(), "of pycapnp, the caller gets")
 
     def _call(self) -> Any:
-        called = getattr(self._loop.client, self._method.name)
-        return outcome_of(self._method, lambda: called(*self._arguments))
+        method, arguments = self._method, self._arguments
+        return outcome_of(method, lambda: called(self._loop.client, method, arguments))
 
     def _compare_arguments(self, comparing: Comparing, found: tuple[Any, ...], what: str) -> None:
         fields = self._method.parameters

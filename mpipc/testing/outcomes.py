@@ -24,6 +24,16 @@ def answers(method: Method, strategies: Strategies) -> st.SearchStrategy[Any]:
     return found
 
 
+def called(client: Any, method: Method, arguments: Sequence[Any]) -> Any:
+    """Call a method, or get a property."""
+    if method.getter:
+        return getattr(client, method.name)
+    pairs = list(zip(method.parameters, arguments, strict=True))
+    positional = [value for field, value in pairs if not field.keyword]
+    named = {field.keyword: value for field, value in pairs if field.keyword}
+    return getattr(client, method.name)(*positional, **named)
+
+
 def outcome_of(method: Method, call: Callable[[], Any]) -> Any:
     """What a call returns, or the declared exception that it raises."""
     try:

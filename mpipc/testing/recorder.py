@@ -26,12 +26,18 @@ class Recorder:
             raise self.returns
         return self.returns
 
+    def _method(self) -> Any:
+        # Names say nothing about where a parameter stands, but the order in which they come does.
+        return lambda _self, *values, **named: self.call(*values, *named.values())
+
     def object_of(self, interface: Interface, model: Model) -> Any:
         """An object of the interface, or something callable where that is what the interface is."""
         if interface.callable:
             return lambda *arguments: self.call(*arguments)
-        names = [m.name for each in model.ancestry(interface) for m in each.methods]
-        methods = dict.fromkeys(names, lambda _self, *arguments: self.call(*arguments))
+        methods: dict[str, Any] = {}
+        for method in (each for i in model.ancestry(interface) for each in i.methods):
+            getter = property(lambda _self: self.call())
+            methods[method.name] = getter if method.getter else self._method()
         cls = python_class(interface.key)
         made: Any = type(f"Recording{cls.__name__}", (cls,), methods)
         return made.__new__(made)  # its own constructor may want arguments

@@ -11,7 +11,7 @@ from mpipc.testing.comparing import Comparing, of_its_interface
 from mpipc.testing.connected import connected
 from mpipc.testing.examples import explained, run_examples
 from mpipc.testing.loopback import Loopback
-from mpipc.testing.outcomes import answers, outcome_of, same_outcome
+from mpipc.testing.outcomes import answers, called, outcome_of, same_outcome
 from mpipc.testing.recorder import Recorder, recorders
 from mpipc.testing.strategies import Strategies
 from mpipc.testing.subject import Subject, subject_of
@@ -56,8 +56,7 @@ def _check(
         messages: dict[str, bytes] = {}
         with explained(interface, method, arguments, answer, messages):
             try:
-                called = getattr(client, method.name)
-                returned = outcome_of(method, lambda: called(*arguments))
+                returned = outcome_of(method, lambda: called(client, method, arguments))
                 received = recorder.taken
                 assert comparing.same(method.parameters, arguments, received), (
                     f"the method gets {received!r}"
@@ -83,7 +82,7 @@ def _messages(
     """What a call sends and gets, as far as that can be written."""
     loop = Loopback(subject.cls, recorder.object_of(subject.interface, subject.model))
     try:
-        outcome_of(method, lambda: getattr(loop.client, method.name)(*arguments))
+        outcome_of(method, lambda: called(loop.client, method, arguments))
     except IpcError:
         pass
     written = {"parameters": loop.params, "results": loop.results}

@@ -8,22 +8,23 @@ from typing import Any
 import pytest
 
 from mpipc.derive import derive
-from mpipc.model import Field, Interface, Method, TypeName
+from mpipc.model import Field, Interface, Method
 from mpipc.testing.building import python_class
 from mpipc.testing.comparing import Comparing
 from mpipc.testing.loopback import Loopback
 from mpipc.testing.recorder import Recorder
 from mpipc.testing.referee import Referee
+from tests.codecs.declarations import methods as with_methods
 from tests.codecs.declarations import service, shapes, unions
 
-MODEL = derive([service.__name__, shapes.__name__, unions.__name__])
+MODEL = derive([service.__name__, shapes.__name__, unions.__name__, with_methods.__name__])
 REFEREE = Referee(MODEL)
 
 
 def interface_of(name: str) -> Interface:
     """The interface of this name."""
-    module = next(module for module in (service, shapes, unions) if hasattr(module, name))
-    return MODEL.interface(TypeName(module.__name__, name))
+    modules = MODEL.modules.values()
+    return next(i for module in modules for i in module.interfaces if i.key.name == name)
 
 
 def methods(*names: str) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, overload
 
 import attrs
 from typing_extensions import NotRequired, TypedDict
@@ -65,3 +65,51 @@ class Unions(ABC):
 @attrs.define
 class Untyped:
     a = attrs.field()  # type: ignore[var-annotated]
+
+
+@mpipc.interface
+class MoreMethods(ABC):
+    """One wrong method after the other."""
+
+    @property
+    @abstractmethod
+    def settable(self) -> int: ...
+    @settable.setter
+    @abstractmethod
+    def settable(self, value: int) -> None: ...
+
+    @property
+    @mpipc.method(name="isOpen")
+    def local(self) -> int:
+        return 1
+
+    @overload
+    def overloaded(self, a: int) -> int: ...
+    @overload
+    def overloaded(self, a: str) -> str: ...
+    @abstractmethod
+    def overloaded(self, a: int | str) -> int | str: ...
+
+    @overload
+    @abstractmethod
+    def no_implementation(self, a: int) -> int: ...
+    @overload
+    @abstractmethod
+    def no_implementation(self, a: str) -> str: ...
+
+
+@mpipc.interface
+class Left(ABC):
+    @abstractmethod
+    def get(self) -> int: ...
+
+
+@mpipc.interface
+class Right(ABC):
+    @abstractmethod
+    def get(self) -> int: ...
+
+
+@mpipc.interface
+class TwoSides(Left, Right):
+    pass

@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "62b2c68092767a00be99b2377bdb1dbd"
+MODEL = "c92d435bfd958198e50fac338ecdd247"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "e7fad30db486011e7184ffdded6f6bcb",
 }

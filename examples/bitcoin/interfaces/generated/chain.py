@@ -28,7 +28,7 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "f303657c26d782dd24e1208218d02d9a"
+MODEL = "3251f2d984221f32b4007b602a33ce0d"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
 }

@@ -24,16 +24,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "305a746496f647017482a770358d31c5"
+MODEL = "3c97c76bd140135fb3e07e58e5b5b9d0"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "ef368570ee61b613c31b563c2993af60",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "f303657c26d782dd24e1208218d02d9a",
+    "examples.bitcoin.interfaces.chain": "3251f2d984221f32b4007b602a33ce0d",
     "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.echo": "aaa7bfdc3c38ffd1cf70250bd882aa33",
-    "interfaces.init": "1f83bfbfef143ec36d5f020fd37fe3ce",
-    "interfaces.mining": "eb9cfa45f503768282db108d45727e77",
+    "interfaces.echo": "de4c1a286413ab257ce083984c1fe4b5",
+    "interfaces.init": "cc4140b15a502185345efcc52f56942f",
+    "interfaces.mining": "894399da096d4a8abc01379e8b9ae758",
 }
 
 
