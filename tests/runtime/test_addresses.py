@@ -162,7 +162,11 @@ class TestSocketFile:
             assert serves("unix", tmp_path)
             assert serves("unix:c", tmp_path)
 
-    def test_of_two_servers_that_start_at_once_belongs_to_one(self, tmp_path: Path) -> None:
+    def test_of_two_servers_that_start_at_once_belongs_to_one(
+        self, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+        sys.setswitchinterval(1e-6)  # so that they are in the middle of it at the same time
         path = tmp_path / "s"
 
         def start(go: threading.Barrier) -> mpipc.Server | None:
