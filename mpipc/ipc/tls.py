@@ -150,8 +150,8 @@ class Relay:
                 self._wait()
         except _ChannelClosed:
             self._finish()
-        except ssl.SSLEOFError:
-            pass  # hung up without a goodbye
+        except (ConnectionError, ssl.SSLEOFError):
+            pass  # the other end hung up without a goodbye
         except OSError as e:
             self.error = explain(e)
             _log.info("a TLS connection ended: %s", self.error)
@@ -193,6 +193,9 @@ class Relay:
             self._outgoing = self._outgoing[self._tls.send(self._outgoing) :]
         except _LATER:
             pass
+        except (ConnectionError, ssl.SSLEOFError):
+            # Nobody takes it any more. But there may be something to receive that says why.
+            self._outgoing = memoryview(b"")
         return True
 
     def _wait(self) -> None:
