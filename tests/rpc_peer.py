@@ -114,8 +114,8 @@ def _answer(w: Writer, at: int, answer: Answer) -> int:
 
 
 def _framed(w: Writer, root_pointer: int) -> bytes:
-    w.parts[0] = root_pointer.to_bytes(8, "little")
-    body = b"".join(w.parts)
+    w.head = root_pointer.to_bytes(8, "little")
+    body = w.body()
     return pack("<II", 0, len(body) // 8) + body
 
 
@@ -237,8 +237,8 @@ class Peer:
     ) -> list[dict[str, Any]]:
         """Answer a call with these capabilities; returns what the session sends."""
         w = Writer(len(caps))
-        w.parts[0] = b"".join(w.cap(cap).to_bytes(8, "little") for cap in caps)
-        self.session.reply(delivery, w, len(caps) << 16, params_unused=params_unused)
+        w.head = b"".join(w.cap(cap).to_bytes(8, "little") for cap in caps)
+        self.session.reply(delivery.answer, w, len(caps) << 16, params_unused=params_unused)
         return self.sent()
 
     def let_go(self) -> None:
@@ -249,7 +249,7 @@ class Peer:
     def ask(self, target: Any, caps: Sequence[Any] = ()) -> Question:
         """Have the session call the test's object `target`."""
         w = Writer(len(caps))
-        w.parts[0] = b"".join(w.cap(cap).to_bytes(8, "little") for cap in caps)
+        w.head = b"".join(w.cap(cap).to_bytes(8, "little") for cap in caps)
         return self.session.call(target, 1, 0, w, len(caps) << 16, None)
 
     def assert_empty(self) -> None:

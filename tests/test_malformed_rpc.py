@@ -95,7 +95,7 @@ def echo_call() -> bytes:
 def own(header: Callable[..., bytes], *args: Any, **kwargs: Any) -> bytes:
     """A message that is laid out as ours are."""
     w = write_text("a text")
-    return header(*args, w.end, 1 << 16, **kwargs) + b"".join(w.parts)
+    return header(*args, w.end, 1 << 16, **kwargs) + w.body()
 
 
 VALID = [
@@ -137,7 +137,7 @@ def serve(peer: Peer) -> None:
                 w = method.run(Quiet(), event.message, *event.content)
             except (LookupError, ValueError):
                 continue  # what the service raises
-            peer.session.reply(event, w, method.shape, params_unused=not event.hosted)
+            peer.session.reply(event.answer, w, method.shape, params_unused=not event.hosted)
     peer.session.events.clear()
 
 

@@ -173,7 +173,7 @@ def test_a_call(
     header = rpc.call_header(
         question, target, interface, method, words(caps), w.end, threads.ONE_POINTER
     )
-    message = header + b"".join(w.parts)
+    message = header + w.body()
     assert read(message)["call"] == {
         "questionId": question,
         "target": {"importedCap": target},
@@ -203,7 +203,7 @@ def test_a_return_with_results(
         answer, words(caps), w.end, threads.ONE_POINTER,
         release_param_caps=release_param_caps, no_finish=no_finish,
     )  # fmt: skip
-    message = header + b"".join(w.parts)
+    message = header + w.body()
     assert read(message)["return"] == {
         "answerId": answer,
         "releaseParamCaps": release_param_caps,
@@ -624,7 +624,7 @@ def test_our_own_call_is_parsed(
     w = threads.write_text(name)
     shape = threads.ONE_POINTER
     header = rpc.call_header(question, target, interface, method, words(caps), w.end, shape)
-    received = parse_call(*parsed(header + b"".join(w.parts)))
+    received = parse_call(*parsed(header + w.body()))
     assert (received.question, received.target) == (question, target)
     assert (received.interface, received.method) == (interface, method)
     assert not received.to_yourself
@@ -645,7 +645,7 @@ def test_our_own_return_is_parsed(
         answer, words(caps), w.end, threads.ONE_POINTER,
         release_param_caps=release_param_caps, no_finish=no_finish,
     )  # fmt: skip
-    received = parse_return(*parsed(header + b"".join(w.parts)))
+    received = parse_return(*parsed(header + w.body()))
     assert (received.answer, received.kind) == (answer, rpc.RESULTS)
     assert (received.release_param_caps, received.no_finish) == (release_param_caps, no_finish)
     assert list(received.descriptors) == [Descriptor(k, id if k else 0) for k, id in caps]

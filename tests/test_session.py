@@ -345,13 +345,14 @@ def test_an_end_without_a_root_object_says_so() -> None:
 
 def test_a_pinned_object_stays_whatever_the_peer_releases(peer: Peer) -> None:
     target = Object()
-    number = peer.session.pin(target)
+    own = peer.session.pin(target, None)
+    number = own.number
     assert give(peer, target) == number
     peer.send(release(number))
     assert peer.session.exports[number].target is target
     with pytest.raises(ProtocolError):
         peer.send(release(number))
-    peer.session.unpin(number)
+    own()
     peer.sent()
     assert number not in peer.session.exports
 

@@ -72,7 +72,7 @@ class End:
 
     def written(self, picks: list[int]) -> Writer:
         w = Writer(len(picks))
-        w.parts[0] = b"".join(w.cap(self.cap(pick)).to_bytes(8, "little") for pick in picks)
+        w.head = b"".join(w.cap(self.cap(pick)).to_bytes(8, "little") for pick in picks)
         return w
 
 
@@ -138,7 +138,8 @@ class Conversation(RuleBasedStateMachine):
                 callee.held += given
                 params_unused = not delivery.hosted
             w = callee.written(picks)
-            callee.session.reply(delivery, w, len(picks) << 16, params_unused=params_unused)
+            shape = len(picks) << 16
+            callee.session.reply(delivery.answer, w, shape, params_unused=params_unused)
             callee.take_events()
 
     @rule(end=ends, which=numbers)

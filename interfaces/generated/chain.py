@@ -9,7 +9,6 @@ from typing import Any
 
 from mpipc.capnp.runtime import (
     BIT,
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     FEW,
     MISFITS,
@@ -28,6 +27,7 @@ from mpipc.capnp.runtime import (
     describe,
     enum_member,
     misfit,
+    nothing,
     read_datas,
     read_each_hooked,
     read_hooked,
@@ -677,36 +677,140 @@ describe(_chain.SettingsUpdate, value="Text", result=(_enums.SettingsAction, Non
 
 _id_ChainNotifications = 0x9AC9DB48BA219039
 _method_ChainNotifications_destroy = ClientMethod(
-    "ChainNotifications.destroy", _id_ChainNotifications, 0, 0x10000, True
-)
-_method_ChainNotifications_transaction_added_to_mempool = ClientMethod(
-    "ChainNotifications.transaction_added_to_mempool", _id_ChainNotifications, 1, 0x20000, True
+    "ChainNotifications.destroy", _id_ChainNotifications, 0, 0x10000, True, nothing
 )
 _params_out_ChainNotifications_transaction_added_to_mempool = Struct("<QQQQ")
 _params_in_ChainNotifications_transaction_added_to_mempool = Struct("<8xiI")
-_method_ChainNotifications_transaction_removed_from_mempool = ClientMethod(
-    "ChainNotifications.transaction_removed_from_mempool", _id_ChainNotifications, 2, 0x20001, True
+
+
+def _pack_ChainNotifications_transaction_added_to_mempool(tx: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_ChainNotifications_transaction_added_to_mempool.pack(
+            0x2000000000004, _w.data(1, tx), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "ChainNotifications.transaction_added_to_mempool", tx=("Data", tx)
+        ) from None
+    return _w
+
+
+_method_ChainNotifications_transaction_added_to_mempool = ClientMethod(
+    "ChainNotifications.transaction_added_to_mempool",
+    _id_ChainNotifications,
+    1,
+    0x20000,
+    True,
+    nothing,
 )
 _params_out_ChainNotifications_transaction_removed_from_mempool = Struct("<i4xQQQQ")
 _params_in_ChainNotifications_transaction_removed_from_mempool = Struct("<i4x8xiI")
-_method_ChainNotifications_block_connected = ClientMethod(
-    "ChainNotifications.block_connected", _id_ChainNotifications, 3, 0x30000, True
+
+
+def _pack_ChainNotifications_transaction_removed_from_mempool(
+    tx: bytes, reason: _enums.MemPoolRemovalReason
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_ChainNotifications_transaction_removed_from_mempool.pack(
+            reason.value, 0x2000000000004, _w.data(2, tx), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ChainNotifications.transaction_removed_from_mempool",
+            tx=("Data", tx),
+            reason=(_enums.MemPoolRemovalReason, reason),
+        ) from None
+    return _w
+
+
+_method_ChainNotifications_transaction_removed_from_mempool = ClientMethod(
+    "ChainNotifications.transaction_removed_from_mempool",
+    _id_ChainNotifications,
+    2,
+    0x20001,
+    True,
+    nothing,
 )
 _params_out_ChainNotifications_block_connected = Struct("<QQQQQ")
 _params_in_ChainNotifications_block_connected = Struct("<8xiIiI")
-_method_ChainNotifications_block_disconnected = ClientMethod(
-    "ChainNotifications.block_disconnected", _id_ChainNotifications, 4, 0x20000, True
+
+
+def _pack_ChainNotifications_block_connected(
+    role: _chain.ChainstateRole, block: _chain.BlockInfo
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_ChainNotifications_block_connected.pack(
+            0x2000000000008,
+            _write_ChainstateRole(_w, 1, role),
+            _write_BlockInfo(_w, 2, block),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ChainNotifications.block_connected",
+            role=(_chain.ChainstateRole, role),
+            block=(_chain.BlockInfo, block),
+        ) from None
+    return _w
+
+
+_method_ChainNotifications_block_connected = ClientMethod(
+    "ChainNotifications.block_connected", _id_ChainNotifications, 3, 0x30000, True, nothing
 )
 _params_out_ChainNotifications_block_disconnected = Struct("<QQQQ")
 _params_in_ChainNotifications_block_disconnected = Struct("<8xiI")
-_method_ChainNotifications_updated_block_tip = ClientMethod(
-    "ChainNotifications.updated_block_tip", _id_ChainNotifications, 5, 0x10000, True
+
+
+def _pack_ChainNotifications_block_disconnected(block: _chain.BlockInfo) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_ChainNotifications_block_disconnected.pack(
+            0x2000000000004, _write_BlockInfo(_w, 1, block), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "ChainNotifications.block_disconnected", block=(_chain.BlockInfo, block)
+        ) from None
+    return _w
+
+
+_method_ChainNotifications_block_disconnected = ClientMethod(
+    "ChainNotifications.block_disconnected", _id_ChainNotifications, 4, 0x20000, True, nothing
 )
-_method_ChainNotifications_chain_state_flushed = ClientMethod(
-    "ChainNotifications.chain_state_flushed", _id_ChainNotifications, 6, 0x30000, True
+_method_ChainNotifications_updated_block_tip = ClientMethod(
+    "ChainNotifications.updated_block_tip", _id_ChainNotifications, 5, 0x10000, True, nothing
 )
 _params_out_ChainNotifications_chain_state_flushed = Struct("<QQQQQ")
 _params_in_ChainNotifications_chain_state_flushed = Struct("<8xiIiI")
+
+
+def _pack_ChainNotifications_chain_state_flushed(
+    role: _chain.ChainstateRole, locator: bytes
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_ChainNotifications_chain_state_flushed.pack(
+            0x2000000000008, _write_ChainstateRole(_w, 1, role), _w.data(2, locator), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ChainNotifications.chain_state_flushed",
+            role=(_chain.ChainstateRole, role),
+            locator=("Data", locator),
+        ) from None
+    return _w
+
+
+_method_ChainNotifications_chain_state_flushed = ClientMethod(
+    "ChainNotifications.chain_state_flushed", _id_ChainNotifications, 6, 0x30000, True, nothing
+)
 
 
 class ChainNotificationsClient(Client, _chain.ChainNotifications):
@@ -725,93 +829,46 @@ class ChainNotificationsClient(Client, _chain.ChainNotifications):
 
     def transaction_added_to_mempool(self, tx: bytes) -> None:
         """A transaction is new in the mempool."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainNotifications_transaction_added_to_mempool.pack(
-                0x2000000000004, _w.data(1, tx), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "ChainNotifications.transaction_added_to_mempool", tx=("Data", tx)
-            ) from None
-        self._mpipc_call(_method_ChainNotifications_transaction_added_to_mempool, _w)
+        self._mpipc_call(
+            _method_ChainNotifications_transaction_added_to_mempool,
+            _pack_ChainNotifications_transaction_added_to_mempool(tx),
+        )
 
     def transaction_removed_from_mempool(
         self, tx: bytes, reason: _enums.MemPoolRemovalReason
     ) -> None:
         """A transaction left the mempool, but not for a block that was connected."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainNotifications_transaction_removed_from_mempool.pack(
-                reason.value, 0x2000000000004, _w.data(2, tx), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ChainNotifications.transaction_removed_from_mempool",
-                tx=("Data", tx),
-                reason=(_enums.MemPoolRemovalReason, reason),
-            ) from None
-        self._mpipc_call(_method_ChainNotifications_transaction_removed_from_mempool, _w)
+        self._mpipc_call(
+            _method_ChainNotifications_transaction_removed_from_mempool,
+            _pack_ChainNotifications_transaction_removed_from_mempool(tx, reason),
+        )
 
     def block_connected(self, role: _chain.ChainstateRole, block: _chain.BlockInfo) -> None:
         """A block became part of the chain."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainNotifications_block_connected.pack(
-                0x2000000000008,
-                _write_ChainstateRole(_w, 1, role),
-                _write_BlockInfo(_w, 2, block),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ChainNotifications.block_connected",
-                role=(_chain.ChainstateRole, role),
-                block=(_chain.BlockInfo, block),
-            ) from None
-        self._mpipc_call(_method_ChainNotifications_block_connected, _w)
+        self._mpipc_call(
+            _method_ChainNotifications_block_connected,
+            _pack_ChainNotifications_block_connected(role, block),
+        )
 
     def block_disconnected(self, block: _chain.BlockInfo) -> None:
         """A block is no longer part of the chain."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainNotifications_block_disconnected.pack(
-                0x2000000000004, _write_BlockInfo(_w, 1, block), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "ChainNotifications.block_disconnected", block=(_chain.BlockInfo, block)
-            ) from None
-        self._mpipc_call(_method_ChainNotifications_block_disconnected, _w)
+        self._mpipc_call(
+            _method_ChainNotifications_block_disconnected,
+            _pack_ChainNotifications_block_disconnected(block),
+        )
 
     def updated_block_tip(self) -> None:
         """The chain has another tip."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_ChainNotifications_updated_block_tip, _w)
+        self._mpipc_call(
+            _method_ChainNotifications_updated_block_tip, Writer(3, [None, None], CONTEXT_ONLY)
+        )
 
     def chain_state_flushed(self, role: _chain.ChainstateRole, locator: bytes) -> None:
         """All up to this block is on disk, so that nobody has to look further back."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainNotifications_chain_state_flushed.pack(
-                0x2000000000008,
-                _write_ChainstateRole(_w, 1, role),
-                _w.data(2, locator),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ChainNotifications.chain_state_flushed",
-                role=(_chain.ChainstateRole, role),
-                locator=("Data", locator),
-            ) from None
-        self._mpipc_call(_method_ChainNotifications_chain_state_flushed, _w)
+        self._mpipc_call(
+            _method_ChainNotifications_chain_state_flushed,
+            _pack_ChainNotifications_chain_state_flushed(role, locator),
+        )
 
 
 def _serve_ChainNotifications_transaction_added_to_mempool(
@@ -951,13 +1008,69 @@ ChainNotificationsServer = Server(
 
 
 _id_ActorCallback = 0xEF421FF8403487A5
-_method_ActorCallback_call = ClientMethod(
-    "ActorCallback.__call__", _id_ActorCallback, 0, 0x30001, True
-)
 _params_out_ActorCallback_call = Struct("<B7xQQQQQ")
 _params_in_ActorCallback_call = Struct("<B7x8xiIiI")
 _results_out_ActorCallback_call = Struct("<B7xQQQQQ")
 _results_in_ActorCallback_call = Struct("<B7xiIiIiIiIiI")
+
+
+def _pack_ActorCallback_call(
+    request: _chain.JSONRPCRequest, response: str, last_callback: bool
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_ActorCallback_call.pack(
+            BIT[last_callback],
+            0x2000000000008,
+            _write_JSONRPCRequest(_w, 2, request),
+            _w.text(3, response),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ActorCallback.__call__",
+            request=(_chain.JSONRPCRequest, request),
+            response=("Text", response),
+            last_callback=("Bool", last_callback),
+        ) from None
+    return _w
+
+
+def _unpack_ActorCallback_call(_m: Message, _at: int, _d: int, _p: int) -> _chain.ActorResult:
+    (
+        bits_0,
+        lo_error,
+        hi_error,
+        lo_rpcError,
+        hi_rpcError,
+        lo_typeError,
+        hi_typeError,
+        lo_helpResult,
+        hi_helpResult,
+        lo_response,
+        hi_response,
+    ) = (
+        _results_in_ActorCallback_call.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 5
+        else _results_in_ActorCallback_call.unpack(_m.resized(_at, _d, _p, 1, 5))
+    )
+    _s = _at + (_d << 3)
+    if lo_rpcError or hi_rpcError:
+        raise _errors.RPCError(_m.text(_s + 8, lo_rpcError, hi_rpcError))
+    if lo_typeError or hi_typeError:
+        raise _errors.RPCTypeError(_m.text(_s + 16, lo_typeError, hi_typeError))
+    if lo_helpResult or hi_helpResult:
+        raise _read_HelpResult(_m, _s + 24, lo_helpResult, hi_helpResult)
+    if lo_error or hi_error:
+        raise RuntimeError(_m.text(_s, lo_error, hi_error))
+    return _chain.ActorResult(_m.text(_s + 32, lo_response, hi_response), bits_0 & 1 != 0)
+
+
+_method_ActorCallback_call = ClientMethod(
+    "ActorCallback.__call__", _id_ActorCallback, 0, 0x30001, True, _unpack_ActorCallback_call
+)
 
 
 class ActorCallbackClient(Client, _chain.ActorCallback):
@@ -972,52 +1085,9 @@ class ActorCallbackClient(Client, _chain.ActorCallback):
         """Run it. `response` is what handlers before this one left there, and `last_callback` says
         that there is none after it.
         """
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ActorCallback_call.pack(
-                BIT[last_callback],
-                0x2000000000008,
-                _write_JSONRPCRequest(_w, 2, request),
-                _w.text(3, response),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ActorCallback.__call__",
-                request=(_chain.JSONRPCRequest, request),
-                response=("Text", response),
-                last_callback=("Bool", last_callback),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_ActorCallback_call, _w)
-        (
-            bits_0,
-            lo_error,
-            hi_error,
-            lo_rpcError,
-            hi_rpcError,
-            lo_typeError,
-            hi_typeError,
-            lo_helpResult,
-            hi_helpResult,
-            lo_response,
-            hi_response,
-        ) = (
-            _results_in_ActorCallback_call.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 5
-            else _results_in_ActorCallback_call.unpack(_m.resized(_at, _d, _p, 1, 5))
+        return self._mpipc_call(
+            _method_ActorCallback_call, _pack_ActorCallback_call(request, response, last_callback)
         )
-        _s = _at + (_d << 3)
-        if lo_rpcError or hi_rpcError:
-            raise _errors.RPCError(_m.text(_s + 8, lo_rpcError, hi_rpcError))
-        if lo_typeError or hi_typeError:
-            raise _errors.RPCTypeError(_m.text(_s + 16, lo_typeError, hi_typeError))
-        if lo_helpResult or hi_helpResult:
-            raise _read_HelpResult(_m, _s + 24, lo_helpResult, hi_helpResult)
-        if lo_error or hi_error:
-            raise RuntimeError(_m.text(_s, lo_error, hi_error))
-        return _chain.ActorResult(_m.text(_s + 32, lo_response, hi_response), bits_0 & 1 != 0)
 
 
 def _serve_ActorCallback_call(
@@ -1037,25 +1107,23 @@ def _serve_ActorCallback_call(
         )
     except _errors.RPCError as _e:
         _w = Writer(6)
-        _w.parts[0] = _results_out_ActorCallback_call.pack(0, 0, _w.text(2, str(_e)), 0, 0, 0)
+        _w.head = _results_out_ActorCallback_call.pack(0, 0, _w.text(2, str(_e)), 0, 0, 0)
         return _w
     except _errors.RPCTypeError as _e:
         _w = Writer(6)
-        _w.parts[0] = _results_out_ActorCallback_call.pack(0, 0, 0, _w.text(3, str(_e)), 0, 0)
+        _w.head = _results_out_ActorCallback_call.pack(0, 0, 0, _w.text(3, str(_e)), 0, 0)
         return _w
     except _chain.HelpResult as _e:
         _w = Writer(6)
-        _w.parts[0] = _results_out_ActorCallback_call.pack(
-            0, 0, 0, 0, _write_HelpResult(_w, 4, _e), 0
-        )
+        _w.head = _results_out_ActorCallback_call.pack(0, 0, 0, 0, _write_HelpResult(_w, 4, _e), 0)
         return _w
     except RuntimeError as _e:
         _w = Writer(6)
-        _w.parts[0] = _results_out_ActorCallback_call.pack(0, _w.text(1, str(_e)), 0, 0, 0, 0)
+        _w.head = _results_out_ActorCallback_call.pack(0, _w.text(1, str(_e)), 0, 0, 0, 0)
         return _w
     _w = Writer(6)
     try:
-        _w.parts[0] = _results_out_ActorCallback_call.pack(
+        _w.head = _results_out_ActorCallback_call.pack(
             BIT[_result.result], 0, 0, 0, 0, _w.text(5, _result.response)
         )
     except MISFITS as _e:
@@ -1075,286 +1143,1593 @@ ActorCallbackServer = Server(
 
 
 _id_Chain = 0xDDFB1D54C24414B3
-_method_Chain_destroy = ClientMethod("Chain.destroy", _id_Chain, 0, 0x10000, True)
-_method_Chain_get_height = ClientMethod("Chain.get_height", _id_Chain, 1, 0x10000, True)
+_method_Chain_destroy = ClientMethod("Chain.destroy", _id_Chain, 0, 0x10000, True, nothing)
 _results_out_Chain_get_height = Struct("<iB3x")
 _results_in_Chain_get_height = Struct("<iB3x")
-_method_Chain_get_block_hash = ClientMethod("Chain.get_block_hash", _id_Chain, 2, 0x10001, True)
+
+
+def _unpack_Chain_get_height(_m: Message, _at: int, _d: int, _p: int) -> int | None:
+    v_result: int
+    v_result, bits_4 = (
+        _results_in_Chain_get_height.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_get_height.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result if bits_4 & 1 != 0 else None
+
+
+_method_Chain_get_height = ClientMethod(
+    "Chain.get_height", _id_Chain, 1, 0x10000, True, _unpack_Chain_get_height
+)
 _params_out_Chain_get_block_hash = Struct("<i4xQQQ")
 _params_in_Chain_get_block_hash = Struct("<i4x8x")
 _results_out_Chain_get_block_hash = Struct("<Q")
 _results_in_Chain_get_block_hash = Struct("<iI")
-_method_Chain_have_block_on_disk = ClientMethod(
-    "Chain.have_block_on_disk", _id_Chain, 3, 0x10001, True
+
+
+def _pack_Chain_get_block_hash(height: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Chain_get_block_hash.pack(height, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.get_block_hash", height=("Int32", height)) from None
+
+
+def _unpack_Chain_get_block_hash(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _values_types.BlockHash:
+    lo_result, hi_result = (
+        _results_in_Chain_get_block_hash.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
+
+
+_method_Chain_get_block_hash = ClientMethod(
+    "Chain.get_block_hash", _id_Chain, 2, 0x10001, True, _unpack_Chain_get_block_hash
 )
 _params_out_Chain_have_block_on_disk = Struct("<i4xQQQ")
 _params_in_Chain_have_block_on_disk = Struct("<i4x8x")
 _results_out_Chain_have_block_on_disk = Struct("<B7x")
 _results_in_Chain_have_block_on_disk = Struct("<B7x")
-_method_Chain_find_locator_fork = ClientMethod(
-    "Chain.find_locator_fork", _id_Chain, 4, 0x20000, True
+
+
+def _pack_Chain_have_block_on_disk(height: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Chain_have_block_on_disk.pack(height, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.have_block_on_disk", height=("Int32", height)) from None
+
+
+def _unpack_Chain_have_block_on_disk(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_have_block_on_disk.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_have_block_on_disk.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_have_block_on_disk = ClientMethod(
+    "Chain.have_block_on_disk", _id_Chain, 3, 0x10001, True, _unpack_Chain_have_block_on_disk
 )
 _params_out_Chain_find_locator_fork = Struct("<QQQQ")
 _params_in_Chain_find_locator_fork = Struct("<8xiI")
 _results_out_Chain_find_locator_fork = Struct("<iB3x")
 _results_in_Chain_find_locator_fork = Struct("<iB3x")
-_method_Chain_has_block_filter_index = ClientMethod(
-    "Chain.has_block_filter_index", _id_Chain, 5, 0x10001, True
+
+
+def _pack_Chain_find_locator_fork(locator: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_find_locator_fork.pack(
+            0x2000000000004, _w.data(1, locator), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.find_locator_fork", locator=("Data", locator)) from None
+    return _w
+
+
+def _unpack_Chain_find_locator_fork(_m: Message, _at: int, _d: int, _p: int) -> int | None:
+    v_result: int
+    v_result, bits_4 = (
+        _results_in_Chain_find_locator_fork.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_find_locator_fork.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result if bits_4 & 1 != 0 else None
+
+
+_method_Chain_find_locator_fork = ClientMethod(
+    "Chain.find_locator_fork", _id_Chain, 4, 0x20000, True, _unpack_Chain_find_locator_fork
 )
 _params_out_Chain_has_block_filter_index = Struct("<B7xQQQ")
 _params_in_Chain_has_block_filter_index = Struct("<B7x8x")
 _results_out_Chain_has_block_filter_index = Struct("<B7x")
 _results_in_Chain_has_block_filter_index = Struct("<B7x")
-_method_Chain_block_filter_matches_any = ClientMethod(
-    "Chain.block_filter_matches_any", _id_Chain, 6, 0x30001, True
+
+
+def _pack_Chain_has_block_filter_index(filter_type: _enums.BlockFilterType) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Chain_has_block_filter_index.pack(
+                filter_type.value, 0x2000000000000, 3, 0x100000003
+            ),
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Chain.has_block_filter_index", filter_type=(_enums.BlockFilterType, filter_type)
+        ) from None
+
+
+def _unpack_Chain_has_block_filter_index(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_has_block_filter_index.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_has_block_filter_index.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_has_block_filter_index = ClientMethod(
+    "Chain.has_block_filter_index",
+    _id_Chain,
+    5,
+    0x10001,
+    True,
+    _unpack_Chain_has_block_filter_index,
 )
 _params_out_Chain_block_filter_matches_any = Struct("<B7xQQQQQ")
 _params_in_Chain_block_filter_matches_any = Struct("<B7x8xiIiI")
 _results_out_Chain_block_filter_matches_any = Struct("<B7x")
 _results_in_Chain_block_filter_matches_any = Struct("<B7x")
-_method_Chain_find_block = ClientMethod("Chain.find_block", _id_Chain, 7, 0x30000, True)
+
+
+def _pack_Chain_block_filter_matches_any(
+    filter_type: _enums.BlockFilterType,
+    block_hash: _values_types.BlockHash,
+    filter_set: Sequence[bytes],
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Chain_block_filter_matches_any.pack(
+            filter_type.value,
+            0x2000000000008,
+            _w.data(2, _values_types.build_bytes(block_hash)),
+            write_datas(_w, 3, filter_set),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.block_filter_matches_any",
+            filter_type=(_enums.BlockFilterType, filter_type),
+            block_hash=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                block_hash,
+            ),
+            filter_set=(["Data"], filter_set),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_block_filter_matches_any(_m: Message, _at: int, _d: int, _p: int) -> bool | None:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_block_filter_matches_any.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_block_filter_matches_any.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0 if bits_0 & 2 != 0 else None
+
+
+_method_Chain_block_filter_matches_any = ClientMethod(
+    "Chain.block_filter_matches_any",
+    _id_Chain,
+    6,
+    0x30001,
+    True,
+    _unpack_Chain_block_filter_matches_any,
+)
 _params_out_Chain_find_block = Struct("<QQQQQ")
 _params_in_Chain_find_block = Struct("<8xiIiI")
 _results_out_Chain_find_block = Struct("<B7xQ")
 _results_in_Chain_find_block = Struct("<B7xiI")
-_method_Chain_find_first_block_with_time_and_height = ClientMethod(
-    "Chain.find_first_block_with_time_and_height", _id_Chain, 8, 0x20002, True
+
+
+def _pack_Chain_find_block(hash: _values_types.BlockHash, block: _chain.FoundBlockParam) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Chain_find_block.pack(
+            0x2000000000008,
+            _w.data(1, _values_types.build_bytes(hash)),
+            _write_FoundBlockParam(_w, 2, block),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.find_block",
+            hash=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), hash),
+            block=(_chain.FoundBlockParam, block),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_find_block(_m: Message, _at: int, _d: int, _p: int) -> _chain.FoundBlock:
+    bits_0, lo_block, hi_block = (
+        _results_in_Chain_find_block.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Chain_find_block.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _chain.FoundBlock(_read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0)
+
+
+_method_Chain_find_block = ClientMethod(
+    "Chain.find_block", _id_Chain, 7, 0x30000, True, _unpack_Chain_find_block
 )
 _params_out_Chain_find_first_block_with_time_and_height = Struct("<qi4xQQQQ")
 _params_in_Chain_find_first_block_with_time_and_height = Struct("<qi4x8xiI")
 _results_out_Chain_find_first_block_with_time_and_height = Struct("<B7xQ")
 _results_in_Chain_find_first_block_with_time_and_height = Struct("<B7xiI")
-_method_Chain_find_ancestor_by_height = ClientMethod(
-    "Chain.find_ancestor_by_height", _id_Chain, 9, 0x30001, True
+
+
+def _pack_Chain_find_first_block_with_time_and_height(
+    min_time: datetime, min_height: int, block: _chain.FoundBlockParam
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Chain_find_first_block_with_time_and_height.pack(
+            _values_types.build_unix_time(min_time),
+            min_height,
+            0x2000000000004,
+            _write_FoundBlockParam(_w, 3, block),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.find_first_block_with_time_and_height",
+            min_time=(Hooked(datetime, _values_types.build_unix_time, "Int64"), min_time),
+            min_height=("Int32", min_height),
+            block=(_chain.FoundBlockParam, block),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_find_first_block_with_time_and_height(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.FoundBlock:
+    bits_0, lo_block, hi_block = (
+        _results_in_Chain_find_first_block_with_time_and_height.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Chain_find_first_block_with_time_and_height.unpack(
+            _m.resized(_at, _d, _p, 1, 1)
+        )
+    )
+    _s = _at + (_d << 3)
+    return _chain.FoundBlock(_read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0)
+
+
+_method_Chain_find_first_block_with_time_and_height = ClientMethod(
+    "Chain.find_first_block_with_time_and_height",
+    _id_Chain,
+    8,
+    0x20002,
+    True,
+    _unpack_Chain_find_first_block_with_time_and_height,
 )
 _params_out_Chain_find_ancestor_by_height = Struct("<i4xQQQQQ")
 _params_in_Chain_find_ancestor_by_height = Struct("<i4x8xiIiI")
 _results_out_Chain_find_ancestor_by_height = Struct("<B7xQ")
 _results_in_Chain_find_ancestor_by_height = Struct("<B7xiI")
-_method_Chain_find_ancestor_by_hash = ClientMethod(
-    "Chain.find_ancestor_by_hash", _id_Chain, 10, 0x40000, True
+
+
+def _pack_Chain_find_ancestor_by_height(
+    block_hash: _values_types.BlockHash, ancestor_height: int, ancestor: _chain.FoundBlockParam
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Chain_find_ancestor_by_height.pack(
+            ancestor_height,
+            0x2000000000008,
+            _w.data(2, _values_types.build_bytes(block_hash)),
+            _write_FoundBlockParam(_w, 3, ancestor),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.find_ancestor_by_height",
+            block_hash=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                block_hash,
+            ),
+            ancestor_height=("Int32", ancestor_height),
+            ancestor=(_chain.FoundBlockParam, ancestor),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_find_ancestor_by_height(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.FoundAncestor:
+    bits_0, lo_ancestor, hi_ancestor = (
+        _results_in_Chain_find_ancestor_by_height.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Chain_find_ancestor_by_height.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _chain.FoundAncestor(
+        _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
+    )
+
+
+_method_Chain_find_ancestor_by_height = ClientMethod(
+    "Chain.find_ancestor_by_height",
+    _id_Chain,
+    9,
+    0x30001,
+    True,
+    _unpack_Chain_find_ancestor_by_height,
 )
 _params_out_Chain_find_ancestor_by_hash = Struct("<QQQQQQ")
 _params_in_Chain_find_ancestor_by_hash = Struct("<8xiIiIiI")
 _results_out_Chain_find_ancestor_by_hash = Struct("<B7xQ")
 _results_in_Chain_find_ancestor_by_hash = Struct("<B7xiI")
-_method_Chain_find_common_ancestor = ClientMethod(
-    "Chain.find_common_ancestor", _id_Chain, 11, 0x60000, True
+
+
+def _pack_Chain_find_ancestor_by_hash(
+    block_hash: _values_types.BlockHash,
+    ancestor_hash: _values_types.BlockHash,
+    ancestor: _chain.FoundBlockParam,
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Chain_find_ancestor_by_hash.pack(
+            0x200000000000C,
+            _w.data(1, _values_types.build_bytes(block_hash)),
+            _w.data(2, _values_types.build_bytes(ancestor_hash)),
+            _write_FoundBlockParam(_w, 3, ancestor),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.find_ancestor_by_hash",
+            block_hash=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                block_hash,
+            ),
+            ancestor_hash=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                ancestor_hash,
+            ),
+            ancestor=(_chain.FoundBlockParam, ancestor),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_find_ancestor_by_hash(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.FoundAncestor:
+    bits_0, lo_ancestor, hi_ancestor = (
+        _results_in_Chain_find_ancestor_by_hash.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Chain_find_ancestor_by_hash.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _chain.FoundAncestor(
+        _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
+    )
+
+
+_method_Chain_find_ancestor_by_hash = ClientMethod(
+    "Chain.find_ancestor_by_hash", _id_Chain, 10, 0x40000, True, _unpack_Chain_find_ancestor_by_hash
 )
 _params_out_Chain_find_common_ancestor = Struct("<QQQQQQQQ")
 _params_in_Chain_find_common_ancestor = Struct("<8xiIiIiIiIiI")
 _results_out_Chain_find_common_ancestor = Struct("<B7xQQQ")
 _results_in_Chain_find_common_ancestor = Struct("<B7xiIiIiI")
-_method_Chain_find_coins = ClientMethod("Chain.find_coins", _id_Chain, 12, 0x20000, True)
+
+
+def _pack_Chain_find_common_ancestor(
+    block_hash1: _values_types.BlockHash,
+    block_hash2: _values_types.BlockHash,
+    ancestor: _chain.FoundBlockParam,
+    block1: _chain.FoundBlockParam,
+    block2: _chain.FoundBlockParam,
+) -> Writer:
+    _w = Writer(8, [None, None])
+    try:
+        _w.head = _params_out_Chain_find_common_ancestor.pack(
+            0x2000000000014,
+            _w.data(1, _values_types.build_bytes(block_hash1)),
+            _w.data(2, _values_types.build_bytes(block_hash2)),
+            _write_FoundBlockParam(_w, 3, ancestor),
+            _write_FoundBlockParam(_w, 4, block1),
+            _write_FoundBlockParam(_w, 5, block2),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.find_common_ancestor",
+            block_hash1=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                block_hash1,
+            ),
+            block_hash2=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                block_hash2,
+            ),
+            ancestor=(_chain.FoundBlockParam, ancestor),
+            block1=(_chain.FoundBlockParam, block1),
+            block2=(_chain.FoundBlockParam, block2),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_find_common_ancestor(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.FoundCommonAncestor:
+    bits_0, lo_ancestor, hi_ancestor, lo_block1, hi_block1, lo_block2, hi_block2 = (
+        _results_in_Chain_find_common_ancestor.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 3
+        else _results_in_Chain_find_common_ancestor.unpack(_m.resized(_at, _d, _p, 1, 3))
+    )
+    _s = _at + (_d << 3)
+    return _chain.FoundCommonAncestor(
+        _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor),
+        _read_FoundBlockResult(_m, _s + 8, lo_block1, hi_block1),
+        _read_FoundBlockResult(_m, _s + 16, lo_block2, hi_block2),
+        bits_0 & 1 != 0,
+    )
+
+
+_method_Chain_find_common_ancestor = ClientMethod(
+    "Chain.find_common_ancestor", _id_Chain, 11, 0x60000, True, _unpack_Chain_find_common_ancestor
+)
 _params_out_Chain_find_coins = Struct("<QQQQ")
 _params_in_Chain_find_coins = Struct("<8xiI")
 _results_out_Chain_find_coins = Struct("<Q")
 _results_in_Chain_find_coins = Struct("<iI")
-_method_Chain_guess_verification_progress = ClientMethod(
-    "Chain.guess_verification_progress", _id_Chain, 13, 0x20000, True
+
+
+def _pack_Chain_find_coins(coins: Mapping[_values_types.OutPoint, bytes]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_find_coins.pack(
+            0x2000000000004, _write_dict_PairOutPointDataEntry(_w, 1, coins), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.find_coins",
+            coins=(
+                {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Data"},
+                coins,
+            ),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_find_coins(
+    _m: Message, _at: int, _d: int, _p: int
+) -> dict[_values_types.OutPoint, bytes]:
+    lo_coins, hi_coins = (
+        _results_in_Chain_find_coins.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_find_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_dict_PairOutPointDataEntry(_m, _s, lo_coins, hi_coins)
+
+
+_method_Chain_find_coins = ClientMethod(
+    "Chain.find_coins", _id_Chain, 12, 0x20000, True, _unpack_Chain_find_coins
 )
 _params_out_Chain_guess_verification_progress = Struct("<QQQQ")
 _params_in_Chain_guess_verification_progress = Struct("<8xiI")
 _results_out_Chain_guess_verification_progress = Struct("<d")
 _results_in_Chain_guess_verification_progress = Struct("<d")
-_method_Chain_has_blocks = ClientMethod("Chain.has_blocks", _id_Chain, 14, 0x20002, True)
+
+
+def _pack_Chain_guess_verification_progress(block_hash: _values_types.BlockHash) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_guess_verification_progress.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(block_hash)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.guess_verification_progress",
+            block_hash=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                block_hash,
+            ),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_guess_verification_progress(_m: Message, _at: int, _d: int, _p: int) -> float:
+    v_result: float
+    (v_result,) = (
+        _results_in_Chain_guess_verification_progress.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_guess_verification_progress.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Chain_guess_verification_progress = ClientMethod(
+    "Chain.guess_verification_progress",
+    _id_Chain,
+    13,
+    0x20000,
+    True,
+    _unpack_Chain_guess_verification_progress,
+)
 _params_out_Chain_has_blocks = Struct("<iiB7xQQQQ")
 _params_in_Chain_has_blocks = Struct("<iiB7x8xiI")
 _results_out_Chain_has_blocks = Struct("<B7x")
 _results_in_Chain_has_blocks = Struct("<B7x")
-_method_Chain_is_rbf_opt_in = ClientMethod("Chain.is_rbf_opt_in", _id_Chain, 15, 0x20000, True)
+
+
+def _pack_Chain_has_blocks(
+    block_hash: _values_types.BlockHash, min_height: int, max_height: int | None
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Chain_has_blocks.pack(
+            min_height,
+            0 if max_height is None else max_height,
+            BIT[max_height is not None],
+            0x2000000000004,
+            _w.data(3, _values_types.build_bytes(block_hash)),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.has_blocks",
+            block_hash=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                block_hash,
+            ),
+            min_height=("Int32", min_height),
+            max_height=(("Int32", None), max_height),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_has_blocks(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_has_blocks.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_has_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_has_blocks = ClientMethod(
+    "Chain.has_blocks", _id_Chain, 14, 0x20002, True, _unpack_Chain_has_blocks
+)
 _params_out_Chain_is_rbf_opt_in = Struct("<QQQQ")
 _params_in_Chain_is_rbf_opt_in = Struct("<8xiI")
 _results_out_Chain_is_rbf_opt_in = Struct("<i4x")
 _results_in_Chain_is_rbf_opt_in = Struct("<i4x")
-_method_Chain_is_in_mempool = ClientMethod("Chain.is_in_mempool", _id_Chain, 16, 0x20000, True)
+
+
+def _pack_Chain_is_rbf_opt_in(tx: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_is_rbf_opt_in.pack(
+            0x2000000000004, _w.data(1, tx), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.is_rbf_opt_in", tx=("Data", tx)) from None
+    return _w
+
+
+def _unpack_Chain_is_rbf_opt_in(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _enums.RBFTransactionState:
+    (v_result,) = (
+        _results_in_Chain_is_rbf_opt_in.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_is_rbf_opt_in.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return enum_member(_enums.RBFTransactionState, v_result)
+
+
+_method_Chain_is_rbf_opt_in = ClientMethod(
+    "Chain.is_rbf_opt_in", _id_Chain, 15, 0x20000, True, _unpack_Chain_is_rbf_opt_in
+)
 _params_out_Chain_is_in_mempool = Struct("<QQQQ")
 _params_in_Chain_is_in_mempool = Struct("<8xiI")
 _results_out_Chain_is_in_mempool = Struct("<B7x")
 _results_in_Chain_is_in_mempool = Struct("<B7x")
-_method_Chain_has_descendants_in_mempool = ClientMethod(
-    "Chain.has_descendants_in_mempool", _id_Chain, 17, 0x20000, True
+
+
+def _pack_Chain_is_in_mempool(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_is_in_mempool.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.is_in_mempool",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_is_in_mempool(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_is_in_mempool.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_is_in_mempool.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_is_in_mempool = ClientMethod(
+    "Chain.is_in_mempool", _id_Chain, 16, 0x20000, True, _unpack_Chain_is_in_mempool
 )
 _params_out_Chain_has_descendants_in_mempool = Struct("<QQQQ")
 _params_in_Chain_has_descendants_in_mempool = Struct("<8xiI")
 _results_out_Chain_has_descendants_in_mempool = Struct("<B7x")
 _results_in_Chain_has_descendants_in_mempool = Struct("<B7x")
-_method_Chain_broadcast_transaction = ClientMethod(
-    "Chain.broadcast_transaction", _id_Chain, 18, 0x20002, True
+
+
+def _pack_Chain_has_descendants_in_mempool(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_has_descendants_in_mempool.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.has_descendants_in_mempool",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_has_descendants_in_mempool(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_has_descendants_in_mempool.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_has_descendants_in_mempool.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_has_descendants_in_mempool = ClientMethod(
+    "Chain.has_descendants_in_mempool",
+    _id_Chain,
+    17,
+    0x20000,
+    True,
+    _unpack_Chain_has_descendants_in_mempool,
 )
 _params_out_Chain_broadcast_transaction = Struct("<qi4xQQQQ")
 _params_in_Chain_broadcast_transaction = Struct("<qi4x8xiI")
 _results_out_Chain_broadcast_transaction = Struct("<B7xQ")
 _results_in_Chain_broadcast_transaction = Struct("<B7xiI")
-_method_Chain_get_transaction_ancestry = ClientMethod(
-    "Chain.get_transaction_ancestry", _id_Chain, 19, 0x20000, True
+
+
+def _pack_Chain_broadcast_transaction(
+    tx: bytes, max_tx_fee: int, broadcast_method: _enums.TxBroadcast
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Chain_broadcast_transaction.pack(
+            max_tx_fee, broadcast_method.value, 0x2000000000004, _w.data(3, tx), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.broadcast_transaction",
+            tx=("Data", tx),
+            max_tx_fee=("Int64", max_tx_fee),
+            broadcast_method=(_enums.TxBroadcast, broadcast_method),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_broadcast_transaction(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.BroadcastResult:
+    bits_0, lo_error, hi_error = (
+        _results_in_Chain_broadcast_transaction.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Chain_broadcast_transaction.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _chain.BroadcastResult(_m.text(_s, lo_error, hi_error), bits_0 & 1 != 0)
+
+
+_method_Chain_broadcast_transaction = ClientMethod(
+    "Chain.broadcast_transaction", _id_Chain, 18, 0x20002, True, _unpack_Chain_broadcast_transaction
 )
 _params_out_Chain_get_transaction_ancestry = Struct("<QQQQ")
 _params_in_Chain_get_transaction_ancestry = Struct("<8xiI")
 _results_out_Chain_get_transaction_ancestry = Struct("<QQQq")
 _results_in_Chain_get_transaction_ancestry = Struct("<QQQq")
-_method_Chain_calculate_individual_bump_fees = ClientMethod(
-    "Chain.calculate_individual_bump_fees", _id_Chain, 20, 0x30000, True
+
+
+def _pack_Chain_get_transaction_ancestry(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_get_transaction_ancestry.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.get_transaction_ancestry",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_get_transaction_ancestry(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.TransactionAncestry:
+    v_ancestors, v_descendants, v_ancestorsize, v_ancestorfees = (
+        _results_in_Chain_get_transaction_ancestry.unpack_from(_m.buf, _at)
+        if _d == 4 and _p == 0
+        else _results_in_Chain_get_transaction_ancestry.unpack(_m.resized(_at, _d, _p, 4, 0))
+    )
+    return _chain.TransactionAncestry(v_ancestors, v_descendants, v_ancestorsize, v_ancestorfees)
+
+
+_method_Chain_get_transaction_ancestry = ClientMethod(
+    "Chain.get_transaction_ancestry",
+    _id_Chain,
+    19,
+    0x20000,
+    True,
+    _unpack_Chain_get_transaction_ancestry,
 )
 _params_out_Chain_calculate_individual_bump_fees = Struct("<QQQQQ")
 _params_in_Chain_calculate_individual_bump_fees = Struct("<8xiIiI")
 _results_out_Chain_calculate_individual_bump_fees = Struct("<Q")
 _results_in_Chain_calculate_individual_bump_fees = Struct("<iI")
-_method_Chain_calculate_combined_bump_fee = ClientMethod(
-    "Chain.calculate_combined_bump_fee", _id_Chain, 21, 0x30000, True
+
+
+def _pack_Chain_calculate_individual_bump_fees(
+    outpoints: Sequence[_values_types.OutPoint], target_feerate: bytes
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Chain_calculate_individual_bump_fees.pack(
+            0x2000000000008,
+            write_datas(_w, 1, build_each(_values_types.build_bytes, outpoints)),
+            _w.data(2, target_feerate),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.calculate_individual_bump_fees",
+            outpoints=(
+                [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
+                outpoints,
+            ),
+            target_feerate=("Data", target_feerate),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_calculate_individual_bump_fees(
+    _m: Message, _at: int, _d: int, _p: int
+) -> dict[_values_types.OutPoint, int]:
+    lo_result, hi_result = (
+        _results_in_Chain_calculate_individual_bump_fees.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_calculate_individual_bump_fees.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_dict_PairInt64OutPointEntry(_m, _s, lo_result, hi_result)
+
+
+_method_Chain_calculate_individual_bump_fees = ClientMethod(
+    "Chain.calculate_individual_bump_fees",
+    _id_Chain,
+    20,
+    0x30000,
+    True,
+    _unpack_Chain_calculate_individual_bump_fees,
 )
 _params_out_Chain_calculate_combined_bump_fee = Struct("<QQQQQ")
 _params_in_Chain_calculate_combined_bump_fee = Struct("<8xiIiI")
 _results_out_Chain_calculate_combined_bump_fee = Struct("<qB7x")
 _results_in_Chain_calculate_combined_bump_fee = Struct("<qB7x")
-_method_Chain_get_package_limits = ClientMethod(
-    "Chain.get_package_limits", _id_Chain, 22, 0x10000, True
+
+
+def _pack_Chain_calculate_combined_bump_fee(
+    outpoints: Sequence[_values_types.OutPoint], target_feerate: bytes
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Chain_calculate_combined_bump_fee.pack(
+            0x2000000000008,
+            write_datas(_w, 1, build_each(_values_types.build_bytes, outpoints)),
+            _w.data(2, target_feerate),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.calculate_combined_bump_fee",
+            outpoints=(
+                [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
+                outpoints,
+            ),
+            target_feerate=("Data", target_feerate),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_calculate_combined_bump_fee(
+    _m: Message, _at: int, _d: int, _p: int
+) -> int | None:
+    v_result: int
+    v_result, bits_8 = (
+        _results_in_Chain_calculate_combined_bump_fee.unpack_from(_m.buf, _at)
+        if _d == 2 and _p == 0
+        else _results_in_Chain_calculate_combined_bump_fee.unpack(_m.resized(_at, _d, _p, 2, 0))
+    )
+    return v_result if bits_8 & 1 != 0 else None
+
+
+_method_Chain_calculate_combined_bump_fee = ClientMethod(
+    "Chain.calculate_combined_bump_fee",
+    _id_Chain,
+    21,
+    0x30000,
+    True,
+    _unpack_Chain_calculate_combined_bump_fee,
 )
 _results_out_Chain_get_package_limits = Struct("<II")
 _results_in_Chain_get_package_limits = Struct("<II")
-_method_Chain_check_chain_limits = ClientMethod(
-    "Chain.check_chain_limits", _id_Chain, 23, 0x20000, True
+
+
+def _unpack_Chain_get_package_limits(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.PackageLimits:
+    v_ancestors, v_descendants = (
+        _results_in_Chain_get_package_limits.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_get_package_limits.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return _chain.PackageLimits(v_ancestors, v_descendants)
+
+
+_method_Chain_get_package_limits = ClientMethod(
+    "Chain.get_package_limits", _id_Chain, 22, 0x10000, True, _unpack_Chain_get_package_limits
 )
 _params_out_Chain_check_chain_limits = Struct("<QQQQ")
 _params_in_Chain_check_chain_limits = Struct("<8xiI")
 _results_out_Chain_check_chain_limits = Struct("<Q")
 _results_in_Chain_check_chain_limits = Struct("<iI")
-_method_Chain_estimate_smart_fee = ClientMethod(
-    "Chain.estimate_smart_fee", _id_Chain, 24, 0x10001, True
+
+
+def _pack_Chain_check_chain_limits(tx: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_check_chain_limits.pack(
+            0x2000000000004, _w.data(1, tx), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.check_chain_limits", tx=("Data", tx)) from None
+    return _w
+
+
+def _unpack_Chain_check_chain_limits(_m: Message, _at: int, _d: int, _p: int) -> _common.ResultVoid:
+    lo_result, hi_result = (
+        _results_in_Chain_check_chain_limits.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_check_chain_limits.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _common_codec._read_ResultVoid(_m, _s, lo_result, hi_result)
+
+
+_method_Chain_check_chain_limits = ClientMethod(
+    "Chain.check_chain_limits", _id_Chain, 23, 0x20000, True, _unpack_Chain_check_chain_limits
 )
 _params_out_Chain_estimate_smart_fee = Struct("<iB3xQQQ")
 _params_in_Chain_estimate_smart_fee = Struct("<iB3x8x")
 _results_out_Chain_estimate_smart_fee = Struct("<QQ")
 _results_in_Chain_estimate_smart_fee = Struct("<iIiI")
-_method_Chain_estimate_max_blocks = ClientMethod(
-    "Chain.estimate_max_blocks", _id_Chain, 25, 0x10000, True
+
+
+def _pack_Chain_estimate_smart_fee(num_blocks: int, conservative: bool, want_calc: bool) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Chain_estimate_smart_fee.pack(
+                num_blocks, BIT[conservative] | BIT[want_calc] << 1, 0x2000000000000, 3, 0x100000003
+            ),
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.estimate_smart_fee",
+            num_blocks=("Int32", num_blocks),
+            conservative=("Bool", conservative),
+            want_calc=("Bool", want_calc),
+        ) from None
+
+
+def _unpack_Chain_estimate_smart_fee(_m: Message, _at: int, _d: int, _p: int) -> _chain.SmartFee:
+    lo_calc, hi_calc, lo_result, hi_result = (
+        _results_in_Chain_estimate_smart_fee.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _results_in_Chain_estimate_smart_fee.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _chain.SmartFee(
+        _common_codec._read_FeeCalculation(_m, _s, lo_calc, hi_calc),
+        _m.data(_s + 8, lo_result, hi_result),
+    )
+
+
+_method_Chain_estimate_smart_fee = ClientMethod(
+    "Chain.estimate_smart_fee", _id_Chain, 24, 0x10001, True, _unpack_Chain_estimate_smart_fee
 )
 _results_out_Chain_estimate_max_blocks = Struct("<I4x")
 _results_in_Chain_estimate_max_blocks = Struct("<I4x")
-_method_Chain_mempool_min_fee = ClientMethod("Chain.mempool_min_fee", _id_Chain, 26, 0x10000, True)
+
+
+def _unpack_Chain_estimate_max_blocks(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Chain_estimate_max_blocks.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_estimate_max_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Chain_estimate_max_blocks = ClientMethod(
+    "Chain.estimate_max_blocks", _id_Chain, 25, 0x10000, True, _unpack_Chain_estimate_max_blocks
+)
 _results_out_Chain_mempool_min_fee = Struct("<Q")
 _results_in_Chain_mempool_min_fee = Struct("<iI")
-_method_Chain_relay_min_fee = ClientMethod("Chain.relay_min_fee", _id_Chain, 27, 0x10000, True)
+
+
+def _unpack_Chain_mempool_min_fee(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Chain_mempool_min_fee.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_mempool_min_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Chain_mempool_min_fee = ClientMethod(
+    "Chain.mempool_min_fee", _id_Chain, 26, 0x10000, True, _unpack_Chain_mempool_min_fee
+)
 _results_out_Chain_relay_min_fee = Struct("<Q")
 _results_in_Chain_relay_min_fee = Struct("<iI")
-_method_Chain_relay_incremental_fee = ClientMethod(
-    "Chain.relay_incremental_fee", _id_Chain, 28, 0x10000, True
+
+
+def _unpack_Chain_relay_min_fee(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Chain_relay_min_fee.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_relay_min_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Chain_relay_min_fee = ClientMethod(
+    "Chain.relay_min_fee", _id_Chain, 27, 0x10000, True, _unpack_Chain_relay_min_fee
 )
 _results_out_Chain_relay_incremental_fee = Struct("<Q")
 _results_in_Chain_relay_incremental_fee = Struct("<iI")
-_method_Chain_relay_dust_fee = ClientMethod("Chain.relay_dust_fee", _id_Chain, 29, 0x10000, True)
+
+
+def _unpack_Chain_relay_incremental_fee(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Chain_relay_incremental_fee.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_relay_incremental_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Chain_relay_incremental_fee = ClientMethod(
+    "Chain.relay_incremental_fee", _id_Chain, 28, 0x10000, True, _unpack_Chain_relay_incremental_fee
+)
 _results_out_Chain_relay_dust_fee = Struct("<Q")
 _results_in_Chain_relay_dust_fee = Struct("<iI")
-_method_Chain_have_pruned = ClientMethod("Chain.have_pruned", _id_Chain, 30, 0x10000, True)
+
+
+def _unpack_Chain_relay_dust_fee(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Chain_relay_dust_fee.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_relay_dust_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Chain_relay_dust_fee = ClientMethod(
+    "Chain.relay_dust_fee", _id_Chain, 29, 0x10000, True, _unpack_Chain_relay_dust_fee
+)
 _results_out_Chain_have_pruned = Struct("<B7x")
 _results_in_Chain_have_pruned = Struct("<B7x")
-_method_Chain_get_prune_height = ClientMethod(
-    "Chain.get_prune_height", _id_Chain, 31, 0x10000, True
+
+
+def _unpack_Chain_have_pruned(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_have_pruned.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_have_pruned.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_have_pruned = ClientMethod(
+    "Chain.have_pruned", _id_Chain, 30, 0x10000, True, _unpack_Chain_have_pruned
 )
 _results_out_Chain_get_prune_height = Struct("<iB3x")
 _results_in_Chain_get_prune_height = Struct("<iB3x")
-_method_Chain_is_ready_to_broadcast = ClientMethod(
-    "Chain.is_ready_to_broadcast", _id_Chain, 32, 0x10000, True
+
+
+def _unpack_Chain_get_prune_height(_m: Message, _at: int, _d: int, _p: int) -> int | None:
+    v_result: int
+    v_result, bits_4 = (
+        _results_in_Chain_get_prune_height.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_get_prune_height.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result if bits_4 & 1 != 0 else None
+
+
+_method_Chain_get_prune_height = ClientMethod(
+    "Chain.get_prune_height", _id_Chain, 31, 0x10000, True, _unpack_Chain_get_prune_height
 )
 _results_out_Chain_is_ready_to_broadcast = Struct("<B7x")
 _results_in_Chain_is_ready_to_broadcast = Struct("<B7x")
-_method_Chain_is_initial_block_download = ClientMethod(
-    "Chain.is_initial_block_download", _id_Chain, 33, 0x10000, True
+
+
+def _unpack_Chain_is_ready_to_broadcast(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_is_ready_to_broadcast.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_is_ready_to_broadcast.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_is_ready_to_broadcast = ClientMethod(
+    "Chain.is_ready_to_broadcast", _id_Chain, 32, 0x10000, True, _unpack_Chain_is_ready_to_broadcast
 )
 _results_out_Chain_is_initial_block_download = Struct("<B7x")
 _results_in_Chain_is_initial_block_download = Struct("<B7x")
-_method_Chain_shutdown_requested = ClientMethod(
-    "Chain.shutdown_requested", _id_Chain, 34, 0x10000, True
+
+
+def _unpack_Chain_is_initial_block_download(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_is_initial_block_download.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_is_initial_block_download.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_is_initial_block_download = ClientMethod(
+    "Chain.is_initial_block_download",
+    _id_Chain,
+    33,
+    0x10000,
+    True,
+    _unpack_Chain_is_initial_block_download,
 )
 _results_out_Chain_shutdown_requested = Struct("<B7x")
 _results_in_Chain_shutdown_requested = Struct("<B7x")
-_method_Chain_init_message = ClientMethod("Chain.init_message", _id_Chain, 35, 0x20000, True)
+
+
+def _unpack_Chain_shutdown_requested(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_shutdown_requested.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_shutdown_requested.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_shutdown_requested = ClientMethod(
+    "Chain.shutdown_requested", _id_Chain, 34, 0x10000, True, _unpack_Chain_shutdown_requested
+)
 _params_out_Chain_init_message = Struct("<QQQQ")
 _params_in_Chain_init_message = Struct("<8xiI")
-_method_Chain_init_warning = ClientMethod("Chain.init_warning", _id_Chain, 36, 0x20000, True)
+
+
+def _pack_Chain_init_message(message: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_init_message.pack(
+            0x2000000000004, _w.text(1, message), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.init_message", message=("Text", message)) from None
+    return _w
+
+
+_method_Chain_init_message = ClientMethod(
+    "Chain.init_message", _id_Chain, 35, 0x20000, True, nothing
+)
 _params_out_Chain_init_warning = Struct("<QQQQ")
 _params_in_Chain_init_warning = Struct("<8xiI")
-_method_Chain_init_error = ClientMethod("Chain.init_error", _id_Chain, 37, 0x20000, True)
+
+
+def _pack_Chain_init_warning(message: _common.BilingualStr) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_init_warning.pack(
+            0x2000000000004, _common_codec._write_BilingualStr(_w, 1, message), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.init_warning", message=(_common.BilingualStr, message)) from None
+    return _w
+
+
+_method_Chain_init_warning = ClientMethod(
+    "Chain.init_warning", _id_Chain, 36, 0x20000, True, nothing
+)
 _params_out_Chain_init_error = Struct("<QQQQ")
 _params_in_Chain_init_error = Struct("<8xiI")
-_method_Chain_show_progress = ClientMethod("Chain.show_progress", _id_Chain, 38, 0x20001, True)
+
+
+def _pack_Chain_init_error(message: _common.BilingualStr) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_init_error.pack(
+            0x2000000000004, _common_codec._write_BilingualStr(_w, 1, message), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.init_error", message=(_common.BilingualStr, message)) from None
+    return _w
+
+
+_method_Chain_init_error = ClientMethod("Chain.init_error", _id_Chain, 37, 0x20000, True, nothing)
 _params_out_Chain_show_progress = Struct("<iB3xQQQQ")
 _params_in_Chain_show_progress = Struct("<iB3x8xiI")
-_method_Chain_handle_notifications = ClientMethod(
-    "Chain.handle_notifications", _id_Chain, 39, 0x20000, True
+
+
+def _pack_Chain_show_progress(title: str, progress: int, resume_possible: bool) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Chain_show_progress.pack(
+            progress, BIT[resume_possible], 0x2000000000004, _w.text(2, title), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.show_progress",
+            title=("Text", title),
+            progress=("Int32", progress),
+            resume_possible=("Bool", resume_possible),
+        ) from None
+    return _w
+
+
+_method_Chain_show_progress = ClientMethod(
+    "Chain.show_progress", _id_Chain, 38, 0x20001, True, nothing
 )
 _params_out_Chain_handle_notifications = Struct("<QQQQ")
 _params_in_Chain_handle_notifications = Struct("<8xiI")
 _results_out_Chain_handle_notifications = Struct("<Q")
 _results_in_Chain_handle_notifications = Struct("<iI")
-_method_Chain_wait_for_notifications_if_tip_changed = ClientMethod(
-    "Chain.wait_for_notifications_if_tip_changed", _id_Chain, 40, 0x20000, True
+
+
+def _pack_Chain_handle_notifications(notifications: _chain.ChainNotifications) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_handle_notifications.pack(
+            0x2000000000004,
+            write_object(_w, notifications, ChainNotificationsServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.handle_notifications",
+            notifications=(_chain.ChainNotifications, notifications),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_handle_notifications(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Chain_handle_notifications.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_handle_notifications.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Chain_handle_notifications = ClientMethod(
+    "Chain.handle_notifications", _id_Chain, 39, 0x20000, True, _unpack_Chain_handle_notifications
 )
 _params_out_Chain_wait_for_notifications_if_tip_changed = Struct("<QQQQ")
 _params_in_Chain_wait_for_notifications_if_tip_changed = Struct("<8xiI")
-_method_Chain_wait_for_notifications = ClientMethod(
-    "Chain.wait_for_notifications", _id_Chain, 41, 0x10000, True
+
+
+def _pack_Chain_wait_for_notifications_if_tip_changed(old_tip: _values_types.BlockHash) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_wait_for_notifications_if_tip_changed.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(old_tip)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.wait_for_notifications_if_tip_changed",
+            old_tip=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), old_tip),
+        ) from None
+    return _w
+
+
+_method_Chain_wait_for_notifications_if_tip_changed = ClientMethod(
+    "Chain.wait_for_notifications_if_tip_changed", _id_Chain, 40, 0x20000, True, nothing
 )
-_method_Chain_handle_rpc = ClientMethod("Chain.handle_rpc", _id_Chain, 42, 0x20000, True)
+_method_Chain_wait_for_notifications = ClientMethod(
+    "Chain.wait_for_notifications", _id_Chain, 41, 0x10000, True, nothing
+)
 _params_out_Chain_handle_rpc = Struct("<QQQQ")
 _params_in_Chain_handle_rpc = Struct("<8xiI")
 _results_out_Chain_handle_rpc = Struct("<Q")
 _results_in_Chain_handle_rpc = Struct("<iI")
-_method_Chain_rpc_enable_deprecated = ClientMethod(
-    "Chain.rpc_enable_deprecated", _id_Chain, 43, 0x20000, True
+
+
+def _pack_Chain_handle_rpc(command: _chain.RPCCommand) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_handle_rpc.pack(
+            0x2000000000004, _write_RPCCommand(_w, 1, command), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.handle_rpc", command=(_chain.RPCCommand, command)) from None
+    return _w
+
+
+def _unpack_Chain_handle_rpc(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Chain_handle_rpc.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_handle_rpc.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Chain_handle_rpc = ClientMethod(
+    "Chain.handle_rpc", _id_Chain, 42, 0x20000, True, _unpack_Chain_handle_rpc
 )
 _params_out_Chain_rpc_enable_deprecated = Struct("<QQQQ")
 _params_in_Chain_rpc_enable_deprecated = Struct("<8xiI")
 _results_out_Chain_rpc_enable_deprecated = Struct("<B7x")
 _results_in_Chain_rpc_enable_deprecated = Struct("<B7x")
-_method_Chain_get_setting = ClientMethod("Chain.get_setting", _id_Chain, 44, 0x20000, True)
+
+
+def _pack_Chain_rpc_enable_deprecated(method: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_rpc_enable_deprecated.pack(
+            0x2000000000004, _w.text(1, method), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.rpc_enable_deprecated", method=("Text", method)) from None
+    return _w
+
+
+def _unpack_Chain_rpc_enable_deprecated(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_rpc_enable_deprecated.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_rpc_enable_deprecated.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_rpc_enable_deprecated = ClientMethod(
+    "Chain.rpc_enable_deprecated", _id_Chain, 43, 0x20000, True, _unpack_Chain_rpc_enable_deprecated
+)
 _params_out_Chain_get_setting = Struct("<QQQQ")
 _params_in_Chain_get_setting = Struct("<8xiI")
 _results_out_Chain_get_setting = Struct("<Q")
 _results_in_Chain_get_setting = Struct("<iI")
-_method_Chain_get_settings_list = ClientMethod(
-    "Chain.get_settings_list", _id_Chain, 45, 0x20000, True
+
+
+def _pack_Chain_get_setting(name: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_get_setting.pack(
+            0x2000000000004, _w.text(1, name), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.get_setting", name=("Text", name)) from None
+    return _w
+
+
+def _unpack_Chain_get_setting(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_Chain_get_setting.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_get_setting.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_Chain_get_setting = ClientMethod(
+    "Chain.get_setting", _id_Chain, 44, 0x20000, True, _unpack_Chain_get_setting
 )
 _params_out_Chain_get_settings_list = Struct("<QQQQ")
 _params_in_Chain_get_settings_list = Struct("<8xiI")
 _results_out_Chain_get_settings_list = Struct("<Q")
 _results_in_Chain_get_settings_list = Struct("<iI")
-_method_Chain_get_rw_setting = ClientMethod("Chain.get_rw_setting", _id_Chain, 46, 0x20000, True)
+
+
+def _pack_Chain_get_settings_list(name: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_get_settings_list.pack(
+            0x2000000000004, _w.text(1, name), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.get_settings_list", name=("Text", name)) from None
+    return _w
+
+
+def _unpack_Chain_get_settings_list(_m: Message, _at: int, _d: int, _p: int) -> list[str]:
+    lo_result, hi_result = (
+        _results_in_Chain_get_settings_list.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_get_settings_list.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return read_texts(_m, _s, lo_result, hi_result)
+
+
+_method_Chain_get_settings_list = ClientMethod(
+    "Chain.get_settings_list", _id_Chain, 45, 0x20000, True, _unpack_Chain_get_settings_list
+)
 _params_out_Chain_get_rw_setting = Struct("<QQQQ")
 _params_in_Chain_get_rw_setting = Struct("<8xiI")
 _results_out_Chain_get_rw_setting = Struct("<Q")
 _results_in_Chain_get_rw_setting = Struct("<iI")
-_method_Chain_update_rw_setting = ClientMethod(
-    "Chain.update_rw_setting", _id_Chain, 47, 0x30000, True
+
+
+def _pack_Chain_get_rw_setting(name: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_get_rw_setting.pack(
+            0x2000000000004, _w.text(1, name), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.get_rw_setting", name=("Text", name)) from None
+    return _w
+
+
+def _unpack_Chain_get_rw_setting(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_Chain_get_rw_setting.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_get_rw_setting.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_Chain_get_rw_setting = ClientMethod(
+    "Chain.get_rw_setting", _id_Chain, 46, 0x20000, True, _unpack_Chain_get_rw_setting
 )
 _params_out_Chain_update_rw_setting = Struct("<QQQQQ")
 _params_in_Chain_update_rw_setting = Struct("<8xiIiI")
 _results_out_Chain_update_rw_setting = Struct("<B7x")
 _results_in_Chain_update_rw_setting = Struct("<B7x")
-_method_Chain_overwrite_rw_setting = ClientMethod(
-    "Chain.overwrite_rw_setting", _id_Chain, 48, 0x30001, True
+
+
+def _pack_Chain_update_rw_setting(name: str, update: Callable[..., Any]) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Chain_update_rw_setting.pack(
+            0x2000000000008,
+            _w.text(1, name),
+            write_object(_w, update, SettingsUpdateCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Chain.update_rw_setting", name=("Text", name), update=("Callable", update)
+        ) from None
+    return _w
+
+
+def _unpack_Chain_update_rw_setting(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_update_rw_setting.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_update_rw_setting.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_update_rw_setting = ClientMethod(
+    "Chain.update_rw_setting", _id_Chain, 47, 0x30000, True, _unpack_Chain_update_rw_setting
 )
 _params_out_Chain_overwrite_rw_setting = Struct("<i4xQQQQQ")
 _params_in_Chain_overwrite_rw_setting = Struct("<i4x8xiIiI")
 _results_out_Chain_overwrite_rw_setting = Struct("<B7x")
 _results_in_Chain_overwrite_rw_setting = Struct("<B7x")
-_method_Chain_delete_rw_settings = ClientMethod(
-    "Chain.delete_rw_settings", _id_Chain, 49, 0x20001, True
+
+
+def _pack_Chain_overwrite_rw_setting(
+    name: str, value: str, action: _enums.SettingsAction
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Chain_overwrite_rw_setting.pack(
+            action.value, 0x2000000000008, _w.text(2, name), _w.text(3, value), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.overwrite_rw_setting",
+            name=("Text", name),
+            value=("Text", value),
+            action=(_enums.SettingsAction, action),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_overwrite_rw_setting(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_overwrite_rw_setting.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_overwrite_rw_setting.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_overwrite_rw_setting = ClientMethod(
+    "Chain.overwrite_rw_setting", _id_Chain, 48, 0x30001, True, _unpack_Chain_overwrite_rw_setting
 )
 _params_out_Chain_delete_rw_settings = Struct("<i4xQQQQ")
 _params_in_Chain_delete_rw_settings = Struct("<i4x8xiI")
 _results_out_Chain_delete_rw_settings = Struct("<B7x")
 _results_in_Chain_delete_rw_settings = Struct("<B7x")
-_method_Chain_request_mempool_transactions = ClientMethod(
-    "Chain.request_mempool_transactions", _id_Chain, 50, 0x20000, True
+
+
+def _pack_Chain_delete_rw_settings(name: str, action: _enums.SettingsAction) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Chain_delete_rw_settings.pack(
+            action.value, 0x2000000000004, _w.text(2, name), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.delete_rw_settings",
+            name=("Text", name),
+            action=(_enums.SettingsAction, action),
+        ) from None
+    return _w
+
+
+def _unpack_Chain_delete_rw_settings(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_delete_rw_settings.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_delete_rw_settings.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_delete_rw_settings = ClientMethod(
+    "Chain.delete_rw_settings", _id_Chain, 49, 0x20001, True, _unpack_Chain_delete_rw_settings
 )
 _params_out_Chain_request_mempool_transactions = Struct("<QQQQ")
 _params_in_Chain_request_mempool_transactions = Struct("<8xiI")
-_method_Chain_has_assumed_valid_chain = ClientMethod(
-    "Chain.has_assumed_valid_chain", _id_Chain, 51, 0x10000, True
+
+
+def _pack_Chain_request_mempool_transactions(notifications: _chain.ChainNotifications) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_request_mempool_transactions.pack(
+            0x2000000000004,
+            write_object(_w, notifications, ChainNotificationsServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Chain.request_mempool_transactions",
+            notifications=(_chain.ChainNotifications, notifications),
+        ) from None
+    return _w
+
+
+_method_Chain_request_mempool_transactions = ClientMethod(
+    "Chain.request_mempool_transactions", _id_Chain, 50, 0x20000, True, nothing
 )
 _results_out_Chain_has_assumed_valid_chain = Struct("<B7x")
 _results_in_Chain_has_assumed_valid_chain = Struct("<B7x")
+
+
+def _unpack_Chain_has_assumed_valid_chain(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Chain_has_assumed_valid_chain.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_has_assumed_valid_chain.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Chain_has_assumed_valid_chain = ClientMethod(
+    "Chain.has_assumed_valid_chain",
+    _id_Chain,
+    51,
+    0x10000,
+    True,
+    _unpack_Chain_has_assumed_valid_chain,
+)
 
 
 class ChainClient(Client, _chain.Chain):
@@ -1418,94 +2793,31 @@ class ChainClient(Client, _chain.Chain):
 
     def get_height(self) -> int | None:
         """Height of the tip, or None when there is no block at all."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_height, _w)
-        v_result: int
-        v_result, bits_4 = (
-            _results_in_Chain_get_height.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_get_height.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result if bits_4 & 1 != 0 else None
+        return self._mpipc_call(_method_Chain_get_height, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_block_hash(self, height: int) -> _values_types.BlockHash:
         """Hash of the block at a height, which must not be above the tip's."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_get_block_hash.pack(
-                height, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.get_block_hash", height=("Int32", height)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_block_hash, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_get_block_hash.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
+        return self._mpipc_call(_method_Chain_get_block_hash, _pack_Chain_get_block_hash(height))
 
     def have_block_on_disk(self, height: int) -> bool:
         """Whether the block at a height can be read: it has arrived and was not pruned."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_have_block_on_disk.pack(
-                height, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.have_block_on_disk", height=("Int32", height)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_have_block_on_disk, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_have_block_on_disk.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_have_block_on_disk.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_have_block_on_disk, _pack_Chain_have_block_on_disk(height)
         )
-        return bits_0 & 1 != 0
 
     def find_locator_fork(self, locator: bytes) -> int | None:
         """Height of the last block that the chain has in common with the one that a locator was
         made for, or None.
         """
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_find_locator_fork.pack(
-                0x2000000000004, _w.data(1, locator), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.find_locator_fork", locator=("Data", locator)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_locator_fork, _w)
-        v_result: int
-        v_result, bits_4 = (
-            _results_in_Chain_find_locator_fork.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_find_locator_fork.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_find_locator_fork, _pack_Chain_find_locator_fork(locator)
         )
-        return v_result if bits_4 & 1 != 0 else None
 
     def has_block_filter_index(self, filter_type: _enums.BlockFilterType) -> bool:
         """Whether the node keeps compact filters of blocks."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_has_block_filter_index.pack(
-                filter_type.value, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.has_block_filter_index",
-                filter_type=(_enums.BlockFilterType, filter_type),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_has_block_filter_index, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_has_block_filter_index.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_has_block_filter_index.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_has_block_filter_index, _pack_Chain_has_block_filter_index(filter_type)
         )
-        return bits_0 & 1 != 0
 
     def block_filter_matches_any(
         self,
@@ -1516,100 +2828,24 @@ class ChainClient(Client, _chain.Chain):
         """Whether a block may contain one of these scripts, by its filter; None when there is no
         filter of it.
         """
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_block_filter_matches_any.pack(
-                filter_type.value,
-                0x2000000000008,
-                _w.data(2, _values_types.build_bytes(block_hash)),
-                write_datas(_w, 3, filter_set),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.block_filter_matches_any",
-                filter_type=(_enums.BlockFilterType, filter_type),
-                block_hash=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    block_hash,
-                ),
-                filter_set=(["Data"], filter_set),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_block_filter_matches_any, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_block_filter_matches_any.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_block_filter_matches_any.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_block_filter_matches_any,
+            _pack_Chain_block_filter_matches_any(filter_type, block_hash, filter_set),
         )
-        return bits_0 & 1 != 0 if bits_0 & 2 != 0 else None
 
     def find_block(
         self, hash: _values_types.BlockHash, block: _chain.FoundBlockParam
     ) -> _chain.FoundBlock:
         """Look a block up by its hash. `block` says what is wanted to know about it."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_find_block.pack(
-                0x2000000000008,
-                _w.data(1, _values_types.build_bytes(hash)),
-                _write_FoundBlockParam(_w, 2, block),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.find_block",
-                hash=(Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"), hash),
-                block=(_chain.FoundBlockParam, block),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_block, _w)
-        bits_0, lo_block, hi_block = (
-            _results_in_Chain_find_block.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Chain_find_block.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _chain.FoundBlock(
-            _read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0
-        )
+        return self._mpipc_call(_method_Chain_find_block, _pack_Chain_find_block(hash, block))
 
     def find_first_block_with_time_and_height(
         self, min_time: datetime, min_height: int, block: _chain.FoundBlockParam
     ) -> _chain.FoundBlock:
         """The first block in the chain that is neither older nor lower than this."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_find_first_block_with_time_and_height.pack(
-                _values_types.build_unix_time(min_time),
-                min_height,
-                0x2000000000004,
-                _write_FoundBlockParam(_w, 3, block),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.find_first_block_with_time_and_height",
-                min_time=(Hooked(datetime, _values_types.build_unix_time, "Int64"), min_time),
-                min_height=("Int32", min_height),
-                block=(_chain.FoundBlockParam, block),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_first_block_with_time_and_height, _w)
-        bits_0, lo_block, hi_block = (
-            _results_in_Chain_find_first_block_with_time_and_height.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Chain_find_first_block_with_time_and_height.unpack(
-                _m.resized(_at, _d, _p, 1, 1)
-            )
-        )
-        _s = _at + (_d << 3)
-        return _chain.FoundBlock(
-            _read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0
+        return self._mpipc_call(
+            _method_Chain_find_first_block_with_time_and_height,
+            _pack_Chain_find_first_block_with_time_and_height(min_time, min_height, block),
         )
 
     def find_ancestor_by_height(
@@ -1619,36 +2855,9 @@ class ChainClient(Client, _chain.Chain):
         ancestor: _chain.FoundBlockParam,
     ) -> _chain.FoundAncestor:
         """The ancestor of a block at a height."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_find_ancestor_by_height.pack(
-                ancestor_height,
-                0x2000000000008,
-                _w.data(2, _values_types.build_bytes(block_hash)),
-                _write_FoundBlockParam(_w, 3, ancestor),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.find_ancestor_by_height",
-                block_hash=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    block_hash,
-                ),
-                ancestor_height=("Int32", ancestor_height),
-                ancestor=(_chain.FoundBlockParam, ancestor),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_ancestor_by_height, _w)
-        bits_0, lo_ancestor, hi_ancestor = (
-            _results_in_Chain_find_ancestor_by_height.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Chain_find_ancestor_by_height.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _chain.FoundAncestor(
-            _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
+        return self._mpipc_call(
+            _method_Chain_find_ancestor_by_height,
+            _pack_Chain_find_ancestor_by_height(block_hash, ancestor_height, ancestor),
         )
 
     def find_ancestor_by_hash(
@@ -1658,39 +2867,9 @@ class ChainClient(Client, _chain.Chain):
         ancestor: _chain.FoundBlockParam,
     ) -> _chain.FoundAncestor:
         """Whether a block is an ancestor of another one, and what is wanted to know about it."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_find_ancestor_by_hash.pack(
-                0x200000000000C,
-                _w.data(1, _values_types.build_bytes(block_hash)),
-                _w.data(2, _values_types.build_bytes(ancestor_hash)),
-                _write_FoundBlockParam(_w, 3, ancestor),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.find_ancestor_by_hash",
-                block_hash=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    block_hash,
-                ),
-                ancestor_hash=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    ancestor_hash,
-                ),
-                ancestor=(_chain.FoundBlockParam, ancestor),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_ancestor_by_hash, _w)
-        bits_0, lo_ancestor, hi_ancestor = (
-            _results_in_Chain_find_ancestor_by_hash.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Chain_find_ancestor_by_hash.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _chain.FoundAncestor(
-            _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
+        return self._mpipc_call(
+            _method_Chain_find_ancestor_by_hash,
+            _pack_Chain_find_ancestor_by_hash(block_hash, ancestor_hash, ancestor),
         )
 
     def find_common_ancestor(
@@ -1702,46 +2881,9 @@ class ChainClient(Client, _chain.Chain):
         block2: _chain.FoundBlockParam,
     ) -> _chain.FoundCommonAncestor:
         """The last block that the chains of two blocks have in common."""
-        _w = Writer(8, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_find_common_ancestor.pack(
-                0x2000000000014,
-                _w.data(1, _values_types.build_bytes(block_hash1)),
-                _w.data(2, _values_types.build_bytes(block_hash2)),
-                _write_FoundBlockParam(_w, 3, ancestor),
-                _write_FoundBlockParam(_w, 4, block1),
-                _write_FoundBlockParam(_w, 5, block2),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.find_common_ancestor",
-                block_hash1=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    block_hash1,
-                ),
-                block_hash2=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    block_hash2,
-                ),
-                ancestor=(_chain.FoundBlockParam, ancestor),
-                block1=(_chain.FoundBlockParam, block1),
-                block2=(_chain.FoundBlockParam, block2),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_common_ancestor, _w)
-        bits_0, lo_ancestor, hi_ancestor, lo_block1, hi_block1, lo_block2, hi_block2 = (
-            _results_in_Chain_find_common_ancestor.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 3
-            else _results_in_Chain_find_common_ancestor.unpack(_m.resized(_at, _d, _p, 1, 3))
-        )
-        _s = _at + (_d << 3)
-        return _chain.FoundCommonAncestor(
-            _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor),
-            _read_FoundBlockResult(_m, _s + 8, lo_block1, hi_block1),
-            _read_FoundBlockResult(_m, _s + 16, lo_block2, hi_block2),
-            bits_0 & 1 != 0,
+        return self._mpipc_call(
+            _method_Chain_find_common_ancestor,
+            _pack_Chain_find_common_ancestor(block_hash1, block_hash2, ancestor, block1, block2),
         )
 
     def find_coins(
@@ -1750,53 +2892,14 @@ class ChainClient(Client, _chain.Chain):
         """Look unspent outputs up, in the mempool and in the chain. The values that are passed are
         replaced; a spent coin stands for one that there is not.
         """
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_find_coins.pack(
-                0x2000000000004, _write_dict_PairOutPointDataEntry(_w, 1, coins), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.find_coins",
-                coins=(
-                    {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Data"},
-                    coins,
-                ),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_find_coins, _w)
-        lo_coins, hi_coins = (
-            _results_in_Chain_find_coins.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_find_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _read_dict_PairOutPointDataEntry(_m, _s, lo_coins, hi_coins)
+        return self._mpipc_call(_method_Chain_find_coins, _pack_Chain_find_coins(coins))
 
     def guess_verification_progress(self, block_hash: _values_types.BlockHash) -> float:
         """The estimated share of all transactions that is verified once this block is, up to 1."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_guess_verification_progress.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(block_hash)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.guess_verification_progress",
-                block_hash=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    block_hash,
-                ),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_guess_verification_progress, _w)
-        v_result: float
-        (v_result,) = (
-            _results_in_Chain_guess_verification_progress.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_guess_verification_progress.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_guess_verification_progress,
+            _pack_Chain_guess_verification_progress(block_hash),
         )
-        return v_result
 
     def has_blocks(
         self,
@@ -1807,180 +2910,47 @@ class ChainClient(Client, _chain.Chain):
         """Whether the ancestors of a block can be read from one height to another, both included.
         Without `max_height`: up to the block itself.
         """
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_has_blocks.pack(
-                min_height,
-                0 if max_height is None else max_height,
-                BIT[max_height is not None],
-                0x2000000000004,
-                _w.data(3, _values_types.build_bytes(block_hash)),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.has_blocks",
-                block_hash=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    block_hash,
-                ),
-                min_height=("Int32", min_height),
-                max_height=(("Int32", None), max_height),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_has_blocks, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_has_blocks.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_has_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_has_blocks, _pack_Chain_has_blocks(block_hash, min_height, max_height)
         )
-        return bits_0 & 1 != 0
 
     def is_rbf_opt_in(self, tx: bytes) -> _enums.RBFTransactionState:
         """Whether a transaction says that it may be replaced, itself or by an ancestor."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_is_rbf_opt_in.pack(
-                0x2000000000004, _w.data(1, tx), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.is_rbf_opt_in", tx=("Data", tx)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_is_rbf_opt_in, _w)
-        (v_result,) = (
-            _results_in_Chain_is_rbf_opt_in.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_is_rbf_opt_in.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return enum_member(_enums.RBFTransactionState, v_result)
+        return self._mpipc_call(_method_Chain_is_rbf_opt_in, _pack_Chain_is_rbf_opt_in(tx))
 
     def is_in_mempool(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction is in the mempool."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_is_in_mempool.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.is_in_mempool",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_is_in_mempool, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_is_in_mempool.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_is_in_mempool.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Chain_is_in_mempool, _pack_Chain_is_in_mempool(txid))
 
     def has_descendants_in_mempool(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction is in the mempool and others there spend its outputs."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_has_descendants_in_mempool.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.has_descendants_in_mempool",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_has_descendants_in_mempool, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_has_descendants_in_mempool.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_has_descendants_in_mempool.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_has_descendants_in_mempool, _pack_Chain_has_descendants_in_mempool(txid)
         )
-        return bits_0 & 1 != 0
 
     def broadcast_transaction(
         self, tx: bytes, max_tx_fee: int, broadcast_method: _enums.TxBroadcast
     ) -> _chain.BroadcastResult:
         """Hand a transaction in, unless it pays more than `max_tx_fee`."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_broadcast_transaction.pack(
-                max_tx_fee, broadcast_method.value, 0x2000000000004, _w.data(3, tx), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.broadcast_transaction",
-                tx=("Data", tx),
-                max_tx_fee=("Int64", max_tx_fee),
-                broadcast_method=(_enums.TxBroadcast, broadcast_method),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_broadcast_transaction, _w)
-        bits_0, lo_error, hi_error = (
-            _results_in_Chain_broadcast_transaction.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Chain_broadcast_transaction.unpack(_m.resized(_at, _d, _p, 1, 1))
+        return self._mpipc_call(
+            _method_Chain_broadcast_transaction,
+            _pack_Chain_broadcast_transaction(tx, max_tx_fee, broadcast_method),
         )
-        _s = _at + (_d << 3)
-        return _chain.BroadcastResult(_m.text(_s, lo_error, hi_error), bits_0 & 1 != 0)
 
     def get_transaction_ancestry(self, txid: _values_types.Txid) -> _chain.TransactionAncestry:
         """What is connected to a transaction in the mempool."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_get_transaction_ancestry.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.get_transaction_ancestry",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_transaction_ancestry, _w)
-        v_ancestors, v_descendants, v_ancestorsize, v_ancestorfees = (
-            _results_in_Chain_get_transaction_ancestry.unpack_from(_m.buf, _at)
-            if _d == 4 and _p == 0
-            else _results_in_Chain_get_transaction_ancestry.unpack(_m.resized(_at, _d, _p, 4, 0))
-        )
-        return _chain.TransactionAncestry(
-            v_ancestors, v_descendants, v_ancestorsize, v_ancestorfees
+        return self._mpipc_call(
+            _method_Chain_get_transaction_ancestry, _pack_Chain_get_transaction_ancestry(txid)
         )
 
     def calculate_individual_bump_fees(
         self, outpoints: Sequence[_values_types.OutPoint], target_feerate: bytes
     ) -> dict[_values_types.OutPoint, int]:
         """For each output, the fee that its unconfirmed ancestors lack to reach a fee rate."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_calculate_individual_bump_fees.pack(
-                0x2000000000008,
-                write_datas(_w, 1, build_each(_values_types.build_bytes, outpoints)),
-                _w.data(2, target_feerate),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.calculate_individual_bump_fees",
-                outpoints=(
-                    [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
-                    outpoints,
-                ),
-                target_feerate=("Data", target_feerate),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_calculate_individual_bump_fees, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_calculate_individual_bump_fees.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_calculate_individual_bump_fees.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_Chain_calculate_individual_bump_fees,
+            _pack_Chain_calculate_individual_bump_fees(outpoints, target_feerate),
         )
-        _s = _at + (_d << 3)
-        return _read_dict_PairInt64OutPointEntry(_m, _s, lo_result, hi_result)
 
     def calculate_combined_bump_fee(
         self, outpoints: Sequence[_values_types.OutPoint], target_feerate: bytes
@@ -1988,63 +2958,22 @@ class ChainClient(Client, _chain.Chain):
         """The fee that the unconfirmed ancestors of all these outputs lack together, each counted
         once; None when it cannot be calculated.
         """
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_calculate_combined_bump_fee.pack(
-                0x2000000000008,
-                write_datas(_w, 1, build_each(_values_types.build_bytes, outpoints)),
-                _w.data(2, target_feerate),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.calculate_combined_bump_fee",
-                outpoints=(
-                    [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
-                    outpoints,
-                ),
-                target_feerate=("Data", target_feerate),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_calculate_combined_bump_fee, _w)
-        v_result: int
-        v_result, bits_8 = (
-            _results_in_Chain_calculate_combined_bump_fee.unpack_from(_m.buf, _at)
-            if _d == 2 and _p == 0
-            else _results_in_Chain_calculate_combined_bump_fee.unpack(_m.resized(_at, _d, _p, 2, 0))
+        return self._mpipc_call(
+            _method_Chain_calculate_combined_bump_fee,
+            _pack_Chain_calculate_combined_bump_fee(outpoints, target_feerate),
         )
-        return v_result if bits_8 & 1 != 0 else None
 
     def get_package_limits(self) -> _chain.PackageLimits:
         """How many unconfirmed transactions may be connected, as the node is configured."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_package_limits, _w)
-        v_ancestors, v_descendants = (
-            _results_in_Chain_get_package_limits.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_get_package_limits.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_get_package_limits, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return _chain.PackageLimits(v_ancestors, v_descendants)
 
     def check_chain_limits(self, tx: bytes) -> _common.ResultVoid:
         """Whether a transaction stays within those limits; what is wrong where not."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_check_chain_limits.pack(
-                0x2000000000004, _w.data(1, tx), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.check_chain_limits", tx=("Data", tx)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_check_chain_limits, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_check_chain_limits.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_check_chain_limits.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Chain_check_chain_limits, _pack_Chain_check_chain_limits(tx)
         )
-        _s = _at + (_d << 3)
-        return _common_codec._read_ResultVoid(_m, _s, lo_result, hi_result)
 
     def estimate_smart_fee(
         self, num_blocks: int, conservative: bool, want_calc: bool = False
@@ -2052,467 +2981,175 @@ class ChainClient(Client, _chain.Chain):
         """The fee rate at which a transaction is likely to be confirmed within some blocks.
         `conservative` looks further back; `want_calc` asks for `calc`.
         """
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_estimate_smart_fee.pack(
-                num_blocks, BIT[conservative] | BIT[want_calc] << 1, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.estimate_smart_fee",
-                num_blocks=("Int32", num_blocks),
-                conservative=("Bool", conservative),
-                want_calc=("Bool", want_calc),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_estimate_smart_fee, _w)
-        lo_calc, hi_calc, lo_result, hi_result = (
-            _results_in_Chain_estimate_smart_fee.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 2
-            else _results_in_Chain_estimate_smart_fee.unpack(_m.resized(_at, _d, _p, 0, 2))
-        )
-        _s = _at + (_d << 3)
-        return _chain.SmartFee(
-            _common_codec._read_FeeCalculation(_m, _s, lo_calc, hi_calc),
-            _m.data(_s + 8, lo_result, hi_result),
+        return self._mpipc_call(
+            _method_Chain_estimate_smart_fee,
+            _pack_Chain_estimate_smart_fee(num_blocks, conservative, want_calc),
         )
 
     def estimate_max_blocks(self) -> int:
         """The largest number of blocks that fees can be estimated for."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_estimate_max_blocks, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Chain_estimate_max_blocks.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_estimate_max_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_estimate_max_blocks, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def mempool_min_fee(self) -> bytes:
         """What a transaction must pay to enter the mempool, which depends on how full it is."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_mempool_min_fee, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_mempool_min_fee.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_mempool_min_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Chain_mempool_min_fee, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
 
     def relay_min_fee(self) -> bytes:
         """What a transaction must pay to be relayed, as the node is configured."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_relay_min_fee, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_relay_min_fee.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_relay_min_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Chain_relay_min_fee, Writer(3, [None, None], CONTEXT_ONLY))
 
     def relay_incremental_fee(self) -> bytes:
         """What a transaction must pay more than one that it replaces, as the node is configured."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_relay_incremental_fee, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_relay_incremental_fee.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_relay_incremental_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Chain_relay_incremental_fee, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
 
     def relay_dust_fee(self) -> bytes:
         """The fee rate at which an output that costs more to spend than it holds is dust."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_relay_dust_fee, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_relay_dust_fee.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_relay_dust_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Chain_relay_dust_fee, Writer(3, [None, None], CONTEXT_ONLY))
 
     def have_pruned(self) -> bool:
         """Whether any block was ever pruned."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_have_pruned, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_have_pruned.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_have_pruned.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Chain_have_pruned, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_prune_height(self) -> int | None:
         """Height of the last block that was pruned, or None."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_prune_height, _w)
-        v_result: int
-        v_result, bits_4 = (
-            _results_in_Chain_get_prune_height.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_get_prune_height.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_get_prune_height, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result if bits_4 & 1 != 0 else None
 
     def is_ready_to_broadcast(self) -> bool:
         """Whether the node has loaded its blocks and caught up, so that transactions make sense."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_is_ready_to_broadcast, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_is_ready_to_broadcast.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_is_ready_to_broadcast.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_is_ready_to_broadcast, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def is_initial_block_download(self) -> bool:
         """Whether the node is still catching up with the chain."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_is_initial_block_download, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_is_initial_block_download.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_is_initial_block_download.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_is_initial_block_download, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def shutdown_requested(self) -> bool:
         """Whether the node is about to end."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_shutdown_requested, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_shutdown_requested.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_shutdown_requested.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_shutdown_requested, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def init_message(self, message: str) -> None:
         """Show the user what is being done at start."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_init_message.pack(
-                0x2000000000004, _w.text(1, message), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.init_message", message=("Text", message)) from None
-        self._mpipc_call(_method_Chain_init_message, _w)
+        self._mpipc_call(_method_Chain_init_message, _pack_Chain_init_message(message))
 
     def init_warning(self, message: _common.BilingualStr) -> None:
         """Show the user a warning."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_init_warning.pack(
-                0x2000000000004, _common_codec._write_BilingualStr(_w, 1, message), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Chain.init_warning", message=(_common.BilingualStr, message)
-            ) from None
-        self._mpipc_call(_method_Chain_init_warning, _w)
+        self._mpipc_call(_method_Chain_init_warning, _pack_Chain_init_warning(message))
 
     def init_error(self, message: _common.BilingualStr) -> None:
         """Show the user an error."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_init_error.pack(
-                0x2000000000004, _common_codec._write_BilingualStr(_w, 1, message), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.init_error", message=(_common.BilingualStr, message)) from None
-        self._mpipc_call(_method_Chain_init_error, _w)
+        self._mpipc_call(_method_Chain_init_error, _pack_Chain_init_error(message))
 
     def show_progress(self, title: str, progress: int, resume_possible: bool) -> None:
         """Show the user how far something is, in percent. `resume_possible`: it could be
         interrupted and go on later.
         """
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_show_progress.pack(
-                progress, BIT[resume_possible], 0x2000000000004, _w.text(2, title), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.show_progress",
-                title=("Text", title),
-                progress=("Int32", progress),
-                resume_possible=("Bool", resume_possible),
-            ) from None
-        self._mpipc_call(_method_Chain_show_progress, _w)
+        self._mpipc_call(
+            _method_Chain_show_progress, _pack_Chain_show_progress(title, progress, resume_possible)
+        )
 
     def handle_notifications(self, notifications: _chain.ChainNotifications) -> _handler.Handler:
         """Tell `notifications` what happens, until the handler is disconnected."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_handle_notifications.pack(
-                0x2000000000004,
-                write_object(_w, notifications, ChainNotificationsServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.handle_notifications",
-                notifications=(_chain.ChainNotifications, notifications),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_handle_notifications, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_handle_notifications.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_handle_notifications.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Chain_handle_notifications, _pack_Chain_handle_notifications(notifications)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def wait_for_notifications_if_tip_changed(self, old_tip: _values_types.BlockHash) -> None:
         """Wait until what has happened was told, unless the tip is still `old_tip`."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_wait_for_notifications_if_tip_changed.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(old_tip)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.wait_for_notifications_if_tip_changed",
-                old_tip=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    old_tip,
-                ),
-            ) from None
-        self._mpipc_call(_method_Chain_wait_for_notifications_if_tip_changed, _w)
+        self._mpipc_call(
+            _method_Chain_wait_for_notifications_if_tip_changed,
+            _pack_Chain_wait_for_notifications_if_tip_changed(old_tip),
+        )
 
     def wait_for_notifications(self) -> None:
         """Wait until what has happened was told."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Chain_wait_for_notifications, _w)
+        self._mpipc_call(
+            _method_Chain_wait_for_notifications, Writer(3, [None, None], CONTEXT_ONLY)
+        )
 
     def handle_rpc(self, command: _chain.RPCCommand) -> _handler.Handler:
         """Add an RPC command to the node, until the handler is disconnected."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_handle_rpc.pack(
-                0x2000000000004, _write_RPCCommand(_w, 1, command), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.handle_rpc", command=(_chain.RPCCommand, command)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_handle_rpc, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_handle_rpc.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_handle_rpc.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+        return self._mpipc_call(_method_Chain_handle_rpc, _pack_Chain_handle_rpc(command))
 
     def rpc_enable_deprecated(self, method: str) -> bool:
         """Whether the user wants a deprecated feature of the RPC commands."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_rpc_enable_deprecated.pack(
-                0x2000000000004, _w.text(1, method), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.rpc_enable_deprecated", method=("Text", method)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_rpc_enable_deprecated, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_rpc_enable_deprecated.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_rpc_enable_deprecated.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_rpc_enable_deprecated, _pack_Chain_rpc_enable_deprecated(method)
         )
-        return bits_0 & 1 != 0
 
     def get_setting(self, name: str) -> str:
         """A setting, from wherever it is set; `null` where it is not."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_get_setting.pack(
-                0x2000000000004, _w.text(1, name), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.get_setting", name=("Text", name)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_setting, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_get_setting.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_get_setting.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Chain_get_setting, _pack_Chain_get_setting(name))
 
     def get_settings_list(self, name: str) -> list[str]:
         """All values of a setting that may be given several times."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_get_settings_list.pack(
-                0x2000000000004, _w.text(1, name), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.get_settings_list", name=("Text", name)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_settings_list, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_get_settings_list.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_get_settings_list.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Chain_get_settings_list, _pack_Chain_get_settings_list(name)
         )
-        _s = _at + (_d << 3)
-        return read_texts(_m, _s, lo_result, hi_result)
 
     def get_rw_setting(self, name: str) -> str:
         """A setting in settings.json; `null` where it is not there."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_get_rw_setting.pack(
-                0x2000000000004, _w.text(1, name), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.get_rw_setting", name=("Text", name)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_rw_setting, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_get_rw_setting.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_get_rw_setting.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Chain_get_rw_setting, _pack_Chain_get_rw_setting(name))
 
     def update_rw_setting(self, name: str, update: Callable[..., Any]) -> bool:
         """Change a setting in settings.json by a function. Returns whether that worked."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_update_rw_setting.pack(
-                0x2000000000008,
-                _w.text(1, name),
-                write_object(_w, update, SettingsUpdateCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Chain.update_rw_setting", name=("Text", name), update=("Callable", update)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_update_rw_setting, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_update_rw_setting.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_update_rw_setting.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_update_rw_setting, _pack_Chain_update_rw_setting(name, update)
         )
-        return bits_0 & 1 != 0
 
     def overwrite_rw_setting(self, name: str, value: str, action: _enums.SettingsAction) -> bool:
         """Replace a setting in settings.json; `null` deletes it. Returns whether that worked."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_overwrite_rw_setting.pack(
-                action.value, 0x2000000000008, _w.text(2, name), _w.text(3, value), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.overwrite_rw_setting",
-                name=("Text", name),
-                value=("Text", value),
-                action=(_enums.SettingsAction, action),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_overwrite_rw_setting, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_overwrite_rw_setting.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_overwrite_rw_setting.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_overwrite_rw_setting,
+            _pack_Chain_overwrite_rw_setting(name, value, action),
         )
-        return bits_0 & 1 != 0
 
     def delete_rw_settings(self, name: str, action: _enums.SettingsAction) -> bool:
         """Delete a setting from settings.json. Returns whether that worked."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_delete_rw_settings.pack(
-                action.value, 0x2000000000004, _w.text(2, name), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.delete_rw_settings",
-                name=("Text", name),
-                action=(_enums.SettingsAction, action),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_delete_rw_settings, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_delete_rw_settings.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_delete_rw_settings.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_delete_rw_settings, _pack_Chain_delete_rw_settings(name, action)
         )
-        return bits_0 & 1 != 0
 
     def request_mempool_transactions(self, notifications: _chain.ChainNotifications) -> None:
         """Tell `notifications` about every transaction in the mempool, and return after the last.
         What `handle_notifications` tells may come in between.
         """
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_request_mempool_transactions.pack(
-                0x2000000000004,
-                write_object(_w, notifications, ChainNotificationsServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Chain.request_mempool_transactions",
-                notifications=(_chain.ChainNotifications, notifications),
-            ) from None
-        self._mpipc_call(_method_Chain_request_mempool_transactions, _w)
+        self._mpipc_call(
+            _method_Chain_request_mempool_transactions,
+            _pack_Chain_request_mempool_transactions(notifications),
+        )
 
     def has_assumed_valid_chain(self) -> bool:
         """Whether the node started from a snapshot that it has not validated yet."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_has_assumed_valid_chain, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Chain_has_assumed_valid_chain.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_has_assumed_valid_chain.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Chain_has_assumed_valid_chain, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
 
 def _serve_Chain_get_height(_impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int) -> Writer:
     _result = _impl.get_height()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_height.pack(
-            0 if _result is None else _result, BIT[_result is not None]
+        return Writer(
+            1,
+            [],
+            _results_out_Chain_get_height.pack(
+                0 if _result is None else _result, BIT[_result is not None]
+            ),
         )
     except MISFITS as _e:
         raise misfit(_e, "Chain.get_height", result=(("Int32", None), _result)) from None
-    return _w
 
 
 def _serve_Chain_get_block_hash(
@@ -2526,7 +3163,7 @@ def _serve_Chain_get_block_hash(
     _result = _impl.get_block_hash(v_height)
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_block_hash.pack(
+        _w.head = _results_out_Chain_get_block_hash.pack(
             _w.data(0, _values_types.build_bytes(_result))
         )
     except MISFITS as _e:
@@ -2547,12 +3184,10 @@ def _serve_Chain_have_block_on_disk(
         else _params_in_Chain_have_block_on_disk.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _result = _impl.have_block_on_disk(v_height)
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_have_block_on_disk.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_have_block_on_disk.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.have_block_on_disk", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_find_locator_fork(
@@ -2565,14 +3200,16 @@ def _serve_Chain_find_locator_fork(
     )
     _s = _at + (_d << 3)
     _result = _impl.find_locator_fork(_m.data(_s + 8, lo_locator, hi_locator))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_find_locator_fork.pack(
-            0 if _result is None else _result, BIT[_result is not None]
+        return Writer(
+            1,
+            [],
+            _results_out_Chain_find_locator_fork.pack(
+                0 if _result is None else _result, BIT[_result is not None]
+            ),
         )
     except MISFITS as _e:
         raise misfit(_e, "Chain.find_locator_fork", result=(("Int32", None), _result)) from None
-    return _w
 
 
 def _serve_Chain_has_block_filter_index(
@@ -2584,12 +3221,10 @@ def _serve_Chain_has_block_filter_index(
         else _params_in_Chain_has_block_filter_index.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _result = _impl.has_block_filter_index(enum_member(_enums.BlockFilterType, v_filterType))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_has_block_filter_index.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_has_block_filter_index.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.has_block_filter_index", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_block_filter_matches_any(
@@ -2608,16 +3243,18 @@ def _serve_Chain_block_filter_matches_any(
         ),
         read_datas(_m, _s + 16, lo_filterSet, hi_filterSet),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_block_filter_matches_any.pack(
-            BIT[False if _result is None else _result] | BIT[_result is not None] << 1
+        return Writer(
+            1,
+            [],
+            _results_out_Chain_block_filter_matches_any.pack(
+                BIT[False if _result is None else _result] | BIT[_result is not None] << 1
+            ),
         )
     except MISFITS as _e:
         raise misfit(
             _e, "Chain.block_filter_matches_any", result=(("Bool", None), _result)
         ) from None
-    return _w
 
 
 def _serve_Chain_find_block(_impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -2633,7 +3270,7 @@ def _serve_Chain_find_block(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Chain_find_block.pack(
+        _w.head = _results_out_Chain_find_block.pack(
             BIT[_result.result], _write_FoundBlockResult(_w, 1, _result.block)
         )
     except MISFITS as _e:
@@ -2659,7 +3296,7 @@ def _serve_Chain_find_first_block_with_time_and_height(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Chain_find_first_block_with_time_and_height.pack(
+        _w.head = _results_out_Chain_find_first_block_with_time_and_height.pack(
             BIT[_result.result], _write_FoundBlockResult(_w, 1, _result.block)
         )
     except MISFITS as _e:
@@ -2687,7 +3324,7 @@ def _serve_Chain_find_ancestor_by_height(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Chain_find_ancestor_by_height.pack(
+        _w.head = _results_out_Chain_find_ancestor_by_height.pack(
             BIT[_result.result], _write_FoundBlockResult(_w, 1, _result.ancestor)
         )
     except MISFITS as _e:
@@ -2719,7 +3356,7 @@ def _serve_Chain_find_ancestor_by_hash(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Chain_find_ancestor_by_hash.pack(
+        _w.head = _results_out_Chain_find_ancestor_by_hash.pack(
             BIT[_result.result], _write_FoundBlockResult(_w, 1, _result.ancestor)
         )
     except MISFITS as _e:
@@ -2762,7 +3399,7 @@ def _serve_Chain_find_common_ancestor(
     )
     _w = Writer(4)
     try:
-        _w.parts[0] = _results_out_Chain_find_common_ancestor.pack(
+        _w.head = _results_out_Chain_find_common_ancestor.pack(
             BIT[_result.result],
             _write_FoundBlockResult(_w, 1, _result.ancestor),
             _write_FoundBlockResult(_w, 2, _result.block1),
@@ -2785,7 +3422,7 @@ def _serve_Chain_find_coins(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
     _result = _impl.find_coins(_read_dict_PairOutPointDataEntry(_m, _s + 8, lo_coins, hi_coins))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_find_coins.pack(
+        _w.head = _results_out_Chain_find_coins.pack(
             _write_dict_PairOutPointDataEntry(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -2814,12 +3451,10 @@ def _serve_Chain_guess_verification_progress(
             _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
         )
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_guess_verification_progress.pack(_result)
+        return Writer(1, [], _results_out_Chain_guess_verification_progress.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.guess_verification_progress", result=("Float64", _result)) from None
-    return _w
 
 
 def _serve_Chain_has_blocks(_impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -2836,12 +3471,10 @@ def _serve_Chain_has_blocks(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
         v_minHeight,
         v_maxHeight if bits_8 & 1 != 0 else None,
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_has_blocks.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_has_blocks.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.has_blocks", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_is_rbf_opt_in(
@@ -2854,14 +3487,12 @@ def _serve_Chain_is_rbf_opt_in(
     )
     _s = _at + (_d << 3)
     _result = _impl.is_rbf_opt_in(_m.data(_s + 8, lo_tx, hi_tx))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_is_rbf_opt_in.pack(_result.value)
+        return Writer(1, [], _results_out_Chain_is_rbf_opt_in.pack(_result.value))
     except MISFITS as _e:
         raise misfit(
             _e, "Chain.is_rbf_opt_in", result=(_enums.RBFTransactionState, _result)
         ) from None
-    return _w
 
 
 def _serve_Chain_is_in_mempool(
@@ -2876,12 +3507,10 @@ def _serve_Chain_is_in_mempool(
     _result = _impl.is_in_mempool(
         read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_is_in_mempool.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_is_in_mempool.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.is_in_mempool", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_has_descendants_in_mempool(
@@ -2896,12 +3525,10 @@ def _serve_Chain_has_descendants_in_mempool(
     _result = _impl.has_descendants_in_mempool(
         read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_has_descendants_in_mempool.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_has_descendants_in_mempool.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.has_descendants_in_mempool", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_broadcast_transaction(
@@ -2920,7 +3547,7 @@ def _serve_Chain_broadcast_transaction(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Chain_broadcast_transaction.pack(
+        _w.head = _results_out_Chain_broadcast_transaction.pack(
             BIT[_result.result], _w.text(1, _result.error)
         )
     except MISFITS as _e:
@@ -2942,16 +3569,18 @@ def _serve_Chain_get_transaction_ancestry(
     _result = _impl.get_transaction_ancestry(
         read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
     )
-    _w = Writer(4)
     try:
-        _w.parts[0] = _results_out_Chain_get_transaction_ancestry.pack(
-            _result.ancestors, _result.descendants, _result.ancestorsize, _result.ancestorfees
+        return Writer(
+            4,
+            [],
+            _results_out_Chain_get_transaction_ancestry.pack(
+                _result.ancestors, _result.descendants, _result.ancestorsize, _result.ancestorfees
+            ),
         )
     except MISFITS as _e:
         raise results_misfit(
             _e, "Chain.get_transaction_ancestry", _chain.TransactionAncestry, _result
         ) from None
-    return _w
 
 
 def _serve_Chain_calculate_individual_bump_fees(
@@ -2971,7 +3600,7 @@ def _serve_Chain_calculate_individual_bump_fees(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_calculate_individual_bump_fees.pack(
+        _w.head = _results_out_Chain_calculate_individual_bump_fees.pack(
             _write_dict_PairInt64OutPointEntry(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -3001,32 +3630,34 @@ def _serve_Chain_calculate_combined_bump_fee(
         ),
         _m.data(_s + 16, lo_targetFeerate, hi_targetFeerate),
     )
-    _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Chain_calculate_combined_bump_fee.pack(
-            0 if _result is None else _result, BIT[_result is not None]
+        return Writer(
+            2,
+            [],
+            _results_out_Chain_calculate_combined_bump_fee.pack(
+                0 if _result is None else _result, BIT[_result is not None]
+            ),
         )
     except MISFITS as _e:
         raise misfit(
             _e, "Chain.calculate_combined_bump_fee", result=(("Int64", None), _result)
         ) from None
-    return _w
 
 
 def _serve_Chain_get_package_limits(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_package_limits()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_package_limits.pack(
-            _result.ancestors, _result.descendants
+        return Writer(
+            1,
+            [],
+            _results_out_Chain_get_package_limits.pack(_result.ancestors, _result.descendants),
         )
     except MISFITS as _e:
         raise results_misfit(
             _e, "Chain.get_package_limits", _chain.PackageLimits, _result
         ) from None
-    return _w
 
 
 def _serve_Chain_check_chain_limits(
@@ -3041,7 +3672,7 @@ def _serve_Chain_check_chain_limits(
     _result = _impl.check_chain_limits(_m.data(_s + 8, lo_tx, hi_tx))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_check_chain_limits.pack(
+        _w.head = _results_out_Chain_check_chain_limits.pack(
             _common_codec._write_ResultVoid(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -3060,7 +3691,7 @@ def _serve_Chain_estimate_smart_fee(
     _result = _impl.estimate_smart_fee(v_numBlocks, bits_4 & 1 != 0, bits_4 & 2 != 0)
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Chain_estimate_smart_fee.pack(
+        _w.head = _results_out_Chain_estimate_smart_fee.pack(
             _common_codec._write_FeeCalculation(_w, 0, _result.calc), _w.data(1, _result.result)
         )
     except MISFITS as _e:
@@ -3072,12 +3703,10 @@ def _serve_Chain_estimate_max_blocks(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.estimate_max_blocks()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_estimate_max_blocks.pack(_result)
+        return Writer(1, [], _results_out_Chain_estimate_max_blocks.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.estimate_max_blocks", result=("UInt32", _result)) from None
-    return _w
 
 
 def _serve_Chain_mempool_min_fee(
@@ -3086,7 +3715,7 @@ def _serve_Chain_mempool_min_fee(
     _result = _impl.mempool_min_fee()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_mempool_min_fee.pack(_w.data(0, _result))
+        _w.head = _results_out_Chain_mempool_min_fee.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.mempool_min_fee", result=("Data", _result)) from None
     return _w
@@ -3098,7 +3727,7 @@ def _serve_Chain_relay_min_fee(
     _result = _impl.relay_min_fee()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_relay_min_fee.pack(_w.data(0, _result))
+        _w.head = _results_out_Chain_relay_min_fee.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.relay_min_fee", result=("Data", _result)) from None
     return _w
@@ -3110,7 +3739,7 @@ def _serve_Chain_relay_incremental_fee(
     _result = _impl.relay_incremental_fee()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_relay_incremental_fee.pack(_w.data(0, _result))
+        _w.head = _results_out_Chain_relay_incremental_fee.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.relay_incremental_fee", result=("Data", _result)) from None
     return _w
@@ -3122,7 +3751,7 @@ def _serve_Chain_relay_dust_fee(
     _result = _impl.relay_dust_fee()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_relay_dust_fee.pack(_w.data(0, _result))
+        _w.head = _results_out_Chain_relay_dust_fee.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.relay_dust_fee", result=("Data", _result)) from None
     return _w
@@ -3132,62 +3761,56 @@ def _serve_Chain_have_pruned(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.have_pruned()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_have_pruned.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_have_pruned.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.have_pruned", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_get_prune_height(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_prune_height()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_prune_height.pack(
-            0 if _result is None else _result, BIT[_result is not None]
+        return Writer(
+            1,
+            [],
+            _results_out_Chain_get_prune_height.pack(
+                0 if _result is None else _result, BIT[_result is not None]
+            ),
         )
     except MISFITS as _e:
         raise misfit(_e, "Chain.get_prune_height", result=(("Int32", None), _result)) from None
-    return _w
 
 
 def _serve_Chain_is_ready_to_broadcast(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_ready_to_broadcast()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_is_ready_to_broadcast.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_is_ready_to_broadcast.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.is_ready_to_broadcast", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_is_initial_block_download(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_initial_block_download()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_is_initial_block_download.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_is_initial_block_download.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.is_initial_block_download", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_shutdown_requested(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.shutdown_requested()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_shutdown_requested.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_shutdown_requested.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.shutdown_requested", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_init_message(
@@ -3253,7 +3876,7 @@ def _serve_Chain_handle_notifications(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_handle_notifications.pack(
+        _w.head = _results_out_Chain_handle_notifications.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -3295,7 +3918,7 @@ def _serve_Chain_handle_rpc(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
     _result = _impl.handle_rpc(_read_RPCCommand(_m, _s + 8, lo_command, hi_command))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_handle_rpc.pack(
+        _w.head = _results_out_Chain_handle_rpc.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -3313,12 +3936,10 @@ def _serve_Chain_rpc_enable_deprecated(
     )
     _s = _at + (_d << 3)
     _result = _impl.rpc_enable_deprecated(_m.text(_s + 8, lo_method, hi_method))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_rpc_enable_deprecated.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_rpc_enable_deprecated.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.rpc_enable_deprecated", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_get_setting(
@@ -3333,7 +3954,7 @@ def _serve_Chain_get_setting(
     _result = _impl.get_setting(_m.text(_s + 8, lo_name, hi_name))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_setting.pack(_w.text(0, _result))
+        _w.head = _results_out_Chain_get_setting.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.get_setting", result=("Text", _result)) from None
     return _w
@@ -3351,7 +3972,7 @@ def _serve_Chain_get_settings_list(
     _result = _impl.get_settings_list(_m.text(_s + 8, lo_name, hi_name))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_settings_list.pack(write_texts(_w, 0, _result))
+        _w.head = _results_out_Chain_get_settings_list.pack(write_texts(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.get_settings_list", result=(["Text"], _result)) from None
     return _w
@@ -3369,7 +3990,7 @@ def _serve_Chain_get_rw_setting(
     _result = _impl.get_rw_setting(_m.text(_s + 8, lo_name, hi_name))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_rw_setting.pack(_w.text(0, _result))
+        _w.head = _results_out_Chain_get_rw_setting.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.get_rw_setting", result=("Text", _result)) from None
     return _w
@@ -3388,12 +4009,10 @@ def _serve_Chain_update_rw_setting(
         _m.text(_s + 8, lo_name, hi_name),
         read_object(_m, lo_update, hi_update, SettingsUpdateCallbackClient),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_update_rw_setting.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_update_rw_setting.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.update_rw_setting", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_overwrite_rw_setting(
@@ -3410,12 +4029,10 @@ def _serve_Chain_overwrite_rw_setting(
         _m.text(_s + 16, lo_value, hi_value),
         enum_member(_enums.SettingsAction, v_action),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_overwrite_rw_setting.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_overwrite_rw_setting.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.overwrite_rw_setting", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_delete_rw_settings(
@@ -3430,12 +4047,10 @@ def _serve_Chain_delete_rw_settings(
     _result = _impl.delete_rw_settings(
         _m.text(_s + 8, lo_name, hi_name), enum_member(_enums.SettingsAction, v_action)
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_delete_rw_settings.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_delete_rw_settings.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.delete_rw_settings", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Chain_request_mempool_transactions(
@@ -3456,12 +4071,10 @@ def _serve_Chain_has_assumed_valid_chain(
     _impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.has_assumed_valid_chain()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_has_assumed_valid_chain.pack(BIT[_result])
+        return Writer(1, [], _results_out_Chain_has_assumed_valid_chain.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Chain.has_assumed_valid_chain", result=("Bool", _result)) from None
-    return _w
 
 
 ChainServer = Server(
@@ -3687,30 +4300,113 @@ ChainServer = Server(
 
 
 _id_ChainClient = 0xE12E54F4B0C4B578
-_method_ChainClient_destroy = ClientMethod("ChainClient.destroy", _id_ChainClient, 0, 0x10000, True)
-_method_ChainClient_register_rpcs = ClientMethod(
-    "ChainClient.register_rpcs", _id_ChainClient, 1, 0x10000, True
+_method_ChainClient_destroy = ClientMethod(
+    "ChainClient.destroy", _id_ChainClient, 0, 0x10000, True, nothing
 )
-_method_ChainClient_verify = ClientMethod("ChainClient.verify", _id_ChainClient, 2, 0x10000, True)
+_method_ChainClient_register_rpcs = ClientMethod(
+    "ChainClient.register_rpcs", _id_ChainClient, 1, 0x10000, True, nothing
+)
 _results_out_ChainClient_verify = Struct("<B7x")
 _results_in_ChainClient_verify = Struct("<B7x")
-_method_ChainClient_load = ClientMethod("ChainClient.load", _id_ChainClient, 3, 0x10000, True)
+
+
+def _unpack_ChainClient_verify(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_ChainClient_verify.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_ChainClient_verify.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_ChainClient_verify = ClientMethod(
+    "ChainClient.verify", _id_ChainClient, 2, 0x10000, True, _unpack_ChainClient_verify
+)
 _results_out_ChainClient_load = Struct("<B7x")
 _results_in_ChainClient_load = Struct("<B7x")
-_method_ChainClient_start = ClientMethod("ChainClient.start", _id_ChainClient, 4, 0x10000, True)
+
+
+def _unpack_ChainClient_load(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_ChainClient_load.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_ChainClient_load.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_ChainClient_load = ClientMethod(
+    "ChainClient.load", _id_ChainClient, 3, 0x10000, True, _unpack_ChainClient_load
+)
 _params_out_ChainClient_start = Struct("<QQQ")
 _params_in_ChainClient_start = Struct("<8x")
-_method_ChainClient_stop = ClientMethod("ChainClient.stop", _id_ChainClient, 5, 0x10000, True)
-_method_ChainClient_set_mock_time = ClientMethod(
-    "ChainClient.set_mock_time", _id_ChainClient, 6, 0x10001, True
+
+
+def _pack_ChainClient_start(scheduler: None) -> Writer:
+    try:
+        return Writer(
+            3, [None, None], _params_out_ChainClient_start.pack(0x2000000000000, 3, 0x100000003)
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "ChainClient.start", scheduler=("Void", scheduler)) from None
+
+
+_method_ChainClient_start = ClientMethod(
+    "ChainClient.start", _id_ChainClient, 4, 0x10000, True, nothing
+)
+_method_ChainClient_stop = ClientMethod(
+    "ChainClient.stop", _id_ChainClient, 5, 0x10000, True, nothing
 )
 _params_out_ChainClient_set_mock_time = Struct("<qQQQ")
 _params_in_ChainClient_set_mock_time = Struct("<q8x")
-_method_ChainClient_scheduler_mock_forward = ClientMethod(
-    "ChainClient.scheduler_mock_forward", _id_ChainClient, 7, 0x10001, True
+
+
+def _pack_ChainClient_set_mock_time(time: datetime) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_ChainClient_set_mock_time.pack(
+                _values_types.build_unix_time(time), 0x2000000000000, 3, 0x100000003
+            ),
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ChainClient.set_mock_time",
+            time=(Hooked(datetime, _values_types.build_unix_time, "Int64"), time),
+        ) from None
+
+
+_method_ChainClient_set_mock_time = ClientMethod(
+    "ChainClient.set_mock_time", _id_ChainClient, 6, 0x10001, True, nothing
 )
 _params_out_ChainClient_scheduler_mock_forward = Struct("<qQQQ")
 _params_in_ChainClient_scheduler_mock_forward = Struct("<q8x")
+
+
+def _pack_ChainClient_scheduler_mock_forward(delta_seconds: timedelta) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_ChainClient_scheduler_mock_forward.pack(
+                _times.build_seconds(delta_seconds), 0x2000000000000, 3, 0x100000003
+            ),
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ChainClient.scheduler_mock_forward",
+            delta_seconds=(Hooked(timedelta, _times.build_seconds, "Int64"), delta_seconds),
+        ) from None
+
+
+_method_ChainClient_scheduler_mock_forward = ClientMethod(
+    "ChainClient.scheduler_mock_forward", _id_ChainClient, 7, 0x10001, True, nothing
+)
 
 
 class ChainClientClient(Client, _chain.ChainClient):
@@ -3730,80 +4426,34 @@ class ChainClientClient(Client, _chain.ChainClient):
 
     def register_rpcs(self) -> None:
         """Add its RPC commands to the node."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_ChainClient_register_rpcs, _w)
+        self._mpipc_call(_method_ChainClient_register_rpcs, Writer(3, [None, None], CONTEXT_ONLY))
 
     def verify(self) -> bool:
         """Look for what would keep it from loading. Returns whether all is well."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_ChainClient_verify, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_ChainClient_verify.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_ChainClient_verify.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_ChainClient_verify, Writer(3, [None, None], CONTEXT_ONLY))
 
     def load(self) -> bool:
         """Load what it has saved. Returns whether that worked."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_ChainClient_load, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_ChainClient_load.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_ChainClient_load.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_ChainClient_load, Writer(3, [None, None], CONTEXT_ONLY))
 
     def start(self, scheduler: None = None) -> None:
         """Begin to work. The scheduler of C++ does not travel."""
-        _w = Writer(3, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainClient_start.pack(0x2000000000000, 3, 0x100000003)
-        except MISFITS as _e:
-            raise misfit(_e, "ChainClient.start", scheduler=("Void", scheduler)) from None
-        self._mpipc_call(_method_ChainClient_start, _w)
+        self._mpipc_call(_method_ChainClient_start, _pack_ChainClient_start(scheduler))
 
     def stop(self) -> None:
         """Stop working."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_ChainClient_stop, _w)
+        self._mpipc_call(_method_ChainClient_stop, Writer(3, [None, None], CONTEXT_ONLY))
 
     def set_mock_time(self, time: datetime) -> None:
         """For tests: pretend that it is this time; 0 for the real one."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainClient_set_mock_time.pack(
-                _values_types.build_unix_time(time), 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ChainClient.set_mock_time",
-                time=(Hooked(datetime, _values_types.build_unix_time, "Int64"), time),
-            ) from None
-        self._mpipc_call(_method_ChainClient_set_mock_time, _w)
+        self._mpipc_call(_method_ChainClient_set_mock_time, _pack_ChainClient_set_mock_time(time))
 
     def scheduler_mock_forward(self, delta_seconds: timedelta) -> None:
         """For tests: let its scheduler believe that time has passed."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainClient_scheduler_mock_forward.pack(
-                _times.build_seconds(delta_seconds), 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ChainClient.scheduler_mock_forward",
-                delta_seconds=(Hooked(timedelta, _times.build_seconds, "Int64"), delta_seconds),
-            ) from None
-        self._mpipc_call(_method_ChainClient_scheduler_mock_forward, _w)
+        self._mpipc_call(
+            _method_ChainClient_scheduler_mock_forward,
+            _pack_ChainClient_scheduler_mock_forward(delta_seconds),
+        )
 
 
 def _serve_ChainClient_register_rpcs(
@@ -3817,24 +4467,20 @@ def _serve_ChainClient_verify(
     _impl: _chain.ChainClient, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.verify()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ChainClient_verify.pack(BIT[_result])
+        return Writer(1, [], _results_out_ChainClient_verify.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "ChainClient.verify", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_ChainClient_load(
     _impl: _chain.ChainClient, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.load()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ChainClient_load.pack(BIT[_result])
+        return Writer(1, [], _results_out_ChainClient_load.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "ChainClient.load", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_ChainClient_start(
@@ -3911,15 +4557,48 @@ ChainClientServer = Server(
 
 _id_SettingsUpdateCallback = 0x995E7B64FB44BEC5
 _method_SettingsUpdateCallback_destroy = ClientMethod(
-    "SettingsUpdateCallback.destroy", _id_SettingsUpdateCallback, 0, 0x10000, True
-)
-_method_SettingsUpdateCallback_call = ClientMethod(
-    "SettingsUpdateCallback.__call__", _id_SettingsUpdateCallback, 1, 0x20000, True
+    "SettingsUpdateCallback.destroy", _id_SettingsUpdateCallback, 0, 0x10000, True, nothing
 )
 _params_out_SettingsUpdateCallback_call = Struct("<QQQQ")
 _params_in_SettingsUpdateCallback_call = Struct("<8xiI")
 _results_out_SettingsUpdateCallback_call = Struct("<iB3xQ")
 _results_in_SettingsUpdateCallback_call = Struct("<iB3xiI")
+
+
+def _pack_SettingsUpdateCallback_call(value: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_SettingsUpdateCallback_call.pack(
+            0x2000000000004, _w.text(1, value), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "SettingsUpdateCallback.__call__", value=("Text", value)) from None
+    return _w
+
+
+def _unpack_SettingsUpdateCallback_call(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _chain.SettingsUpdate:
+    v_result, bits_4, lo_value, hi_value = (
+        _results_in_SettingsUpdateCallback_call.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_SettingsUpdateCallback_call.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _chain.SettingsUpdate(
+        _m.text(_s, lo_value, hi_value),
+        enum_member(_enums.SettingsAction, v_result) if bits_4 & 1 != 0 else None,
+    )
+
+
+_method_SettingsUpdateCallback_call = ClientMethod(
+    "SettingsUpdateCallback.__call__",
+    _id_SettingsUpdateCallback,
+    1,
+    0x20000,
+    True,
+    _unpack_SettingsUpdateCallback_call,
+)
 
 
 class SettingsUpdateCallbackClient(Client):
@@ -3930,23 +4609,8 @@ class SettingsUpdateCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, value: str) -> _chain.SettingsUpdate:
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_SettingsUpdateCallback_call.pack(
-                0x2000000000004, _w.text(1, value), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "SettingsUpdateCallback.__call__", value=("Text", value)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_SettingsUpdateCallback_call, _w)
-        v_result, bits_4, lo_value, hi_value = (
-            _results_in_SettingsUpdateCallback_call.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_SettingsUpdateCallback_call.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _chain.SettingsUpdate(
-            _m.text(_s, lo_value, hi_value),
-            enum_member(_enums.SettingsAction, v_result) if bits_4 & 1 != 0 else None,
+        return self._mpipc_call(
+            _method_SettingsUpdateCallback_call, _pack_SettingsUpdateCallback_call(value)
         )
 
 
@@ -3962,7 +4626,7 @@ def _serve_SettingsUpdateCallback_call(
     _result = _impl(_m.text(_s + 8, lo_value, hi_value))
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_SettingsUpdateCallback_call.pack(
+        _w.head = _results_out_SettingsUpdateCallback_call.pack(
             0 if _result.result is None else _result.result.value,
             BIT[_result.result is not None],
             _w.text(1, _result.value),

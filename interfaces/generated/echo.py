@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from mpipc.capnp.runtime import (
-    CONTEXT_CAPS,
     MISFITS,
     Client,
     ClientMethod,
@@ -15,6 +14,7 @@ from mpipc.capnp.runtime import (
     Struct,
     Writer,
     misfit,
+    nothing,
 )
 
 from .. import echo as _echo
@@ -27,12 +27,33 @@ IMPORTS: dict[str, str] = {}
 
 
 _id_Echo = 0xD36B89640DC94399
-_method_Echo_destroy = ClientMethod("Echo.destroy", _id_Echo, 0, 0x10000, True)
-_method_Echo_echo = ClientMethod("Echo.echo", _id_Echo, 1, 0x20000, True)
+_method_Echo_destroy = ClientMethod("Echo.destroy", _id_Echo, 0, 0x10000, True, nothing)
 _params_out_Echo_echo = Struct("<QQQQ")
 _params_in_Echo_echo = Struct("<8xiI")
 _results_out_Echo_echo = Struct("<Q")
 _results_in_Echo_echo = Struct("<iI")
+
+
+def _pack_Echo_echo(echo: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Echo_echo.pack(0x2000000000004, _w.text(1, echo), 3, 0x100000003)
+    except MISFITS as _e:
+        raise misfit(_e, "Echo.echo", echo=("Text", echo)) from None
+    return _w
+
+
+def _unpack_Echo_echo(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_Echo_echo.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Echo_echo.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_Echo_echo = ClientMethod("Echo.echo", _id_Echo, 1, 0x20000, True, _unpack_Echo_echo)
 
 
 class EchoClient(Client, _echo.Echo):
@@ -44,21 +65,7 @@ class EchoClient(Client, _echo.Echo):
 
     def echo(self, echo: str) -> str:
         """Return the text that was passed."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Echo_echo.pack(
-                0x2000000000004, _w.text(1, echo), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Echo.echo", echo=("Text", echo)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Echo_echo, _w)
-        lo_result, hi_result = (
-            _results_in_Echo_echo.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Echo_echo.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Echo_echo, _pack_Echo_echo(echo))
 
 
 def _serve_Echo_echo(_impl: _echo.Echo, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -71,7 +78,7 @@ def _serve_Echo_echo(_impl: _echo.Echo, _m: Message, _at: int, _d: int, _p: int)
     _result = _impl.echo(_m.text(_s + 8, lo_echo, hi_echo))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Echo_echo.pack(_w.text(0, _result))
+        _w.head = _results_out_Echo_echo.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Echo.echo", result=("Text", _result)) from None
     return _w

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from mpipc.capnp.runtime import (
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     Client,
     ClientMethod,
@@ -13,6 +12,7 @@ from mpipc.capnp.runtime import (
     Server,
     ServerMethod,
     Writer,
+    nothing,
 )
 
 from .. import handler as _handler
@@ -25,8 +25,10 @@ IMPORTS: dict[str, str] = {}
 
 
 _id_Handler = 0xEA08728D34263F55
-_method_Handler_destroy = ClientMethod("Handler.destroy", _id_Handler, 0, 0x10000, True)
-_method_Handler_disconnect = ClientMethod("Handler.disconnect", _id_Handler, 1, 0x10000, True)
+_method_Handler_destroy = ClientMethod("Handler.destroy", _id_Handler, 0, 0x10000, True, nothing)
+_method_Handler_disconnect = ClientMethod(
+    "Handler.disconnect", _id_Handler, 1, 0x10000, True, nothing
+)
 
 
 class HandlerClient(Client, _handler.Handler):
@@ -38,9 +40,7 @@ class HandlerClient(Client, _handler.Handler):
 
     def disconnect(self) -> None:
         """Call the callback no more."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Handler_disconnect, _w)
+        self._mpipc_call(_method_Handler_disconnect, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_Handler_disconnect(

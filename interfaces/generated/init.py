@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from mpipc.capnp.runtime import (
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     MISFITS,
     Client,
@@ -16,6 +15,7 @@ from mpipc.capnp.runtime import (
     Struct,
     Writer,
     misfit,
+    read_capability,
     read_object,
     write_object,
 )
@@ -38,13 +38,41 @@ IMPORTS: dict[str, str] = {
 
 
 _id_Init = 0x8838C700BA5CBA65
-_method_Init_construct = ClientMethod("Init.construct", _id_Init, 0, 0x10000, False)
-_method_Init_make_echo = ClientMethod("Init.make_echo", _id_Init, 1, 0x10000, True)
+_method_Init_construct = ClientMethod(
+    "Init.construct", _id_Init, 0, 0x10000, False, read_capability
+)
 _results_out_Init_make_echo = Struct("<Q")
 _results_in_Init_make_echo = Struct("<iI")
-_method_Init_make_mining = ClientMethod("Init.make_mining", _id_Init, 2, 0x10000, True)
+
+
+def _unpack_Init_make_echo(_m: Message, _at: int, _d: int, _p: int) -> _echo.Echo:
+    lo_result, hi_result = (
+        _results_in_Init_make_echo.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Init_make_echo.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _echo_codec.EchoClient)
+
+
+_method_Init_make_echo = ClientMethod(
+    "Init.make_echo", _id_Init, 1, 0x10000, True, _unpack_Init_make_echo
+)
 _results_out_Init_make_mining = Struct("<Q")
 _results_in_Init_make_mining = Struct("<iI")
+
+
+def _unpack_Init_make_mining(_m: Message, _at: int, _d: int, _p: int) -> _mining.Mining:
+    lo_result, hi_result = (
+        _results_in_Init_make_mining.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Init_make_mining.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _mining_codec.MiningClient)
+
+
+_method_Init_make_mining = ClientMethod(
+    "Init.make_mining", _id_Init, 2, 0x10000, True, _unpack_Init_make_mining
+)
 
 
 class InitClient(Client, _init.Init):
@@ -56,34 +84,18 @@ class InitClient(Client, _init.Init):
 
     def make_echo(self) -> _echo.Echo:
         """Make an object that says back what it is told."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Init_make_echo, _w)
-        lo_result, hi_result = (
-            _results_in_Init_make_echo.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Init_make_echo.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, _echo_codec.EchoClient)
+        return self._mpipc_call(_method_Init_make_echo, Writer(3, [None, None], CONTEXT_ONLY))
 
     def make_mining(self) -> _mining.Mining:
         """Make the interface that block templates come from."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Init_make_mining, _w)
-        lo_result, hi_result = (
-            _results_in_Init_make_mining.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Init_make_mining.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, _mining_codec.MiningClient)
+        return self._mpipc_call(_method_Init_make_mining, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_Init_make_echo(_impl: _init.Init, _m: Message, _at: int, _d: int, _p: int) -> Writer:
     _result = _impl.make_echo()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Init_make_echo.pack(
+        _w.head = _results_out_Init_make_echo.pack(
             write_object(_w, _result, _echo_codec.EchoServer)
         )
     except MISFITS as _e:
@@ -95,7 +107,7 @@ def _serve_Init_make_mining(_impl: _init.Init, _m: Message, _at: int, _d: int, _
     _result = _impl.make_mining()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Init_make_mining.pack(
+        _w.head = _results_out_Init_make_mining.pack(
             write_object(_w, _result, _mining_codec.MiningServer)
         )
     except MISFITS as _e:

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from mpipc.capnp.runtime import (
     BIT,
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     MISFITS,
     Client,
@@ -23,6 +22,7 @@ from mpipc.capnp.runtime import (
     duration,
     milliseconds,
     misfit,
+    nothing,
     read_datas,
     read_hooked,
     read_object,
@@ -143,62 +143,264 @@ describe(_mining.CheckedBlock, reason="Text", debug="Text", result="Bool")
 
 _id_BlockTemplate = 0xF9671AD841B2F622
 _method_BlockTemplate_destroy = ClientMethod(
-    "BlockTemplate.destroy", _id_BlockTemplate, 0, 0x10000, True
-)
-_method_BlockTemplate_get_block_header = ClientMethod(
-    "BlockTemplate.get_block_header", _id_BlockTemplate, 1, 0x10000, True
+    "BlockTemplate.destroy", _id_BlockTemplate, 0, 0x10000, True, nothing
 )
 _results_out_BlockTemplate_get_block_header = Struct("<Q")
 _results_in_BlockTemplate_get_block_header = Struct("<iI")
-_method_BlockTemplate_get_block = ClientMethod(
-    "BlockTemplate.get_block", _id_BlockTemplate, 2, 0x10000, True
+
+
+def _unpack_BlockTemplate_get_block_header(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_get_block_header.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_get_block_header.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_BlockTemplate_get_block_header = ClientMethod(
+    "BlockTemplate.get_block_header",
+    _id_BlockTemplate,
+    1,
+    0x10000,
+    True,
+    _unpack_BlockTemplate_get_block_header,
 )
 _results_out_BlockTemplate_get_block = Struct("<Q")
 _results_in_BlockTemplate_get_block = Struct("<iI")
-_method_BlockTemplate_get_tx_fees = ClientMethod(
-    "BlockTemplate.get_tx_fees", _id_BlockTemplate, 3, 0x10000, True
+
+
+def _unpack_BlockTemplate_get_block(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_get_block.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_get_block.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_BlockTemplate_get_block = ClientMethod(
+    "BlockTemplate.get_block", _id_BlockTemplate, 2, 0x10000, True, _unpack_BlockTemplate_get_block
 )
 _results_out_BlockTemplate_get_tx_fees = Struct("<Q")
 _results_in_BlockTemplate_get_tx_fees = Struct("<iI")
-_method_BlockTemplate_get_tx_sigops = ClientMethod(
-    "BlockTemplate.get_tx_sigops", _id_BlockTemplate, 4, 0x10000, True
+
+
+def _unpack_BlockTemplate_get_tx_fees(_m: Message, _at: int, _d: int, _p: int) -> list[int]:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_get_tx_fees.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_get_tx_fees.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return list(_m.array(_s, lo_result, hi_result, "q", 5))
+
+
+_method_BlockTemplate_get_tx_fees = ClientMethod(
+    "BlockTemplate.get_tx_fees",
+    _id_BlockTemplate,
+    3,
+    0x10000,
+    True,
+    _unpack_BlockTemplate_get_tx_fees,
 )
 _results_out_BlockTemplate_get_tx_sigops = Struct("<Q")
 _results_in_BlockTemplate_get_tx_sigops = Struct("<iI")
-_method_BlockTemplate_get_coinbase_tx = ClientMethod(
-    "BlockTemplate.get_coinbase_tx", _id_BlockTemplate, 5, 0x10000, True
+
+
+def _unpack_BlockTemplate_get_tx_sigops(_m: Message, _at: int, _d: int, _p: int) -> list[int]:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_get_tx_sigops.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_get_tx_sigops.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return list(_m.array(_s, lo_result, hi_result, "q", 5))
+
+
+_method_BlockTemplate_get_tx_sigops = ClientMethod(
+    "BlockTemplate.get_tx_sigops",
+    _id_BlockTemplate,
+    4,
+    0x10000,
+    True,
+    _unpack_BlockTemplate_get_tx_sigops,
 )
 _results_out_BlockTemplate_get_coinbase_tx = Struct("<Q")
 _results_in_BlockTemplate_get_coinbase_tx = Struct("<iI")
-_method_BlockTemplate_get_coinbase_commitment = ClientMethod(
-    "BlockTemplate.get_coinbase_commitment", _id_BlockTemplate, 6, 0x10000, True
+
+
+def _unpack_BlockTemplate_get_coinbase_tx(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_get_coinbase_tx.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_get_coinbase_tx.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_BlockTemplate_get_coinbase_tx = ClientMethod(
+    "BlockTemplate.get_coinbase_tx",
+    _id_BlockTemplate,
+    5,
+    0x10000,
+    True,
+    _unpack_BlockTemplate_get_coinbase_tx,
 )
 _results_out_BlockTemplate_get_coinbase_commitment = Struct("<Q")
 _results_in_BlockTemplate_get_coinbase_commitment = Struct("<iI")
-_method_BlockTemplate_get_witness_commitment_index = ClientMethod(
-    "BlockTemplate.get_witness_commitment_index", _id_BlockTemplate, 7, 0x10000, True
+
+
+def _unpack_BlockTemplate_get_coinbase_commitment(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_get_coinbase_commitment.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_get_coinbase_commitment.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_BlockTemplate_get_coinbase_commitment = ClientMethod(
+    "BlockTemplate.get_coinbase_commitment",
+    _id_BlockTemplate,
+    6,
+    0x10000,
+    True,
+    _unpack_BlockTemplate_get_coinbase_commitment,
 )
 _results_out_BlockTemplate_get_witness_commitment_index = Struct("<i4x")
 _results_in_BlockTemplate_get_witness_commitment_index = Struct("<i4x")
-_method_BlockTemplate_get_coinbase_merkle_path = ClientMethod(
-    "BlockTemplate.get_coinbase_merkle_path", _id_BlockTemplate, 8, 0x10000, True
+
+
+def _unpack_BlockTemplate_get_witness_commitment_index(
+    _m: Message, _at: int, _d: int, _p: int
+) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_BlockTemplate_get_witness_commitment_index.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_BlockTemplate_get_witness_commitment_index.unpack(
+            _m.resized(_at, _d, _p, 1, 0)
+        )
+    )
+    return v_result
+
+
+_method_BlockTemplate_get_witness_commitment_index = ClientMethod(
+    "BlockTemplate.get_witness_commitment_index",
+    _id_BlockTemplate,
+    7,
+    0x10000,
+    True,
+    _unpack_BlockTemplate_get_witness_commitment_index,
 )
 _results_out_BlockTemplate_get_coinbase_merkle_path = Struct("<Q")
 _results_in_BlockTemplate_get_coinbase_merkle_path = Struct("<iI")
-_method_BlockTemplate_submit_solution = ClientMethod(
-    "BlockTemplate.submit_solution", _id_BlockTemplate, 9, 0x20002, True
+
+
+def _unpack_BlockTemplate_get_coinbase_merkle_path(
+    _m: Message, _at: int, _d: int, _p: int
+) -> list[bytes]:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_get_coinbase_merkle_path.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_get_coinbase_merkle_path.unpack(
+            _m.resized(_at, _d, _p, 0, 1)
+        )
+    )
+    _s = _at + (_d << 3)
+    return read_datas(_m, _s, lo_result, hi_result)
+
+
+_method_BlockTemplate_get_coinbase_merkle_path = ClientMethod(
+    "BlockTemplate.get_coinbase_merkle_path",
+    _id_BlockTemplate,
+    8,
+    0x10000,
+    True,
+    _unpack_BlockTemplate_get_coinbase_merkle_path,
 )
 _params_out_BlockTemplate_submit_solution = Struct("<III4xQQQQ")
 _params_in_BlockTemplate_submit_solution = Struct("<III4x8xiI")
 _results_out_BlockTemplate_submit_solution = Struct("<B7x")
 _results_in_BlockTemplate_submit_solution = Struct("<B7x")
-_method_BlockTemplate_wait_next = ClientMethod(
-    "BlockTemplate.wait_next", _id_BlockTemplate, 10, 0x20000, True
+
+
+def _pack_BlockTemplate_submit_solution(
+    version: int, timestamp: int, nonce: int, coinbase: bytes
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_BlockTemplate_submit_solution.pack(
+            version, timestamp, nonce, 0x2000000000004, _w.data(3, coinbase), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "BlockTemplate.submit_solution",
+            version=("UInt32", version),
+            timestamp=("UInt32", timestamp),
+            nonce=("UInt32", nonce),
+            coinbase=("Data", coinbase),
+        ) from None
+    return _w
+
+
+def _unpack_BlockTemplate_submit_solution(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_BlockTemplate_submit_solution.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_BlockTemplate_submit_solution.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_BlockTemplate_submit_solution = ClientMethod(
+    "BlockTemplate.submit_solution",
+    _id_BlockTemplate,
+    9,
+    0x20002,
+    True,
+    _unpack_BlockTemplate_submit_solution,
 )
 _params_out_BlockTemplate_wait_next = Struct("<QQQQ")
 _params_in_BlockTemplate_wait_next = Struct("<8xiI")
 _results_out_BlockTemplate_wait_next = Struct("<Q")
 _results_in_BlockTemplate_wait_next = Struct("<iI")
+
+
+def _pack_BlockTemplate_wait_next(options: _mining.BlockWaitOptions) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_BlockTemplate_wait_next.pack(
+            0x2000000000004, _write_BlockWaitOptions(_w, 1, options), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "BlockTemplate.wait_next", options=(_mining.BlockWaitOptions, options)
+        ) from None
+    return _w
+
+
+def _unpack_BlockTemplate_wait_next(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _mining.BlockTemplate | None:
+    lo_result, hi_result = (
+        _results_in_BlockTemplate_wait_next.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_BlockTemplate_wait_next.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, BlockTemplateClient)
+
+
+_method_BlockTemplate_wait_next = ClientMethod(
+    "BlockTemplate.wait_next", _id_BlockTemplate, 10, 0x20000, True, _unpack_BlockTemplate_wait_next
+)
 
 
 class BlockTemplateClient(Client, _mining.BlockTemplate):
@@ -221,161 +423,69 @@ class BlockTemplateClient(Client, _mining.BlockTemplate):
 
     def get_block_header(self) -> bytes:
         """The header, not yet with the miner's changes."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_block_header, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_get_block_header.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_get_block_header.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_BlockTemplate_get_block_header, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
 
     def get_block(self) -> bytes:
         """The whole block, with a placeholder as coinbase transaction."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_block, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_get_block.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_get_block.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_BlockTemplate_get_block, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
 
     def get_tx_fees(self) -> list[int]:
         """The fee of each transaction in satoshis, without the coinbase."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_tx_fees, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_get_tx_fees.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_get_tx_fees.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_BlockTemplate_get_tx_fees, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return list(_m.array(_s, lo_result, hi_result, "q", 5))
 
     def get_tx_sigops(self) -> list[int]:
         """The signature operation cost of each transaction, without the coinbase."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_tx_sigops, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_get_tx_sigops.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_get_tx_sigops.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_BlockTemplate_get_tx_sigops, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return list(_m.array(_s, lo_result, hi_result, "q", 5))
 
     def get_coinbase_tx(self) -> bytes:
         """The placeholder coinbase transaction."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_coinbase_tx, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_get_coinbase_tx.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_get_coinbase_tx.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_BlockTemplate_get_coinbase_tx, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
 
     def get_coinbase_commitment(self) -> bytes:
         """The script of the output that commits to the witnesses; empty when there is none."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_coinbase_commitment, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_get_coinbase_commitment.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_get_coinbase_commitment.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_BlockTemplate_get_coinbase_commitment, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
 
     def get_witness_commitment_index(self) -> int:
         """Which coinbase output commits to the witnesses; -1 when none does."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_witness_commitment_index, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_BlockTemplate_get_witness_commitment_index.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_BlockTemplate_get_witness_commitment_index.unpack(
-                _m.resized(_at, _d, _p, 1, 0)
-            )
+        return self._mpipc_call(
+            _method_BlockTemplate_get_witness_commitment_index,
+            Writer(3, [None, None], CONTEXT_ONLY),
         )
-        return v_result
 
     def get_coinbase_merkle_path(self) -> list[bytes]:
         """The hashes that lead from the coinbase transaction to the merkle root, lowest first."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_get_coinbase_merkle_path, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_get_coinbase_merkle_path.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_get_coinbase_merkle_path.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_BlockTemplate_get_coinbase_merkle_path, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return read_datas(_m, _s, lo_result, hi_result)
 
     def submit_solution(self, version: int, timestamp: int, nonce: int, coinbase: bytes) -> bool:
         """Complete the block with these header fields and this coinbase transaction, and process
         it. Returns whether it was accepted.
         """
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_BlockTemplate_submit_solution.pack(
-                version, timestamp, nonce, 0x2000000000004, _w.data(3, coinbase), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "BlockTemplate.submit_solution",
-                version=("UInt32", version),
-                timestamp=("UInt32", timestamp),
-                nonce=("UInt32", nonce),
-                coinbase=("Data", coinbase),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_submit_solution, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_BlockTemplate_submit_solution.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_BlockTemplate_submit_solution.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_BlockTemplate_submit_solution,
+            _pack_BlockTemplate_submit_solution(version, timestamp, nonce, coinbase),
         )
-        return bits_0 & 1 != 0
 
     def wait_next(self, options: _mining.BlockWaitOptions) -> _mining.BlockTemplate | None:
         """Wait for a new tip or for higher fees. Returns the better template, or None when the
         time is over first.
         """
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_BlockTemplate_wait_next.pack(
-                0x2000000000004, _write_BlockWaitOptions(_w, 1, options), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "BlockTemplate.wait_next", options=(_mining.BlockWaitOptions, options)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_BlockTemplate_wait_next, _w)
-        lo_result, hi_result = (
-            _results_in_BlockTemplate_wait_next.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_BlockTemplate_wait_next.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_BlockTemplate_wait_next, _pack_BlockTemplate_wait_next(options)
         )
-        return read_object(_m, lo_result, hi_result, BlockTemplateClient)
 
 
 def _serve_BlockTemplate_get_block_header(
@@ -384,7 +494,7 @@ def _serve_BlockTemplate_get_block_header(
     _result = _impl.get_block_header()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_block_header.pack(_w.data(0, _result))
+        _w.head = _results_out_BlockTemplate_get_block_header.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "BlockTemplate.get_block_header", result=("Data", _result)) from None
     return _w
@@ -396,7 +506,7 @@ def _serve_BlockTemplate_get_block(
     _result = _impl.get_block()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_block.pack(_w.data(0, _result))
+        _w.head = _results_out_BlockTemplate_get_block.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "BlockTemplate.get_block", result=("Data", _result)) from None
     return _w
@@ -408,7 +518,7 @@ def _serve_BlockTemplate_get_tx_fees(
     _result = _impl.get_tx_fees()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_tx_fees.pack(_w.array(0, _result, "q", 5))
+        _w.head = _results_out_BlockTemplate_get_tx_fees.pack(_w.array(0, _result, "q", 5))
     except MISFITS as _e:
         raise misfit(_e, "BlockTemplate.get_tx_fees", result=(["Int64"], _result)) from None
     return _w
@@ -420,7 +530,7 @@ def _serve_BlockTemplate_get_tx_sigops(
     _result = _impl.get_tx_sigops()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_tx_sigops.pack(_w.array(0, _result, "q", 5))
+        _w.head = _results_out_BlockTemplate_get_tx_sigops.pack(_w.array(0, _result, "q", 5))
     except MISFITS as _e:
         raise misfit(_e, "BlockTemplate.get_tx_sigops", result=(["Int64"], _result)) from None
     return _w
@@ -432,7 +542,7 @@ def _serve_BlockTemplate_get_coinbase_tx(
     _result = _impl.get_coinbase_tx()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_coinbase_tx.pack(_w.data(0, _result))
+        _w.head = _results_out_BlockTemplate_get_coinbase_tx.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "BlockTemplate.get_coinbase_tx", result=("Data", _result)) from None
     return _w
@@ -444,7 +554,7 @@ def _serve_BlockTemplate_get_coinbase_commitment(
     _result = _impl.get_coinbase_commitment()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_coinbase_commitment.pack(_w.data(0, _result))
+        _w.head = _results_out_BlockTemplate_get_coinbase_commitment.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(
             _e, "BlockTemplate.get_coinbase_commitment", result=("Data", _result)
@@ -456,14 +566,12 @@ def _serve_BlockTemplate_get_witness_commitment_index(
     _impl: _mining.BlockTemplate, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_witness_commitment_index()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_witness_commitment_index.pack(_result)
+        return Writer(1, [], _results_out_BlockTemplate_get_witness_commitment_index.pack(_result))
     except MISFITS as _e:
         raise misfit(
             _e, "BlockTemplate.get_witness_commitment_index", result=("Int32", _result)
         ) from None
-    return _w
 
 
 def _serve_BlockTemplate_get_coinbase_merkle_path(
@@ -472,7 +580,7 @@ def _serve_BlockTemplate_get_coinbase_merkle_path(
     _result = _impl.get_coinbase_merkle_path()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_get_coinbase_merkle_path.pack(
+        _w.head = _results_out_BlockTemplate_get_coinbase_merkle_path.pack(
             write_datas(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -494,12 +602,10 @@ def _serve_BlockTemplate_submit_solution(
     _result = _impl.submit_solution(
         v_version, v_timestamp, v_nonce, _m.data(_s + 8, lo_coinbase, hi_coinbase)
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_submit_solution.pack(BIT[_result])
+        return Writer(1, [], _results_out_BlockTemplate_submit_solution.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "BlockTemplate.submit_solution", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_BlockTemplate_wait_next(
@@ -514,7 +620,7 @@ def _serve_BlockTemplate_wait_next(
     _result = _impl.wait_next(_read_BlockWaitOptions(_m, _s + 8, lo_options, hi_options))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BlockTemplate_wait_next.pack(
+        _w.head = _results_out_BlockTemplate_wait_next.pack(
             write_object(_w, _result, BlockTemplateServer)
         )
     except MISFITS as _e:
@@ -592,36 +698,182 @@ BlockTemplateServer = Server(
 
 
 _id_Mining = 0xF9C68436DF3AF39E
-_method_Mining_is_test_chain = ClientMethod("Mining.is_test_chain", _id_Mining, 0, 0x10000, True)
 _results_out_Mining_is_test_chain = Struct("<B7x")
 _results_in_Mining_is_test_chain = Struct("<B7x")
-_method_Mining_is_initial_block_download = ClientMethod(
-    "Mining.is_initial_block_download", _id_Mining, 1, 0x10000, True
+
+
+def _unpack_Mining_is_test_chain(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Mining_is_test_chain.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Mining_is_test_chain.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Mining_is_test_chain = ClientMethod(
+    "Mining.is_test_chain", _id_Mining, 0, 0x10000, True, _unpack_Mining_is_test_chain
 )
 _results_out_Mining_is_initial_block_download = Struct("<B7x")
 _results_in_Mining_is_initial_block_download = Struct("<B7x")
-_method_Mining_get_tip = ClientMethod("Mining.get_tip", _id_Mining, 2, 0x10000, True)
+
+
+def _unpack_Mining_is_initial_block_download(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Mining_is_initial_block_download.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Mining_is_initial_block_download.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Mining_is_initial_block_download = ClientMethod(
+    "Mining.is_initial_block_download",
+    _id_Mining,
+    1,
+    0x10000,
+    True,
+    _unpack_Mining_is_initial_block_download,
+)
 _results_out_Mining_get_tip = Struct("<B7xQ")
 _results_in_Mining_get_tip = Struct("<B7xiI")
-_method_Mining_wait_tip_changed = ClientMethod(
-    "Mining.wait_tip_changed", _id_Mining, 3, 0x20001, True
+
+
+def _unpack_Mining_get_tip(_m: Message, _at: int, _d: int, _p: int) -> _common.BlockRef | None:
+    bits_0, lo_result, hi_result = (
+        _results_in_Mining_get_tip.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Mining_get_tip.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _common_codec._read_BlockRef(_m, _s, lo_result, hi_result) if bits_0 & 1 != 0 else None
+
+
+_method_Mining_get_tip = ClientMethod(
+    "Mining.get_tip", _id_Mining, 2, 0x10000, True, _unpack_Mining_get_tip
 )
 _params_out_Mining_wait_tip_changed = Struct("<dQQQQ")
 _params_in_Mining_wait_tip_changed = Struct("<d8xiI")
 _results_out_Mining_wait_tip_changed = Struct("<Q")
 _results_in_Mining_wait_tip_changed = Struct("<iI")
-_method_Mining_create_new_block = ClientMethod(
-    "Mining.create_new_block", _id_Mining, 4, 0x10000, False
+
+
+def _pack_Mining_wait_tip_changed(
+    current_tip: _values_types.BlockHash, timeout: timedelta
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Mining_wait_tip_changed.pack(
+            milliseconds(timeout),
+            0x2000000000004,
+            _w.data(2, _values_types.build_bytes(current_tip)),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Mining.wait_tip_changed",
+            current_tip=(
+                Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
+                current_tip,
+            ),
+            timeout=(timedelta, timeout),
+        ) from None
+    return _w
+
+
+def _unpack_Mining_wait_tip_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _common.BlockRef | None:
+    lo_result, hi_result = (
+        _results_in_Mining_wait_tip_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Mining_wait_tip_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return (
+        _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
+        if lo_result or hi_result
+        else None
+    )
+
+
+_method_Mining_wait_tip_changed = ClientMethod(
+    "Mining.wait_tip_changed", _id_Mining, 3, 0x20001, True, _unpack_Mining_wait_tip_changed
 )
 _params_out_Mining_create_new_block = Struct("<Q")
 _params_in_Mining_create_new_block = Struct("<iI")
 _results_out_Mining_create_new_block = Struct("<Q")
 _results_in_Mining_create_new_block = Struct("<iI")
-_method_Mining_check_block = ClientMethod("Mining.check_block", _id_Mining, 5, 0x20000, False)
+
+
+def _pack_Mining_create_new_block(options: _mining.BlockCreateOptions) -> Writer:
+    _w = Writer(1)
+    try:
+        _w.head = _params_out_Mining_create_new_block.pack(
+            _write_BlockCreateOptions(_w, 0, options)
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Mining.create_new_block", options=(_mining.BlockCreateOptions, options)
+        ) from None
+    return _w
+
+
+def _unpack_Mining_create_new_block(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _mining.BlockTemplate | None:
+    lo_result, hi_result = (
+        _results_in_Mining_create_new_block.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Mining_create_new_block.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, BlockTemplateClient)
+
+
+_method_Mining_create_new_block = ClientMethod(
+    "Mining.create_new_block", _id_Mining, 4, 0x10000, False, _unpack_Mining_create_new_block
+)
 _params_out_Mining_check_block = Struct("<QQ")
 _params_in_Mining_check_block = Struct("<iIiI")
 _results_out_Mining_check_block = Struct("<B7xQQ")
 _results_in_Mining_check_block = Struct("<B7xiIiI")
+
+
+def _pack_Mining_check_block(block: bytes, options: _mining.BlockCheckOptions) -> Writer:
+    _w = Writer(2)
+    try:
+        _w.head = _params_out_Mining_check_block.pack(
+            _w.data(0, block), _write_BlockCheckOptions(_w, 1, options)
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Mining.check_block",
+            block=("Data", block),
+            options=(_mining.BlockCheckOptions, options),
+        ) from None
+    return _w
+
+
+def _unpack_Mining_check_block(_m: Message, _at: int, _d: int, _p: int) -> _mining.CheckedBlock:
+    bits_0, lo_reason, hi_reason, lo_debug, hi_debug = (
+        _results_in_Mining_check_block.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 2
+        else _results_in_Mining_check_block.unpack(_m.resized(_at, _d, _p, 1, 2))
+    )
+    _s = _at + (_d << 3)
+    return _mining.CheckedBlock(
+        _m.text(_s, lo_reason, hi_reason), _m.text(_s + 8, lo_debug, hi_debug), bits_0 & 1 != 0
+    )
+
+
+_method_Mining_check_block = ClientMethod(
+    "Mining.check_block", _id_Mining, 5, 0x20000, False, _unpack_Mining_check_block
+)
 
 
 class MiningClient(Client, _mining.Mining):
@@ -639,44 +891,17 @@ class MiningClient(Client, _mining.Mining):
 
     def is_test_chain(self) -> bool:
         """Whether the node follows a test network."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Mining_is_test_chain, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Mining_is_test_chain.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Mining_is_test_chain.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Mining_is_test_chain, Writer(3, [None, None], CONTEXT_ONLY))
 
     def is_initial_block_download(self) -> bool:
         """Whether the node is still catching up with the chain."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Mining_is_initial_block_download, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Mining_is_initial_block_download.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Mining_is_initial_block_download.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Mining_is_initial_block_download, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def get_tip(self) -> _common.BlockRef | None:
         """The tip of the chain, or None when there is no block at all."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Mining_get_tip, _w)
-        bits_0, lo_result, hi_result = (
-            _results_in_Mining_get_tip.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Mining_get_tip.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return (
-            _common_codec._read_BlockRef(_m, _s, lo_result, hi_result) if bits_0 & 1 != 0 else None
-        )
+        return self._mpipc_call(_method_Mining_get_tip, Writer(3, [None, None], CONTEXT_ONLY))
 
     def wait_tip_changed(
         self, current_tip: _values_types.BlockHash, timeout: timedelta
@@ -684,80 +909,20 @@ class MiningClient(Client, _mining.Mining):
         """Wait until the tip is another block than `current_tip`. Returns the tip, also when the
         time is over first, and None when the node shuts down.
         """
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Mining_wait_tip_changed.pack(
-                milliseconds(timeout),
-                0x2000000000004,
-                _w.data(2, _values_types.build_bytes(current_tip)),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Mining.wait_tip_changed",
-                current_tip=(
-                    Hooked(_values_types.BlockHash, _values_types.build_bytes, "Data"),
-                    current_tip,
-                ),
-                timeout=(timedelta, timeout),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Mining_wait_tip_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Mining_wait_tip_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Mining_wait_tip_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return (
-            _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
-            if lo_result or hi_result
-            else None
+        return self._mpipc_call(
+            _method_Mining_wait_tip_changed, _pack_Mining_wait_tip_changed(current_tip, timeout)
         )
 
     def create_new_block(self, options: _mining.BlockCreateOptions) -> _mining.BlockTemplate | None:
         """Make a block template on the tip, or None when the node shuts down first."""
-        _w = Writer(1)
-        try:
-            _w.parts[0] = _params_out_Mining_create_new_block.pack(
-                _write_BlockCreateOptions(_w, 0, options)
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Mining.create_new_block", options=(_mining.BlockCreateOptions, options)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Mining_create_new_block, _w)
-        lo_result, hi_result = (
-            _results_in_Mining_create_new_block.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Mining_create_new_block.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Mining_create_new_block, _pack_Mining_create_new_block(options)
         )
-        return read_object(_m, lo_result, hi_result, BlockTemplateClient)
 
     def check_block(self, block: bytes, options: _mining.BlockCheckOptions) -> _mining.CheckedBlock:
         """Check a block on top of the tip without processing it."""
-        _w = Writer(2)
-        try:
-            _w.parts[0] = _params_out_Mining_check_block.pack(
-                _w.data(0, block), _write_BlockCheckOptions(_w, 1, options)
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Mining.check_block",
-                block=("Data", block),
-                options=(_mining.BlockCheckOptions, options),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Mining_check_block, _w)
-        bits_0, lo_reason, hi_reason, lo_debug, hi_debug = (
-            _results_in_Mining_check_block.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 2
-            else _results_in_Mining_check_block.unpack(_m.resized(_at, _d, _p, 1, 2))
-        )
-        _s = _at + (_d << 3)
-        return _mining.CheckedBlock(
-            _m.text(_s, lo_reason, hi_reason), _m.text(_s + 8, lo_debug, hi_debug), bits_0 & 1 != 0
+        return self._mpipc_call(
+            _method_Mining_check_block, _pack_Mining_check_block(block, options)
         )
 
 
@@ -765,31 +930,27 @@ def _serve_Mining_is_test_chain(
     _impl: _mining.Mining, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_test_chain()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Mining_is_test_chain.pack(BIT[_result])
+        return Writer(1, [], _results_out_Mining_is_test_chain.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Mining.is_test_chain", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Mining_is_initial_block_download(
     _impl: _mining.Mining, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_initial_block_download()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Mining_is_initial_block_download.pack(BIT[_result])
+        return Writer(1, [], _results_out_Mining_is_initial_block_download.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Mining.is_initial_block_download", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Mining_get_tip(_impl: _mining.Mining, _m: Message, _at: int, _d: int, _p: int) -> Writer:
     _result = _impl.get_tip()
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Mining_get_tip.pack(
+        _w.head = _results_out_Mining_get_tip.pack(
             BIT[_result is not None],
             0 if _result is None else _common_codec._write_BlockRef(_w, 1, _result),
         )
@@ -815,7 +976,7 @@ def _serve_Mining_wait_tip_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Mining_wait_tip_changed.pack(
+        _w.head = _results_out_Mining_wait_tip_changed.pack(
             0 if _result is None else _common_codec._write_BlockRef(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -837,7 +998,7 @@ def _serve_Mining_create_new_block(
     _result = _impl.create_new_block(_read_BlockCreateOptions(_m, _s, lo_options, hi_options))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Mining_create_new_block.pack(
+        _w.head = _results_out_Mining_create_new_block.pack(
             write_object(_w, _result, BlockTemplateServer)
         )
     except MISFITS as _e:
@@ -861,7 +1022,7 @@ def _serve_Mining_check_block(
     )
     _w = Writer(3)
     try:
-        _w.parts[0] = _results_out_Mining_check_block.pack(
+        _w.head = _results_out_Mining_check_block.pack(
             BIT[_result.result], _w.text(1, _result.reason), _w.text(2, _result.debug)
         )
     except MISFITS as _e:

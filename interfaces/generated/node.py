@@ -9,7 +9,6 @@ from typing import Any
 
 from mpipc.capnp.runtime import (
     BIT,
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     FEW,
     MISFITS,
@@ -27,6 +26,7 @@ from mpipc.capnp.runtime import (
     describe,
     enum_member,
     misfit,
+    nothing,
     read_hooked,
     read_object,
     read_texts,
@@ -746,13 +746,25 @@ describe(_node.Broadcast, error="Text", result=_enums.TransactionError)
 
 _id_ExternalSigner = 0xFBF1FCCD8F75EB78
 _method_ExternalSigner_destroy = ClientMethod(
-    "ExternalSigner.destroy", _id_ExternalSigner, 0, 0x10000, True
-)
-_method_ExternalSigner_get_name = ClientMethod(
-    "ExternalSigner.get_name", _id_ExternalSigner, 1, 0x10000, True
+    "ExternalSigner.destroy", _id_ExternalSigner, 0, 0x10000, True, nothing
 )
 _results_out_ExternalSigner_get_name = Struct("<Q")
 _results_in_ExternalSigner_get_name = Struct("<iI")
+
+
+def _unpack_ExternalSigner_get_name(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_ExternalSigner_get_name.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_ExternalSigner_get_name.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_ExternalSigner_get_name = ClientMethod(
+    "ExternalSigner.get_name", _id_ExternalSigner, 1, 0x10000, True, _unpack_ExternalSigner_get_name
+)
 
 
 class ExternalSignerClient(Client, _node.ExternalSigner):
@@ -764,16 +776,9 @@ class ExternalSignerClient(Client, _node.ExternalSigner):
 
     def get_name(self) -> str:
         """Its name, to show to the user."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_ExternalSigner_get_name, _w)
-        lo_result, hi_result = (
-            _results_in_ExternalSigner_get_name.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_ExternalSigner_get_name.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_ExternalSigner_get_name, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
 
 
 def _serve_ExternalSigner_get_name(
@@ -782,7 +787,7 @@ def _serve_ExternalSigner_get_name(
     _result = _impl.get_name()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ExternalSigner_get_name.pack(_w.text(0, _result))
+        _w.head = _results_out_ExternalSigner_get_name.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "ExternalSigner.get_name", result=("Text", _result)) from None
     return _w
@@ -801,278 +806,1324 @@ ExternalSignerServer = Server(
 
 
 _id_Node = 0xECE87A85E7D7C91D
-_method_Node_destroy = ClientMethod("Node.destroy", _id_Node, 0, 0x10000, True)
-_method_Node_init_logging = ClientMethod("Node.init_logging", _id_Node, 1, 0x10000, True)
+_method_Node_destroy = ClientMethod("Node.destroy", _id_Node, 0, 0x10000, True, nothing)
+_method_Node_init_logging = ClientMethod("Node.init_logging", _id_Node, 1, 0x10000, True, nothing)
 _method_Node_init_parameter_interaction = ClientMethod(
-    "Node.init_parameter_interaction", _id_Node, 2, 0x10000, True
+    "Node.init_parameter_interaction", _id_Node, 2, 0x10000, True, nothing
 )
-_method_Node_get_warnings = ClientMethod("Node.get_warnings", _id_Node, 3, 0x10000, True)
 _results_out_Node_get_warnings = Struct("<Q")
 _results_in_Node_get_warnings = Struct("<iI")
-_method_Node_get_log_categories = ClientMethod(
-    "Node.get_log_categories", _id_Node, 4, 0x10000, True
+
+
+def _unpack_Node_get_warnings(_m: Message, _at: int, _d: int, _p: int) -> _common.BilingualStr:
+    lo_result, hi_result = (
+        _results_in_Node_get_warnings.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_get_warnings.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _common_codec._read_BilingualStr(_m, _s, lo_result, hi_result)
+
+
+_method_Node_get_warnings = ClientMethod(
+    "Node.get_warnings", _id_Node, 3, 0x10000, True, _unpack_Node_get_warnings
 )
 _results_out_Node_get_log_categories = Struct("<Q")
 _results_in_Node_get_log_categories = Struct("<Q")
-_method_Node_get_exit_status = ClientMethod("Node.get_exit_status", _id_Node, 5, 0x10000, True)
+
+
+def _unpack_Node_get_log_categories(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_log_categories.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_log_categories.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_log_categories = ClientMethod(
+    "Node.get_log_categories", _id_Node, 4, 0x10000, True, _unpack_Node_get_log_categories
+)
 _results_out_Node_get_exit_status = Struct("<i4x")
 _results_in_Node_get_exit_status = Struct("<i4x")
-_method_Node_base_initialize = ClientMethod("Node.base_initialize", _id_Node, 6, 0x20000, True)
+
+
+def _unpack_Node_get_exit_status(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_exit_status.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_exit_status.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_exit_status = ClientMethod(
+    "Node.get_exit_status", _id_Node, 5, 0x10000, True, _unpack_Node_get_exit_status
+)
 _params_out_Node_base_initialize = Struct("<QQQQ")
 _params_in_Node_base_initialize = Struct("<8xiI")
 _results_out_Node_base_initialize = Struct("<B7xQ")
 _results_in_Node_base_initialize = Struct("<B7xiI")
-_method_Node_app_init_main = ClientMethod("Node.app_init_main", _id_Node, 7, 0x10000, True)
+
+
+def _pack_Node_base_initialize(global_args: _common.GlobalArgs) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_base_initialize.pack(
+            0x2000000000004, _common_codec._write_GlobalArgs(_w, 1, global_args), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Node.base_initialize", global_args=(_common.GlobalArgs, global_args)
+        ) from None
+    return _w
+
+
+def _unpack_Node_base_initialize(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    bits_0, lo_error, hi_error = (
+        _results_in_Node_base_initialize.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Node_base_initialize.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    if lo_error or hi_error:
+        raise RuntimeError(_m.text(_s, lo_error, hi_error))
+    return bits_0 & 1 != 0
+
+
+_method_Node_base_initialize = ClientMethod(
+    "Node.base_initialize", _id_Node, 6, 0x20000, True, _unpack_Node_base_initialize
+)
 _results_out_Node_app_init_main = Struct("<B7xQQ")
 _results_in_Node_app_init_main = Struct("<B7xiIiI")
-_method_Node_app_shutdown = ClientMethod("Node.app_shutdown", _id_Node, 8, 0x10000, True)
-_method_Node_start_shutdown = ClientMethod("Node.start_shutdown", _id_Node, 9, 0x10000, True)
-_method_Node_shutdown_requested = ClientMethod(
-    "Node.shutdown_requested", _id_Node, 10, 0x10000, True
+
+
+def _unpack_Node_app_init_main(_m: Message, _at: int, _d: int, _p: int) -> _node.AppInit:
+    bits_0, lo_tipInfo, hi_tipInfo, lo_error, hi_error = (
+        _results_in_Node_app_init_main.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 2
+        else _results_in_Node_app_init_main.unpack(_m.resized(_at, _d, _p, 1, 2))
+    )
+    _s = _at + (_d << 3)
+    if lo_error or hi_error:
+        raise RuntimeError(_m.text(_s + 8, lo_error, hi_error))
+    return _node.AppInit(
+        _read_BlockAndHeaderTipInfo(_m, _s, lo_tipInfo, hi_tipInfo), bits_0 & 1 != 0
+    )
+
+
+_method_Node_app_init_main = ClientMethod(
+    "Node.app_init_main", _id_Node, 7, 0x10000, True, _unpack_Node_app_init_main
+)
+_method_Node_app_shutdown = ClientMethod("Node.app_shutdown", _id_Node, 8, 0x10000, True, nothing)
+_method_Node_start_shutdown = ClientMethod(
+    "Node.start_shutdown", _id_Node, 9, 0x10000, True, nothing
 )
 _results_out_Node_shutdown_requested = Struct("<B7x")
 _results_in_Node_shutdown_requested = Struct("<B7x")
-_method_Node_is_setting_ignored = ClientMethod(
-    "Node.is_setting_ignored", _id_Node, 11, 0x10000, False
+
+
+def _unpack_Node_shutdown_requested(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_shutdown_requested.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_shutdown_requested.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_shutdown_requested = ClientMethod(
+    "Node.shutdown_requested", _id_Node, 10, 0x10000, True, _unpack_Node_shutdown_requested
 )
 _params_out_Node_is_setting_ignored = Struct("<Q")
 _params_in_Node_is_setting_ignored = Struct("<iI")
 _results_out_Node_is_setting_ignored = Struct("<B7x")
 _results_in_Node_is_setting_ignored = Struct("<B7x")
-_method_Node_get_persistent_setting = ClientMethod(
-    "Node.get_persistent_setting", _id_Node, 12, 0x10000, False
+
+
+def _pack_Node_is_setting_ignored(name: str) -> Writer:
+    _w = Writer(1)
+    try:
+        _w.head = _params_out_Node_is_setting_ignored.pack(_w.text(0, name))
+    except MISFITS as _e:
+        raise misfit(_e, "Node.is_setting_ignored", name=("Text", name)) from None
+    return _w
+
+
+def _unpack_Node_is_setting_ignored(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_is_setting_ignored.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_is_setting_ignored.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_is_setting_ignored = ClientMethod(
+    "Node.is_setting_ignored", _id_Node, 11, 0x10000, False, _unpack_Node_is_setting_ignored
 )
 _params_out_Node_get_persistent_setting = Struct("<Q")
 _params_in_Node_get_persistent_setting = Struct("<iI")
 _results_out_Node_get_persistent_setting = Struct("<Q")
 _results_in_Node_get_persistent_setting = Struct("<iI")
-_method_Node_update_rw_setting = ClientMethod(
-    "Node.update_rw_setting", _id_Node, 13, 0x20000, False
+
+
+def _pack_Node_get_persistent_setting(name: str) -> Writer:
+    _w = Writer(1)
+    try:
+        _w.head = _params_out_Node_get_persistent_setting.pack(_w.text(0, name))
+    except MISFITS as _e:
+        raise misfit(_e, "Node.get_persistent_setting", name=("Text", name)) from None
+    return _w
+
+
+def _unpack_Node_get_persistent_setting(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_Node_get_persistent_setting.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_get_persistent_setting.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_Node_get_persistent_setting = ClientMethod(
+    "Node.get_persistent_setting", _id_Node, 12, 0x10000, False, _unpack_Node_get_persistent_setting
 )
 _params_out_Node_update_rw_setting = Struct("<QQ")
 _params_in_Node_update_rw_setting = Struct("<iIiI")
-_method_Node_force_setting = ClientMethod("Node.force_setting", _id_Node, 14, 0x20000, False)
+
+
+def _pack_Node_update_rw_setting(name: str, value: str) -> Writer:
+    _w = Writer(2)
+    try:
+        _w.head = _params_out_Node_update_rw_setting.pack(_w.text(0, name), _w.text(1, value))
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Node.update_rw_setting", name=("Text", name), value=("Text", value)
+        ) from None
+    return _w
+
+
+_method_Node_update_rw_setting = ClientMethod(
+    "Node.update_rw_setting", _id_Node, 13, 0x20000, False, nothing
+)
 _params_out_Node_force_setting = Struct("<QQ")
 _params_in_Node_force_setting = Struct("<iIiI")
-_method_Node_reset_settings = ClientMethod("Node.reset_settings", _id_Node, 15, 0x0, False)
-_method_Node_map_port = ClientMethod("Node.map_port", _id_Node, 16, 0x10001, True)
+
+
+def _pack_Node_force_setting(name: str, value: str) -> Writer:
+    _w = Writer(2)
+    try:
+        _w.head = _params_out_Node_force_setting.pack(_w.text(0, name), _w.text(1, value))
+    except MISFITS as _e:
+        raise misfit(_e, "Node.force_setting", name=("Text", name), value=("Text", value)) from None
+    return _w
+
+
+_method_Node_force_setting = ClientMethod(
+    "Node.force_setting", _id_Node, 14, 0x20000, False, nothing
+)
+_method_Node_reset_settings = ClientMethod("Node.reset_settings", _id_Node, 15, 0x0, False, nothing)
 _params_out_Node_map_port = Struct("<B7xQQQ")
 _params_in_Node_map_port = Struct("<B7x8x")
-_method_Node_get_proxy = ClientMethod("Node.get_proxy", _id_Node, 17, 0x10001, True)
+
+
+def _pack_Node_map_port(use_nat_pnp: bool) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Node_map_port.pack(BIT[use_nat_pnp], 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.map_port", use_nat_pnp=("Bool", use_nat_pnp)) from None
+
+
+_method_Node_map_port = ClientMethod("Node.map_port", _id_Node, 16, 0x10001, True, nothing)
 _params_out_Node_get_proxy = Struct("<i4xQQQ")
 _params_in_Node_get_proxy = Struct("<i4x8x")
 _results_out_Node_get_proxy = Struct("<B7xQ")
 _results_in_Node_get_proxy = Struct("<B7xiI")
-_method_Node_get_node_count = ClientMethod("Node.get_node_count", _id_Node, 18, 0x10001, True)
+
+
+def _pack_Node_get_proxy(net: _enums.Network) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Node_get_proxy.pack(net.value, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.get_proxy", net=(_enums.Network, net)) from None
+
+
+def _unpack_Node_get_proxy(_m: Message, _at: int, _d: int, _p: int) -> _node.FoundProxy:
+    bits_0, lo_proxyInfo, hi_proxyInfo = (
+        _results_in_Node_get_proxy.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Node_get_proxy.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _node.FoundProxy(_read_ProxyInfo(_m, _s, lo_proxyInfo, hi_proxyInfo), bits_0 & 1 != 0)
+
+
+_method_Node_get_proxy = ClientMethod(
+    "Node.get_proxy", _id_Node, 17, 0x10001, True, _unpack_Node_get_proxy
+)
 _params_out_Node_get_node_count = Struct("<i4xQQQ")
 _params_in_Node_get_node_count = Struct("<i4x8x")
 _results_out_Node_get_node_count = Struct("<Q")
 _results_in_Node_get_node_count = Struct("<Q")
-_method_Node_get_nodes_stats = ClientMethod("Node.get_nodes_stats", _id_Node, 19, 0x10000, True)
+
+
+def _pack_Node_get_node_count(flags: _enums.ConnectionDirection) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Node_get_node_count.pack(flags.value, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.get_node_count", flags=(_enums.ConnectionDirection, flags)) from None
+
+
+def _unpack_Node_get_node_count(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_node_count.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_node_count.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_node_count = ClientMethod(
+    "Node.get_node_count", _id_Node, 18, 0x10001, True, _unpack_Node_get_node_count
+)
 _results_out_Node_get_nodes_stats = Struct("<B7xQ")
 _results_in_Node_get_nodes_stats = Struct("<B7xiI")
-_method_Node_get_banned = ClientMethod("Node.get_banned", _id_Node, 20, 0x10000, True)
+
+
+def _unpack_Node_get_nodes_stats(_m: Message, _at: int, _d: int, _p: int) -> _node.NodesStats:
+    bits_0, lo_stats, hi_stats = (
+        _results_in_Node_get_nodes_stats.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Node_get_nodes_stats.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _node.NodesStats(_read_list_NodeStats(_m, _s, lo_stats, hi_stats), bits_0 & 1 != 0)
+
+
+_method_Node_get_nodes_stats = ClientMethod(
+    "Node.get_nodes_stats", _id_Node, 19, 0x10000, True, _unpack_Node_get_nodes_stats
+)
 _results_out_Node_get_banned = Struct("<B7xQ")
 _results_in_Node_get_banned = Struct("<B7xiI")
-_method_Node_ban = ClientMethod("Node.ban", _id_Node, 21, 0x20001, True)
+
+
+def _unpack_Node_get_banned(_m: Message, _at: int, _d: int, _p: int) -> _node.Banned:
+    bits_0, lo_banmap, hi_banmap = (
+        _results_in_Node_get_banned.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Node_get_banned.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _node.Banned(_read_Banmap(_m, _s, lo_banmap, hi_banmap), bits_0 & 1 != 0)
+
+
+_method_Node_get_banned = ClientMethod(
+    "Node.get_banned", _id_Node, 20, 0x10000, True, _unpack_Node_get_banned
+)
 _params_out_Node_ban = Struct("<qQQQQ")
 _params_in_Node_ban = Struct("<q8xiI")
 _results_out_Node_ban = Struct("<B7x")
 _results_in_Node_ban = Struct("<B7x")
-_method_Node_unban = ClientMethod("Node.unban", _id_Node, 22, 0x20000, True)
+
+
+def _pack_Node_ban(net_addr: bytes, ban_time_offset: timedelta) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Node_ban.pack(
+            _times.build_seconds(ban_time_offset),
+            0x2000000000004,
+            _w.data(2, net_addr),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Node.ban",
+            net_addr=("Data", net_addr),
+            ban_time_offset=(Hooked(timedelta, _times.build_seconds, "Int64"), ban_time_offset),
+        ) from None
+    return _w
+
+
+def _unpack_Node_ban(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_ban.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_ban.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_ban = ClientMethod("Node.ban", _id_Node, 21, 0x20001, True, _unpack_Node_ban)
 _params_out_Node_unban = Struct("<QQQQ")
 _params_in_Node_unban = Struct("<8xiI")
 _results_out_Node_unban = Struct("<B7x")
 _results_in_Node_unban = Struct("<B7x")
-_method_Node_disconnect_by_address = ClientMethod(
-    "Node.disconnect_by_address", _id_Node, 23, 0x20000, True
-)
+
+
+def _pack_Node_unban(ip: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_unban.pack(0x2000000000004, _w.data(1, ip), 3, 0x100000003)
+    except MISFITS as _e:
+        raise misfit(_e, "Node.unban", ip=("Data", ip)) from None
+    return _w
+
+
+def _unpack_Node_unban(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_unban.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_unban.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_unban = ClientMethod("Node.unban", _id_Node, 22, 0x20000, True, _unpack_Node_unban)
 _params_out_Node_disconnect_by_address = Struct("<QQQQ")
 _params_in_Node_disconnect_by_address = Struct("<8xiI")
 _results_out_Node_disconnect_by_address = Struct("<B7x")
 _results_in_Node_disconnect_by_address = Struct("<B7x")
-_method_Node_disconnect_by_id = ClientMethod("Node.disconnect_by_id", _id_Node, 24, 0x10001, True)
+
+
+def _pack_Node_disconnect_by_address(address: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_disconnect_by_address.pack(
+            0x2000000000004, _w.data(1, address), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.disconnect_by_address", address=("Data", address)) from None
+    return _w
+
+
+def _unpack_Node_disconnect_by_address(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_disconnect_by_address.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_disconnect_by_address.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_disconnect_by_address = ClientMethod(
+    "Node.disconnect_by_address", _id_Node, 23, 0x20000, True, _unpack_Node_disconnect_by_address
+)
 _params_out_Node_disconnect_by_id = Struct("<qQQQ")
 _params_in_Node_disconnect_by_id = Struct("<q8x")
 _results_out_Node_disconnect_by_id = Struct("<B7x")
 _results_in_Node_disconnect_by_id = Struct("<B7x")
-_method_Node_list_external_signers = ClientMethod(
-    "Node.list_external_signers", _id_Node, 25, 0x10000, True
+
+
+def _pack_Node_disconnect_by_id(id: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Node_disconnect_by_id.pack(id, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.disconnect_by_id", id=("Int64", id)) from None
+
+
+def _unpack_Node_disconnect_by_id(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_disconnect_by_id.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_disconnect_by_id.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_disconnect_by_id = ClientMethod(
+    "Node.disconnect_by_id", _id_Node, 24, 0x10001, True, _unpack_Node_disconnect_by_id
 )
 _results_out_Node_list_external_signers = Struct("<Q")
 _results_in_Node_list_external_signers = Struct("<iI")
-_method_Node_get_total_bytes_recv = ClientMethod(
-    "Node.get_total_bytes_recv", _id_Node, 26, 0x10000, True
+
+
+def _unpack_Node_list_external_signers(
+    _m: Message, _at: int, _d: int, _p: int
+) -> list[_node.ExternalSigner]:
+    lo_result, hi_result = (
+        _results_in_Node_list_external_signers.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_list_external_signers.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return [
+        read_object(_m, _lo, _hi, ExternalSignerClient)
+        for _at, _lo, _hi in _m.pointers(_s, lo_result, hi_result)
+    ]
+
+
+_method_Node_list_external_signers = ClientMethod(
+    "Node.list_external_signers", _id_Node, 25, 0x10000, True, _unpack_Node_list_external_signers
 )
 _results_out_Node_get_total_bytes_recv = Struct("<q")
 _results_in_Node_get_total_bytes_recv = Struct("<q")
-_method_Node_get_total_bytes_sent = ClientMethod(
-    "Node.get_total_bytes_sent", _id_Node, 27, 0x10000, True
+
+
+def _unpack_Node_get_total_bytes_recv(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_total_bytes_recv.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_total_bytes_recv.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_total_bytes_recv = ClientMethod(
+    "Node.get_total_bytes_recv", _id_Node, 26, 0x10000, True, _unpack_Node_get_total_bytes_recv
 )
 _results_out_Node_get_total_bytes_sent = Struct("<q")
 _results_in_Node_get_total_bytes_sent = Struct("<q")
-_method_Node_get_mempool_size = ClientMethod("Node.get_mempool_size", _id_Node, 28, 0x10000, True)
+
+
+def _unpack_Node_get_total_bytes_sent(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_total_bytes_sent.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_total_bytes_sent.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_total_bytes_sent = ClientMethod(
+    "Node.get_total_bytes_sent", _id_Node, 27, 0x10000, True, _unpack_Node_get_total_bytes_sent
+)
 _results_out_Node_get_mempool_size = Struct("<Q")
 _results_in_Node_get_mempool_size = Struct("<Q")
-_method_Node_get_mempool_dynamic_usage = ClientMethod(
-    "Node.get_mempool_dynamic_usage", _id_Node, 29, 0x10000, True
+
+
+def _unpack_Node_get_mempool_size(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_mempool_size.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_mempool_size.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_mempool_size = ClientMethod(
+    "Node.get_mempool_size", _id_Node, 28, 0x10000, True, _unpack_Node_get_mempool_size
 )
 _results_out_Node_get_mempool_dynamic_usage = Struct("<Q")
 _results_in_Node_get_mempool_dynamic_usage = Struct("<Q")
-_method_Node_get_mempool_max_usage = ClientMethod(
-    "Node.get_mempool_max_usage", _id_Node, 30, 0x10000, True
+
+
+def _unpack_Node_get_mempool_dynamic_usage(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_mempool_dynamic_usage.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_mempool_dynamic_usage.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_mempool_dynamic_usage = ClientMethod(
+    "Node.get_mempool_dynamic_usage",
+    _id_Node,
+    29,
+    0x10000,
+    True,
+    _unpack_Node_get_mempool_dynamic_usage,
 )
 _results_out_Node_get_mempool_max_usage = Struct("<Q")
 _results_in_Node_get_mempool_max_usage = Struct("<Q")
-_method_Node_get_header_tip = ClientMethod("Node.get_header_tip", _id_Node, 31, 0x10000, True)
+
+
+def _unpack_Node_get_mempool_max_usage(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_mempool_max_usage.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_mempool_max_usage.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_mempool_max_usage = ClientMethod(
+    "Node.get_mempool_max_usage", _id_Node, 30, 0x10000, True, _unpack_Node_get_mempool_max_usage
+)
 _results_out_Node_get_header_tip = Struct("<iB3xq")
 _results_in_Node_get_header_tip = Struct("<iB3xq")
-_method_Node_get_num_blocks = ClientMethod("Node.get_num_blocks", _id_Node, 32, 0x10000, True)
+
+
+def _unpack_Node_get_header_tip(_m: Message, _at: int, _d: int, _p: int) -> _node.HeaderTip:
+    v_height, bits_4, v_blockTime = (
+        _results_in_Node_get_header_tip.unpack_from(_m.buf, _at)
+        if _d == 2 and _p == 0
+        else _results_in_Node_get_header_tip.unpack(_m.resized(_at, _d, _p, 2, 0))
+    )
+    return _node.HeaderTip(
+        v_height,
+        read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
+        bits_4 & 1 != 0,
+    )
+
+
+_method_Node_get_header_tip = ClientMethod(
+    "Node.get_header_tip", _id_Node, 31, 0x10000, True, _unpack_Node_get_header_tip
+)
 _results_out_Node_get_num_blocks = Struct("<i4x")
 _results_in_Node_get_num_blocks = Struct("<i4x")
-_method_Node_get_net_local_addresses = ClientMethod(
-    "Node.get_net_local_addresses", _id_Node, 33, 0x10000, True
+
+
+def _unpack_Node_get_num_blocks(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Node_get_num_blocks.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_num_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_num_blocks = ClientMethod(
+    "Node.get_num_blocks", _id_Node, 32, 0x10000, True, _unpack_Node_get_num_blocks
 )
 _results_out_Node_get_net_local_addresses = Struct("<Q")
 _results_in_Node_get_net_local_addresses = Struct("<iI")
-_method_Node_get_best_block_hash = ClientMethod(
-    "Node.get_best_block_hash", _id_Node, 34, 0x10000, True
+
+
+def _unpack_Node_get_net_local_addresses(
+    _m: Message, _at: int, _d: int, _p: int
+) -> dict[bytes, _node.LocalServiceInfo]:
+    lo_result, hi_result = (
+        _results_in_Node_get_net_local_addresses.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_get_net_local_addresses.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_dict_PairDataLocalServiceInfoEntry(_m, _s, lo_result, hi_result)
+
+
+_method_Node_get_net_local_addresses = ClientMethod(
+    "Node.get_net_local_addresses",
+    _id_Node,
+    33,
+    0x10000,
+    True,
+    _unpack_Node_get_net_local_addresses,
 )
 _results_out_Node_get_best_block_hash = Struct("<Q")
 _results_in_Node_get_best_block_hash = Struct("<iI")
-_method_Node_get_last_block_time = ClientMethod(
-    "Node.get_last_block_time", _id_Node, 35, 0x10000, True
+
+
+def _unpack_Node_get_best_block_hash(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _values_types.BlockHash:
+    lo_result, hi_result = (
+        _results_in_Node_get_best_block_hash.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_get_best_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
+
+
+_method_Node_get_best_block_hash = ClientMethod(
+    "Node.get_best_block_hash", _id_Node, 34, 0x10000, True, _unpack_Node_get_best_block_hash
 )
 _results_out_Node_get_last_block_time = Struct("<q")
 _results_in_Node_get_last_block_time = Struct("<q")
-_method_Node_get_verification_progress = ClientMethod(
-    "Node.get_verification_progress", _id_Node, 36, 0x10000, True
+
+
+def _unpack_Node_get_last_block_time(_m: Message, _at: int, _d: int, _p: int) -> datetime:
+    (v_result,) = (
+        _results_in_Node_get_last_block_time.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_last_block_time.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return read_hooked(_values_types.read_unix_time, v_result, "result")
+
+
+_method_Node_get_last_block_time = ClientMethod(
+    "Node.get_last_block_time", _id_Node, 35, 0x10000, True, _unpack_Node_get_last_block_time
 )
 _results_out_Node_get_verification_progress = Struct("<d")
 _results_in_Node_get_verification_progress = Struct("<d")
-_method_Node_is_initial_block_download = ClientMethod(
-    "Node.is_initial_block_download", _id_Node, 37, 0x10000, True
+
+
+def _unpack_Node_get_verification_progress(_m: Message, _at: int, _d: int, _p: int) -> float:
+    v_result: float
+    (v_result,) = (
+        _results_in_Node_get_verification_progress.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_verification_progress.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Node_get_verification_progress = ClientMethod(
+    "Node.get_verification_progress",
+    _id_Node,
+    36,
+    0x10000,
+    True,
+    _unpack_Node_get_verification_progress,
 )
 _results_out_Node_is_initial_block_download = Struct("<B7x")
 _results_in_Node_is_initial_block_download = Struct("<B7x")
-_method_Node_is_loading_blocks = ClientMethod("Node.is_loading_blocks", _id_Node, 38, 0x10000, True)
+
+
+def _unpack_Node_is_initial_block_download(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_is_initial_block_download.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_is_initial_block_download.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_is_initial_block_download = ClientMethod(
+    "Node.is_initial_block_download",
+    _id_Node,
+    37,
+    0x10000,
+    True,
+    _unpack_Node_is_initial_block_download,
+)
 _results_out_Node_is_loading_blocks = Struct("<B7x")
 _results_in_Node_is_loading_blocks = Struct("<B7x")
-_method_Node_set_network_active = ClientMethod(
-    "Node.set_network_active", _id_Node, 39, 0x10001, True
+
+
+def _unpack_Node_is_loading_blocks(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_is_loading_blocks.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_is_loading_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_is_loading_blocks = ClientMethod(
+    "Node.is_loading_blocks", _id_Node, 38, 0x10000, True, _unpack_Node_is_loading_blocks
 )
 _params_out_Node_set_network_active = Struct("<B7xQQQ")
 _params_in_Node_set_network_active = Struct("<B7x8x")
-_method_Node_get_network_active = ClientMethod(
-    "Node.get_network_active", _id_Node, 40, 0x10000, True
+
+
+def _pack_Node_set_network_active(active: bool) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Node_set_network_active.pack(BIT[active], 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.set_network_active", active=("Bool", active)) from None
+
+
+_method_Node_set_network_active = ClientMethod(
+    "Node.set_network_active", _id_Node, 39, 0x10001, True, nothing
 )
 _results_out_Node_get_network_active = Struct("<B7x")
 _results_in_Node_get_network_active = Struct("<B7x")
-_method_Node_get_dust_relay_fee = ClientMethod(
-    "Node.get_dust_relay_fee", _id_Node, 41, 0x10000, True
+
+
+def _unpack_Node_get_network_active(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Node_get_network_active.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Node_get_network_active.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Node_get_network_active = ClientMethod(
+    "Node.get_network_active", _id_Node, 40, 0x10000, True, _unpack_Node_get_network_active
 )
 _results_out_Node_get_dust_relay_fee = Struct("<Q")
 _results_in_Node_get_dust_relay_fee = Struct("<iI")
-_method_Node_execute_rpc = ClientMethod("Node.execute_rpc", _id_Node, 42, 0x40000, True)
+
+
+def _unpack_Node_get_dust_relay_fee(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Node_get_dust_relay_fee.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_get_dust_relay_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Node_get_dust_relay_fee = ClientMethod(
+    "Node.get_dust_relay_fee", _id_Node, 41, 0x10000, True, _unpack_Node_get_dust_relay_fee
+)
 _params_out_Node_execute_rpc = Struct("<QQQQQQ")
 _params_in_Node_execute_rpc = Struct("<8xiIiIiI")
 _results_out_Node_execute_rpc = Struct("<QQQ")
 _results_in_Node_execute_rpc = Struct("<iIiIiI")
-_method_Node_list_rpc_commands = ClientMethod("Node.list_rpc_commands", _id_Node, 43, 0x10000, True)
+
+
+def _pack_Node_execute_rpc(command: str, params: str, uri: str) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Node_execute_rpc.pack(
+            0x200000000000C,
+            _w.text(1, command),
+            _w.text(2, params),
+            _w.text(3, uri),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Node.execute_rpc",
+            command=("Text", command),
+            params=("Text", params),
+            uri=("Text", uri),
+        ) from None
+    return _w
+
+
+def _unpack_Node_execute_rpc(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_error, hi_error, lo_rpcError, hi_rpcError, lo_result, hi_result = (
+        _results_in_Node_execute_rpc.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 3
+        else _results_in_Node_execute_rpc.unpack(_m.resized(_at, _d, _p, 0, 3))
+    )
+    _s = _at + (_d << 3)
+    if lo_error or hi_error:
+        raise RuntimeError(_m.text(_s, lo_error, hi_error))
+    if lo_rpcError or hi_rpcError:
+        raise _errors.RPCError(_m.text(_s + 8, lo_rpcError, hi_rpcError))
+    return _m.text(_s + 16, lo_result, hi_result)
+
+
+_method_Node_execute_rpc = ClientMethod(
+    "Node.execute_rpc", _id_Node, 42, 0x40000, True, _unpack_Node_execute_rpc
+)
 _results_out_Node_list_rpc_commands = Struct("<Q")
 _results_in_Node_list_rpc_commands = Struct("<iI")
-_method_Node_get_unspent_output = ClientMethod(
-    "Node.get_unspent_output", _id_Node, 44, 0x20000, True
+
+
+def _unpack_Node_list_rpc_commands(_m: Message, _at: int, _d: int, _p: int) -> list[str]:
+    lo_result, hi_result = (
+        _results_in_Node_list_rpc_commands.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_list_rpc_commands.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return read_texts(_m, _s, lo_result, hi_result)
+
+
+_method_Node_list_rpc_commands = ClientMethod(
+    "Node.list_rpc_commands", _id_Node, 43, 0x10000, True, _unpack_Node_list_rpc_commands
 )
 _params_out_Node_get_unspent_output = Struct("<QQQQ")
 _params_in_Node_get_unspent_output = Struct("<8xiI")
 _results_out_Node_get_unspent_output = Struct("<Q")
 _results_in_Node_get_unspent_output = Struct("<iI")
-_method_Node_broadcast_transaction = ClientMethod(
-    "Node.broadcast_transaction", _id_Node, 45, 0x20001, True
+
+
+def _pack_Node_get_unspent_output(output: _values_types.OutPoint) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_get_unspent_output.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Node.get_unspent_output",
+            output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+        ) from None
+    return _w
+
+
+def _unpack_Node_get_unspent_output(_m: Message, _at: int, _d: int, _p: int) -> bytes | None:
+    lo_result, hi_result = (
+        _results_in_Node_get_unspent_output.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_get_unspent_output.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result) if lo_result or hi_result else None
+
+
+_method_Node_get_unspent_output = ClientMethod(
+    "Node.get_unspent_output", _id_Node, 44, 0x20000, True, _unpack_Node_get_unspent_output
 )
 _params_out_Node_broadcast_transaction = Struct("<qQQQQ")
 _params_in_Node_broadcast_transaction = Struct("<q8xiI")
 _results_out_Node_broadcast_transaction = Struct("<i4xQ")
 _results_in_Node_broadcast_transaction = Struct("<i4xiI")
-_method_Node_wallet_loader = ClientMethod("Node.wallet_loader", _id_Node, 46, 0x10000, True)
+
+
+def _pack_Node_broadcast_transaction(tx: bytes, max_tx_fee: int) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Node_broadcast_transaction.pack(
+            max_tx_fee, 0x2000000000004, _w.data(2, tx), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Node.broadcast_transaction", tx=("Data", tx), max_tx_fee=("Int64", max_tx_fee)
+        ) from None
+    return _w
+
+
+def _unpack_Node_broadcast_transaction(_m: Message, _at: int, _d: int, _p: int) -> _node.Broadcast:
+    v_result, lo_error, hi_error = (
+        _results_in_Node_broadcast_transaction.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Node_broadcast_transaction.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _node.Broadcast(
+        _m.text(_s, lo_error, hi_error), enum_member(_enums.TransactionError, v_result)
+    )
+
+
+_method_Node_broadcast_transaction = ClientMethod(
+    "Node.broadcast_transaction", _id_Node, 45, 0x20001, True, _unpack_Node_broadcast_transaction
+)
 _results_out_Node_wallet_loader = Struct("<Q")
 _results_in_Node_wallet_loader = Struct("<iI")
-_method_Node_handle_init_message = ClientMethod(
-    "Node.handle_init_message", _id_Node, 47, 0x20000, True
+
+
+def _unpack_Node_wallet_loader(_m: Message, _at: int, _d: int, _p: int) -> _wallet.WalletLoader:
+    lo_result, hi_result = (
+        _results_in_Node_wallet_loader.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_wallet_loader.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _wallet_codec.WalletLoaderClient)
+
+
+_method_Node_wallet_loader = ClientMethod(
+    "Node.wallet_loader", _id_Node, 46, 0x10000, True, _unpack_Node_wallet_loader
 )
 _params_out_Node_handle_init_message = Struct("<QQQQ")
 _params_in_Node_handle_init_message = Struct("<8xiI")
 _results_out_Node_handle_init_message = Struct("<Q")
 _results_in_Node_handle_init_message = Struct("<iI")
-_method_Node_handle_message_box = ClientMethod(
-    "Node.handle_message_box", _id_Node, 48, 0x20000, True
+
+
+def _pack_Node_handle_init_message(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_init_message.pack(
+            0x2000000000004, write_object(_w, callback, InitMessageCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.handle_init_message", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Node_handle_init_message(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_init_message.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_init_message.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_init_message = ClientMethod(
+    "Node.handle_init_message", _id_Node, 47, 0x20000, True, _unpack_Node_handle_init_message
 )
 _params_out_Node_handle_message_box = Struct("<QQQQ")
 _params_in_Node_handle_message_box = Struct("<8xiI")
 _results_out_Node_handle_message_box = Struct("<Q")
 _results_in_Node_handle_message_box = Struct("<iI")
-_method_Node_handle_question = ClientMethod("Node.handle_question", _id_Node, 49, 0x20000, True)
+
+
+def _pack_Node_handle_message_box(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_message_box.pack(
+            0x2000000000004, write_object(_w, callback, MessageBoxCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.handle_message_box", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Node_handle_message_box(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_message_box.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_message_box.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_message_box = ClientMethod(
+    "Node.handle_message_box", _id_Node, 48, 0x20000, True, _unpack_Node_handle_message_box
+)
 _params_out_Node_handle_question = Struct("<QQQQ")
 _params_in_Node_handle_question = Struct("<8xiI")
 _results_out_Node_handle_question = Struct("<Q")
 _results_in_Node_handle_question = Struct("<iI")
-_method_Node_handle_show_progress = ClientMethod(
-    "Node.handle_show_progress", _id_Node, 50, 0x20000, True
+
+
+def _pack_Node_handle_question(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_question.pack(
+            0x2000000000004, write_object(_w, callback, QuestionCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.handle_question", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Node_handle_question(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_question.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_question.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_question = ClientMethod(
+    "Node.handle_question", _id_Node, 49, 0x20000, True, _unpack_Node_handle_question
 )
 _params_out_Node_handle_show_progress = Struct("<QQQQ")
 _params_in_Node_handle_show_progress = Struct("<8xiI")
 _results_out_Node_handle_show_progress = Struct("<Q")
 _results_in_Node_handle_show_progress = Struct("<iI")
-_method_Node_handle_init_wallet = ClientMethod(
-    "Node.handle_init_wallet", _id_Node, 51, 0x20000, True
+
+
+def _pack_Node_handle_show_progress(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_show_progress.pack(
+            0x2000000000004,
+            write_object(_w, callback, ShowNodeProgressCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.handle_show_progress", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Node_handle_show_progress(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_show_progress.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_show_progress.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_show_progress = ClientMethod(
+    "Node.handle_show_progress", _id_Node, 50, 0x20000, True, _unpack_Node_handle_show_progress
 )
 _params_out_Node_handle_init_wallet = Struct("<QQQQ")
 _params_in_Node_handle_init_wallet = Struct("<8xiI")
 _results_out_Node_handle_init_wallet = Struct("<Q")
 _results_in_Node_handle_init_wallet = Struct("<iI")
-_method_Node_handle_notify_num_connections_changed = ClientMethod(
-    "Node.handle_notify_num_connections_changed", _id_Node, 52, 0x20000, True
+
+
+def _pack_Node_handle_init_wallet(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_init_wallet.pack(
+            0x2000000000004, write_object(_w, callback, InitWalletCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.handle_init_wallet", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Node_handle_init_wallet(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_init_wallet.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_init_wallet.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_init_wallet = ClientMethod(
+    "Node.handle_init_wallet", _id_Node, 51, 0x20000, True, _unpack_Node_handle_init_wallet
 )
 _params_out_Node_handle_notify_num_connections_changed = Struct("<QQQQ")
 _params_in_Node_handle_notify_num_connections_changed = Struct("<8xiI")
 _results_out_Node_handle_notify_num_connections_changed = Struct("<Q")
 _results_in_Node_handle_notify_num_connections_changed = Struct("<iI")
-_method_Node_handle_notify_network_active_changed = ClientMethod(
-    "Node.handle_notify_network_active_changed", _id_Node, 53, 0x20000, True
+
+
+def _pack_Node_handle_notify_num_connections_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_notify_num_connections_changed.pack(
+            0x2000000000004,
+            write_object(_w, callback, NotifyNumConnectionsChangedCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Node.handle_notify_num_connections_changed", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Node_handle_notify_num_connections_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_notify_num_connections_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_notify_num_connections_changed.unpack(
+            _m.resized(_at, _d, _p, 0, 1)
+        )
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_notify_num_connections_changed = ClientMethod(
+    "Node.handle_notify_num_connections_changed",
+    _id_Node,
+    52,
+    0x20000,
+    True,
+    _unpack_Node_handle_notify_num_connections_changed,
 )
 _params_out_Node_handle_notify_network_active_changed = Struct("<QQQQ")
 _params_in_Node_handle_notify_network_active_changed = Struct("<8xiI")
 _results_out_Node_handle_notify_network_active_changed = Struct("<Q")
 _results_in_Node_handle_notify_network_active_changed = Struct("<iI")
-_method_Node_handle_notify_alert_changed = ClientMethod(
-    "Node.handle_notify_alert_changed", _id_Node, 54, 0x20000, True
+
+
+def _pack_Node_handle_notify_network_active_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_notify_network_active_changed.pack(
+            0x2000000000004,
+            write_object(_w, callback, NotifyNetworkActiveChangedCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Node.handle_notify_network_active_changed", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Node_handle_notify_network_active_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_notify_network_active_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_notify_network_active_changed.unpack(
+            _m.resized(_at, _d, _p, 0, 1)
+        )
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_notify_network_active_changed = ClientMethod(
+    "Node.handle_notify_network_active_changed",
+    _id_Node,
+    53,
+    0x20000,
+    True,
+    _unpack_Node_handle_notify_network_active_changed,
 )
 _params_out_Node_handle_notify_alert_changed = Struct("<QQQQ")
 _params_in_Node_handle_notify_alert_changed = Struct("<8xiI")
 _results_out_Node_handle_notify_alert_changed = Struct("<Q")
 _results_in_Node_handle_notify_alert_changed = Struct("<iI")
-_method_Node_handle_banned_list_changed = ClientMethod(
-    "Node.handle_banned_list_changed", _id_Node, 55, 0x20000, True
+
+
+def _pack_Node_handle_notify_alert_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_notify_alert_changed.pack(
+            0x2000000000004,
+            write_object(_w, callback, NotifyAlertChangedCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Node.handle_notify_alert_changed", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Node_handle_notify_alert_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_notify_alert_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_notify_alert_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_notify_alert_changed = ClientMethod(
+    "Node.handle_notify_alert_changed",
+    _id_Node,
+    54,
+    0x20000,
+    True,
+    _unpack_Node_handle_notify_alert_changed,
 )
 _params_out_Node_handle_banned_list_changed = Struct("<QQQQ")
 _params_in_Node_handle_banned_list_changed = Struct("<8xiI")
 _results_out_Node_handle_banned_list_changed = Struct("<Q")
 _results_in_Node_handle_banned_list_changed = Struct("<iI")
-_method_Node_handle_notify_block_tip = ClientMethod(
-    "Node.handle_notify_block_tip", _id_Node, 56, 0x20000, True
+
+
+def _pack_Node_handle_banned_list_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_banned_list_changed.pack(
+            0x2000000000004,
+            write_object(_w, callback, BannedListChangedCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Node.handle_banned_list_changed", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Node_handle_banned_list_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_banned_list_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_banned_list_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_banned_list_changed = ClientMethod(
+    "Node.handle_banned_list_changed",
+    _id_Node,
+    55,
+    0x20000,
+    True,
+    _unpack_Node_handle_banned_list_changed,
 )
 _params_out_Node_handle_notify_block_tip = Struct("<QQQQ")
 _params_in_Node_handle_notify_block_tip = Struct("<8xiI")
 _results_out_Node_handle_notify_block_tip = Struct("<Q")
 _results_in_Node_handle_notify_block_tip = Struct("<iI")
-_method_Node_handle_notify_header_tip = ClientMethod(
-    "Node.handle_notify_header_tip", _id_Node, 57, 0x20000, True
+
+
+def _pack_Node_handle_notify_block_tip(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_notify_block_tip.pack(
+            0x2000000000004,
+            write_object(_w, callback, NotifyBlockTipCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.handle_notify_block_tip", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Node_handle_notify_block_tip(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_notify_block_tip.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_notify_block_tip.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_notify_block_tip = ClientMethod(
+    "Node.handle_notify_block_tip",
+    _id_Node,
+    56,
+    0x20000,
+    True,
+    _unpack_Node_handle_notify_block_tip,
 )
 _params_out_Node_handle_notify_header_tip = Struct("<QQQQ")
 _params_in_Node_handle_notify_header_tip = Struct("<8xiI")
 _results_out_Node_handle_notify_header_tip = Struct("<Q")
 _results_in_Node_handle_notify_header_tip = Struct("<iI")
+
+
+def _pack_Node_handle_notify_header_tip(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Node_handle_notify_header_tip.pack(
+            0x2000000000004,
+            write_object(_w, callback, NotifyHeaderTipCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Node.handle_notify_header_tip", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Node_handle_notify_header_tip(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Node_handle_notify_header_tip.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Node_handle_notify_header_tip.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Node_handle_notify_header_tip = ClientMethod(
+    "Node.handle_notify_header_tip",
+    _id_Node,
+    57,
+    0x20000,
+    True,
+    _unpack_Node_handle_notify_header_tip,
+)
 
 
 class NodeClient(Client, _node.Node):
@@ -1142,901 +2193,308 @@ class NodeClient(Client, _node.Node):
 
     def init_logging(self) -> None:
         """Begin to log, as the settings say."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Node_init_logging, _w)
+        self._mpipc_call(_method_Node_init_logging, Writer(3, [None, None], CONTEXT_ONLY))
 
     def init_parameter_interaction(self) -> None:
         """Let settings change others that they imply."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Node_init_parameter_interaction, _w)
+        self._mpipc_call(
+            _method_Node_init_parameter_interaction, Writer(3, [None, None], CONTEXT_ONLY)
+        )
 
     def get_warnings(self) -> _common.BilingualStr:
         """What the user should know; empty where there is nothing."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_warnings, _w)
-        lo_result, hi_result = (
-            _results_in_Node_get_warnings.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_get_warnings.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _common_codec._read_BilingualStr(_m, _s, lo_result, hi_result)
+        return self._mpipc_call(_method_Node_get_warnings, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_log_categories(self) -> int:
         """What is logged in detail: a bit for each category, numbered as in C++."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_log_categories, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_log_categories.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_log_categories.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_log_categories, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def get_exit_status(self) -> int:
         """What the process is to return in the end."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_exit_status, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_exit_status.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_exit_status.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_Node_get_exit_status, Writer(3, [None, None], CONTEXT_ONLY))
 
     def base_initialize(self, global_args: _common.GlobalArgs) -> bool:
         """Take the settings of the calling process over, and prepare to start."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_base_initialize.pack(
-                0x2000000000004, _common_codec._write_GlobalArgs(_w, 1, global_args), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.base_initialize", global_args=(_common.GlobalArgs, global_args)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_base_initialize, _w)
-        bits_0: int
-        bits_0, lo_error, hi_error = (
-            _results_in_Node_base_initialize.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Node_base_initialize.unpack(_m.resized(_at, _d, _p, 1, 1))
+        return self._mpipc_call(
+            _method_Node_base_initialize, _pack_Node_base_initialize(global_args)
         )
-        _s = _at + (_d << 3)
-        if lo_error or hi_error:
-            raise RuntimeError(_m.text(_s, lo_error, hi_error))
-        return bits_0 & 1 != 0
 
     def app_init_main(self) -> _node.AppInit:
         """Start the node. Returns when it is running."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_app_init_main, _w)
-        bits_0, lo_tipInfo, hi_tipInfo, lo_error, hi_error = (
-            _results_in_Node_app_init_main.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 2
-            else _results_in_Node_app_init_main.unpack(_m.resized(_at, _d, _p, 1, 2))
-        )
-        _s = _at + (_d << 3)
-        if lo_error or hi_error:
-            raise RuntimeError(_m.text(_s + 8, lo_error, hi_error))
-        return _node.AppInit(
-            _read_BlockAndHeaderTipInfo(_m, _s, lo_tipInfo, hi_tipInfo), bits_0 & 1 != 0
-        )
+        return self._mpipc_call(_method_Node_app_init_main, Writer(3, [None, None], CONTEXT_ONLY))
 
     def app_shutdown(self) -> None:
         """Stop the node. Returns when it has stopped."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Node_app_shutdown, _w)
+        self._mpipc_call(_method_Node_app_shutdown, Writer(3, [None, None], CONTEXT_ONLY))
 
     def start_shutdown(self) -> None:
         """Ask the node to stop."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Node_start_shutdown, _w)
+        self._mpipc_call(_method_Node_start_shutdown, Writer(3, [None, None], CONTEXT_ONLY))
 
     def shutdown_requested(self) -> bool:
         """Whether it was asked to stop."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_shutdown_requested, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_shutdown_requested.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_shutdown_requested.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_shutdown_requested, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def is_setting_ignored(self, name: str) -> bool:
         """Whether the command line hides a setting in settings.json."""
-        _w = Writer(1)
-        try:
-            _w.parts[0] = _params_out_Node_is_setting_ignored.pack(_w.text(0, name))
-        except MISFITS as _e:
-            raise misfit(_e, "Node.is_setting_ignored", name=("Text", name)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_is_setting_ignored, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_is_setting_ignored.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_is_setting_ignored.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_is_setting_ignored, _pack_Node_is_setting_ignored(name)
         )
-        return bits_0 & 1 != 0
 
     def get_persistent_setting(self, name: str) -> str:
         """A setting in settings.json or bitcoin.conf; `null` where it is in neither."""
-        _w = Writer(1)
-        try:
-            _w.parts[0] = _params_out_Node_get_persistent_setting.pack(_w.text(0, name))
-        except MISFITS as _e:
-            raise misfit(_e, "Node.get_persistent_setting", name=("Text", name)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_persistent_setting, _w)
-        lo_result, hi_result = (
-            _results_in_Node_get_persistent_setting.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_get_persistent_setting.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_get_persistent_setting, _pack_Node_get_persistent_setting(name)
         )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
 
     def update_rw_setting(self, name: str, value: str) -> None:
         """Change a setting in settings.json."""
-        _w = Writer(2)
-        try:
-            _w.parts[0] = _params_out_Node_update_rw_setting.pack(
-                _w.text(0, name), _w.text(1, value)
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.update_rw_setting", name=("Text", name), value=("Text", value)
-            ) from None
-        self._mpipc_call(_method_Node_update_rw_setting, _w)
+        self._mpipc_call(_method_Node_update_rw_setting, _pack_Node_update_rw_setting(name, value))
 
     def force_setting(self, name: str, value: str) -> None:
         """Set something against all other settings, and do not store it."""
-        _w = Writer(2)
-        try:
-            _w.parts[0] = _params_out_Node_force_setting.pack(_w.text(0, name), _w.text(1, value))
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.force_setting", name=("Text", name), value=("Text", value)
-            ) from None
-        self._mpipc_call(_method_Node_force_setting, _w)
+        self._mpipc_call(_method_Node_force_setting, _pack_Node_force_setting(name, value))
 
     def reset_settings(self) -> None:
         """Empty settings.json, and keep the old one as settings.json.bak."""
-        _w = Writer(0)
-        self._mpipc_call(_method_Node_reset_settings, _w)
+        self._mpipc_call(_method_Node_reset_settings, Writer(0))
 
     def map_port(self, use_nat_pnp: bool) -> None:
         """Ask the router to let peers through, or ask no more."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_map_port.pack(
-                BIT[use_nat_pnp], 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.map_port", use_nat_pnp=("Bool", use_nat_pnp)) from None
-        self._mpipc_call(_method_Node_map_port, _w)
+        self._mpipc_call(_method_Node_map_port, _pack_Node_map_port(use_nat_pnp))
 
     def get_proxy(self, net: _enums.Network) -> _node.FoundProxy:
         """The proxy for connections to a network."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_get_proxy.pack(
-                net.value, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.get_proxy", net=(_enums.Network, net)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_proxy, _w)
-        bits_0, lo_proxyInfo, hi_proxyInfo = (
-            _results_in_Node_get_proxy.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Node_get_proxy.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _node.FoundProxy(
-            _read_ProxyInfo(_m, _s, lo_proxyInfo, hi_proxyInfo), bits_0 & 1 != 0
-        )
+        return self._mpipc_call(_method_Node_get_proxy, _pack_Node_get_proxy(net))
 
     def get_node_count(self, flags: _enums.ConnectionDirection) -> int:
         """The number of peers."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_get_node_count.pack(
-                flags.value, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.get_node_count", flags=(_enums.ConnectionDirection, flags)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_node_count, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_node_count.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_node_count.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_Node_get_node_count, _pack_Node_get_node_count(flags))
 
     def get_nodes_stats(self) -> _node.NodesStats:
         """All peers, and what is known of them."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_nodes_stats, _w)
-        bits_0, lo_stats, hi_stats = (
-            _results_in_Node_get_nodes_stats.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Node_get_nodes_stats.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _node.NodesStats(_read_list_NodeStats(_m, _s, lo_stats, hi_stats), bits_0 & 1 != 0)
+        return self._mpipc_call(_method_Node_get_nodes_stats, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_banned(self) -> _node.Banned:
         """Who is banned."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_banned, _w)
-        bits_0, lo_banmap, hi_banmap = (
-            _results_in_Node_get_banned.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Node_get_banned.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _node.Banned(_read_Banmap(_m, _s, lo_banmap, hi_banmap), bits_0 & 1 != 0)
+        return self._mpipc_call(_method_Node_get_banned, Writer(3, [None, None], CONTEXT_ONLY))
 
     def ban(self, net_addr: bytes, ban_time_offset: timedelta) -> bool:
         """Ban an address for some seconds from now. Returns whether the node keeps such a list."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_ban.pack(
-                _times.build_seconds(ban_time_offset),
-                0x2000000000004,
-                _w.data(2, net_addr),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Node.ban",
-                net_addr=("Data", net_addr),
-                ban_time_offset=(Hooked(timedelta, _times.build_seconds, "Int64"), ban_time_offset),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_ban, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_ban.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_ban.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Node_ban, _pack_Node_ban(net_addr, ban_time_offset))
 
     def unban(self, ip: bytes) -> bool:
         """Ban addresses no more. Returns whether they were."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_unban.pack(
-                0x2000000000004, _w.data(1, ip), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.unban", ip=("Data", ip)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_unban, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_unban.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_unban.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Node_unban, _pack_Node_unban(ip))
 
     def disconnect_by_address(self, address: bytes) -> bool:
         """Drop the peers at an address. Returns whether there were any."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_disconnect_by_address.pack(
-                0x2000000000004, _w.data(1, address), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.disconnect_by_address", address=("Data", address)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_disconnect_by_address, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_disconnect_by_address.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_disconnect_by_address.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_disconnect_by_address, _pack_Node_disconnect_by_address(address)
         )
-        return bits_0 & 1 != 0
 
     def disconnect_by_id(self, id: int) -> bool:
         """Drop a peer. Returns whether there was one."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_disconnect_by_id.pack(
-                id, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.disconnect_by_id", id=("Int64", id)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_disconnect_by_id, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_disconnect_by_id.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_disconnect_by_id.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Node_disconnect_by_id, _pack_Node_disconnect_by_id(id))
 
     def list_external_signers(self) -> list[_node.ExternalSigner]:
         """Devices that sign transactions and are there now."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_list_external_signers, _w)
-        lo_result, hi_result = (
-            _results_in_Node_list_external_signers.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_list_external_signers.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_list_external_signers, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return [
-            read_object(_m, _lo, _hi, ExternalSignerClient)
-            for _at, _lo, _hi in _m.pointers(_s, lo_result, hi_result)
-        ]
 
     def get_total_bytes_recv(self) -> int:
         """Bytes from all peers so far."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_total_bytes_recv, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_total_bytes_recv.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_total_bytes_recv.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_total_bytes_recv, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def get_total_bytes_sent(self) -> int:
         """Bytes to all peers so far."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_total_bytes_sent, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_total_bytes_sent.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_total_bytes_sent.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_total_bytes_sent, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def get_mempool_size(self) -> int:
         """Number of transactions in the mempool."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_mempool_size, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_mempool_size.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_mempool_size.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_mempool_size, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def get_mempool_dynamic_usage(self) -> int:
         """Memory that the mempool takes, in bytes."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_mempool_dynamic_usage, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_mempool_dynamic_usage.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_mempool_dynamic_usage.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_mempool_dynamic_usage, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def get_mempool_max_usage(self) -> int:
         """Memory that the mempool may take, in bytes."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_mempool_max_usage, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_mempool_max_usage.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_mempool_max_usage.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_mempool_max_usage, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def get_header_tip(self) -> _node.HeaderTip:
         """The best header."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_header_tip, _w)
-        v_height, bits_4, v_blockTime = (
-            _results_in_Node_get_header_tip.unpack_from(_m.buf, _at)
-            if _d == 2 and _p == 0
-            else _results_in_Node_get_header_tip.unpack(_m.resized(_at, _d, _p, 2, 0))
-        )
-        return _node.HeaderTip(
-            v_height,
-            read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
-            bits_4 & 1 != 0,
-        )
+        return self._mpipc_call(_method_Node_get_header_tip, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_num_blocks(self) -> int:
         """Height of the tip."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_num_blocks, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Node_get_num_blocks.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_num_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_Node_get_num_blocks, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_net_local_addresses(self) -> dict[bytes, _node.LocalServiceInfo]:
         """The addresses that the node itself can be reached at."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_net_local_addresses, _w)
-        lo_result, hi_result = (
-            _results_in_Node_get_net_local_addresses.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_get_net_local_addresses.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_get_net_local_addresses, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _read_dict_PairDataLocalServiceInfoEntry(_m, _s, lo_result, hi_result)
 
     def get_best_block_hash(self) -> _values_types.BlockHash:
         """Hash of the tip."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_best_block_hash, _w)
-        lo_result, hi_result = (
-            _results_in_Node_get_best_block_hash.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_get_best_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_get_best_block_hash, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
 
     def get_last_block_time(self) -> datetime:
         """The time in the tip's header."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_last_block_time, _w)
-        (v_result,) = (
-            _results_in_Node_get_last_block_time.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_last_block_time.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_last_block_time, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return read_hooked(_values_types.read_unix_time, v_result, "result")
 
     def get_verification_progress(self) -> float:
         """The estimated share of all transactions that is verified, up to 1."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_verification_progress, _w)
-        v_result: float
-        (v_result,) = (
-            _results_in_Node_get_verification_progress.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_verification_progress.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_verification_progress, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def is_initial_block_download(self) -> bool:
         """Whether the node is still catching up with the chain."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_is_initial_block_download, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_is_initial_block_download.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_is_initial_block_download.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_is_initial_block_download, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def is_loading_blocks(self) -> bool:
         """Whether the node is reading blocks from files."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_is_loading_blocks, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_is_loading_blocks.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_is_loading_blocks.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_is_loading_blocks, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def set_network_active(self, active: bool) -> None:
         """Go on the network, or off it."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_set_network_active.pack(
-                BIT[active], 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.set_network_active", active=("Bool", active)) from None
-        self._mpipc_call(_method_Node_set_network_active, _w)
+        self._mpipc_call(_method_Node_set_network_active, _pack_Node_set_network_active(active))
 
     def get_network_active(self) -> bool:
         """Whether the node is on the network."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_network_active, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Node_get_network_active.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Node_get_network_active.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Node_get_network_active, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def get_dust_relay_fee(self) -> bytes:
         """The fee rate at which an output that costs more to spend than it holds is dust."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_dust_relay_fee, _w)
-        lo_result, hi_result = (
-            _results_in_Node_get_dust_relay_fee.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_get_dust_relay_fee.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_get_dust_relay_fee, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
 
     def execute_rpc(self, command: str, params: str, uri: str) -> str:
         """Run an RPC command. `uri` is the path that HTTP would have, such as `/wallet/NAME`."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_execute_rpc.pack(
-                0x200000000000C,
-                _w.text(1, command),
-                _w.text(2, params),
-                _w.text(3, uri),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Node.execute_rpc",
-                command=("Text", command),
-                params=("Text", params),
-                uri=("Text", uri),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_execute_rpc, _w)
-        lo_error, hi_error, lo_rpcError, hi_rpcError, lo_result, hi_result = (
-            _results_in_Node_execute_rpc.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 3
-            else _results_in_Node_execute_rpc.unpack(_m.resized(_at, _d, _p, 0, 3))
+        return self._mpipc_call(
+            _method_Node_execute_rpc, _pack_Node_execute_rpc(command, params, uri)
         )
-        _s = _at + (_d << 3)
-        if lo_error or hi_error:
-            raise RuntimeError(_m.text(_s, lo_error, hi_error))
-        if lo_rpcError or hi_rpcError:
-            raise _errors.RPCError(_m.text(_s + 8, lo_rpcError, hi_rpcError))
-        return _m.text(_s + 16, lo_result, hi_result)
 
     def list_rpc_commands(self) -> list[str]:
         """The names of all RPC commands."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_list_rpc_commands, _w)
-        lo_result, hi_result = (
-            _results_in_Node_list_rpc_commands.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_list_rpc_commands.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_list_rpc_commands, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return read_texts(_m, _s, lo_result, hi_result)
 
     def get_unspent_output(self, output: _values_types.OutPoint) -> bytes | None:
         """An unspent output, None where there is none of this name."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_get_unspent_output.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Node.get_unspent_output",
-                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_get_unspent_output, _w)
-        lo_result, hi_result = (
-            _results_in_Node_get_unspent_output.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_get_unspent_output.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_get_unspent_output, _pack_Node_get_unspent_output(output)
         )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result) if lo_result or hi_result else None
 
     def broadcast_transaction(self, tx: bytes, max_tx_fee: int) -> _node.Broadcast:
         """Hand a transaction in, unless it pays more than `max_tx_fee`."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_broadcast_transaction.pack(
-                max_tx_fee, 0x2000000000004, _w.data(2, tx), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.broadcast_transaction", tx=("Data", tx), max_tx_fee=("Int64", max_tx_fee)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_broadcast_transaction, _w)
-        v_result, lo_error, hi_error = (
-            _results_in_Node_broadcast_transaction.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Node_broadcast_transaction.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _node.Broadcast(
-            _m.text(_s, lo_error, hi_error), enum_member(_enums.TransactionError, v_result)
+        return self._mpipc_call(
+            _method_Node_broadcast_transaction, _pack_Node_broadcast_transaction(tx, max_tx_fee)
         )
 
     def wallet_loader(self) -> _wallet.WalletLoader:
         """What loads wallets."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_wallet_loader, _w)
-        lo_result, hi_result = (
-            _results_in_Node_wallet_loader.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_wallet_loader.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, _wallet_codec.WalletLoaderClient)
+        return self._mpipc_call(_method_Node_wallet_loader, Writer(3, [None, None], CONTEXT_ONLY))
 
     def handle_init_message(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` what is being done at start."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_init_message.pack(
-                0x2000000000004,
-                write_object(_w, callback, InitMessageCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.handle_init_message", callback=("Callable", callback)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_init_message, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_init_message.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_init_message.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_init_message, _pack_Node_handle_init_message(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_message_box(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Let `callback` show messages."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_message_box.pack(
-                0x2000000000004,
-                write_object(_w, callback, MessageBoxCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.handle_message_box", callback=("Callable", callback)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_message_box, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_message_box.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_message_box.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_message_box, _pack_Node_handle_message_box(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_question(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Let `callback` ask questions."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_question.pack(
-                0x2000000000004, write_object(_w, callback, QuestionCallbackServer), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.handle_question", callback=("Callable", callback)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_question, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_question.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_question.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+        return self._mpipc_call(_method_Node_handle_question, _pack_Node_handle_question(callback))
 
     def handle_show_progress(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Let `callback` show how far something is."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_show_progress.pack(
-                0x2000000000004,
-                write_object(_w, callback, ShowNodeProgressCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.handle_show_progress", callback=("Callable", callback)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_show_progress, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_show_progress.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_show_progress.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_show_progress, _pack_Node_handle_show_progress(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_init_wallet(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` when there is a wallet loader."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_init_wallet.pack(
-                0x2000000000004,
-                write_object(_w, callback, InitWalletCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Node.handle_init_wallet", callback=("Callable", callback)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_init_wallet, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_init_wallet.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_init_wallet.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_init_wallet, _pack_Node_handle_init_wallet(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_notify_num_connections_changed(
         self, callback: Callable[..., Any]
     ) -> _handler.Handler:
         """Tell `callback` when peers come and go."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_notify_num_connections_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, NotifyNumConnectionsChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.handle_notify_num_connections_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_notify_num_connections_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_notify_num_connections_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_notify_num_connections_changed.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_Node_handle_notify_num_connections_changed,
+            _pack_Node_handle_notify_num_connections_changed(callback),
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_notify_network_active_changed(
         self, callback: Callable[..., Any]
     ) -> _handler.Handler:
         """Tell `callback` when the node goes on the network, or off it."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_notify_network_active_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, NotifyNetworkActiveChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.handle_notify_network_active_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_notify_network_active_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_notify_network_active_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_notify_network_active_changed.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_Node_handle_notify_network_active_changed,
+            _pack_Node_handle_notify_network_active_changed(callback),
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_notify_alert_changed(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` when there are other warnings."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_notify_alert_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, NotifyAlertChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.handle_notify_alert_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_notify_alert_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_notify_alert_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_notify_alert_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_notify_alert_changed,
+            _pack_Node_handle_notify_alert_changed(callback),
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_banned_list_changed(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` when others are banned."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_banned_list_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, BannedListChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.handle_banned_list_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_banned_list_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_banned_list_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_banned_list_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_banned_list_changed, _pack_Node_handle_banned_list_changed(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_notify_block_tip(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` about new tips of the chain."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_notify_block_tip.pack(
-                0x2000000000004,
-                write_object(_w, callback, NotifyBlockTipCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.handle_notify_block_tip", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_notify_block_tip, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_notify_block_tip.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_notify_block_tip.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_notify_block_tip, _pack_Node_handle_notify_block_tip(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_notify_header_tip(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` about new tips of the headers."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Node_handle_notify_header_tip.pack(
-                0x2000000000004,
-                write_object(_w, callback, NotifyHeaderTipCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Node.handle_notify_header_tip", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Node_handle_notify_header_tip, _w)
-        lo_result, hi_result = (
-            _results_in_Node_handle_notify_header_tip.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Node_handle_notify_header_tip.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Node_handle_notify_header_tip, _pack_Node_handle_notify_header_tip(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
 
 def _serve_Node_init_logging(_impl: _node.Node, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -2055,7 +2513,7 @@ def _serve_Node_get_warnings(_impl: _node.Node, _m: Message, _at: int, _d: int, 
     _result = _impl.get_warnings()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_warnings.pack(
+        _w.head = _results_out_Node_get_warnings.pack(
             _common_codec._write_BilingualStr(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -2067,24 +2525,20 @@ def _serve_Node_get_log_categories(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_log_categories()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_log_categories.pack(_result)
+        return Writer(1, [], _results_out_Node_get_log_categories.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_log_categories", result=("UInt64", _result)) from None
-    return _w
 
 
 def _serve_Node_get_exit_status(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_exit_status()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_exit_status.pack(_result)
+        return Writer(1, [], _results_out_Node_get_exit_status.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_exit_status", result=("Int32", _result)) from None
-    return _w
 
 
 def _serve_Node_base_initialize(
@@ -2102,14 +2556,12 @@ def _serve_Node_base_initialize(
         )
     except RuntimeError as _e:
         _w = Writer(2)
-        _w.parts[0] = _results_out_Node_base_initialize.pack(0, _w.text(1, str(_e)))
+        _w.head = _results_out_Node_base_initialize.pack(0, _w.text(1, str(_e)))
         return _w
-    _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Node_base_initialize.pack(BIT[_result], 0)
+        return Writer(2, [], _results_out_Node_base_initialize.pack(BIT[_result], 0))
     except MISFITS as _e:
         raise misfit(_e, "Node.base_initialize", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_app_init_main(_impl: _node.Node, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -2117,11 +2569,11 @@ def _serve_Node_app_init_main(_impl: _node.Node, _m: Message, _at: int, _d: int,
         _result = _impl.app_init_main()
     except RuntimeError as _e:
         _w = Writer(3)
-        _w.parts[0] = _results_out_Node_app_init_main.pack(0, 0, _w.text(2, str(_e)))
+        _w.head = _results_out_Node_app_init_main.pack(0, 0, _w.text(2, str(_e)))
         return _w
     _w = Writer(3)
     try:
-        _w.parts[0] = _results_out_Node_app_init_main.pack(
+        _w.head = _results_out_Node_app_init_main.pack(
             BIT[_result.result], _write_BlockAndHeaderTipInfo(_w, 1, _result.tip_info), 0
         )
     except MISFITS as _e:
@@ -2145,12 +2597,10 @@ def _serve_Node_shutdown_requested(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.shutdown_requested()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_shutdown_requested.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_shutdown_requested.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.shutdown_requested", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_is_setting_ignored(
@@ -2163,12 +2613,10 @@ def _serve_Node_is_setting_ignored(
     )
     _s = _at + (_d << 3)
     _result = _impl.is_setting_ignored(_m.text(_s, lo_name, hi_name))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_is_setting_ignored.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_is_setting_ignored.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.is_setting_ignored", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_get_persistent_setting(
@@ -2183,7 +2631,7 @@ def _serve_Node_get_persistent_setting(
     _result = _impl.get_persistent_setting(_m.text(_s, lo_name, hi_name))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_persistent_setting.pack(_w.text(0, _result))
+        _w.head = _results_out_Node_get_persistent_setting.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_persistent_setting", result=("Text", _result)) from None
     return _w
@@ -2239,7 +2687,7 @@ def _serve_Node_get_proxy(_impl: _node.Node, _m: Message, _at: int, _d: int, _p:
     _result = _impl.get_proxy(enum_member(_enums.Network, v_net))
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Node_get_proxy.pack(
+        _w.head = _results_out_Node_get_proxy.pack(
             BIT[_result.result], _write_ProxyInfo(_w, 1, _result.proxy_info)
         )
     except MISFITS as _e:
@@ -2256,12 +2704,10 @@ def _serve_Node_get_node_count(
         else _params_in_Node_get_node_count.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _result = _impl.get_node_count(enum_member(_enums.ConnectionDirection, v_flags))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_node_count.pack(_result)
+        return Writer(1, [], _results_out_Node_get_node_count.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_node_count", result=("UInt64", _result)) from None
-    return _w
 
 
 def _serve_Node_get_nodes_stats(
@@ -2270,7 +2716,7 @@ def _serve_Node_get_nodes_stats(
     _result = _impl.get_nodes_stats()
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Node_get_nodes_stats.pack(
+        _w.head = _results_out_Node_get_nodes_stats.pack(
             BIT[_result.result], _write_list_NodeStats(_w, 1, _result.stats)
         )
     except MISFITS as _e:
@@ -2282,7 +2728,7 @@ def _serve_Node_get_banned(_impl: _node.Node, _m: Message, _at: int, _d: int, _p
     _result = _impl.get_banned()
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Node_get_banned.pack(
+        _w.head = _results_out_Node_get_banned.pack(
             BIT[_result.result], _write_Banmap(_w, 1, _result.banmap)
         )
     except MISFITS as _e:
@@ -2301,12 +2747,10 @@ def _serve_Node_ban(_impl: _node.Node, _m: Message, _at: int, _d: int, _p: int) 
         _m.data(_s + 8, lo_netAddr, hi_netAddr),
         read_hooked(_times.read_seconds, v_banTimeOffset, "ban_time_offset"),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_ban.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_ban.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.ban", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_unban(_impl: _node.Node, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -2317,12 +2761,10 @@ def _serve_Node_unban(_impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
     )
     _s = _at + (_d << 3)
     _result = _impl.unban(_m.data(_s + 8, lo_ip, hi_ip))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_unban.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_unban.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.unban", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_disconnect_by_address(
@@ -2335,12 +2777,10 @@ def _serve_Node_disconnect_by_address(
     )
     _s = _at + (_d << 3)
     _result = _impl.disconnect_by_address(_m.data(_s + 8, lo_address, hi_address))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_disconnect_by_address.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_disconnect_by_address.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.disconnect_by_address", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_disconnect_by_id(
@@ -2352,12 +2792,10 @@ def _serve_Node_disconnect_by_id(
         else _params_in_Node_disconnect_by_id.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _result = _impl.disconnect_by_id(v_id)
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_disconnect_by_id.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_disconnect_by_id.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.disconnect_by_id", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_list_external_signers(
@@ -2366,7 +2804,7 @@ def _serve_Node_list_external_signers(
     _result = _impl.list_external_signers()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_list_external_signers.pack(
+        _w.head = _results_out_Node_list_external_signers.pack(
             write_pointers(
                 _w, 0, _result, lambda _w, _at, _v: write_object(_w, _v, ExternalSignerServer)
             )
@@ -2382,86 +2820,78 @@ def _serve_Node_get_total_bytes_recv(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_total_bytes_recv()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_total_bytes_recv.pack(_result)
+        return Writer(1, [], _results_out_Node_get_total_bytes_recv.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_total_bytes_recv", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Node_get_total_bytes_sent(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_total_bytes_sent()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_total_bytes_sent.pack(_result)
+        return Writer(1, [], _results_out_Node_get_total_bytes_sent.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_total_bytes_sent", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Node_get_mempool_size(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_mempool_size()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_mempool_size.pack(_result)
+        return Writer(1, [], _results_out_Node_get_mempool_size.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_mempool_size", result=("UInt64", _result)) from None
-    return _w
 
 
 def _serve_Node_get_mempool_dynamic_usage(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_mempool_dynamic_usage()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_mempool_dynamic_usage.pack(_result)
+        return Writer(1, [], _results_out_Node_get_mempool_dynamic_usage.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_mempool_dynamic_usage", result=("UInt64", _result)) from None
-    return _w
 
 
 def _serve_Node_get_mempool_max_usage(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_mempool_max_usage()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_mempool_max_usage.pack(_result)
+        return Writer(1, [], _results_out_Node_get_mempool_max_usage.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_mempool_max_usage", result=("UInt64", _result)) from None
-    return _w
 
 
 def _serve_Node_get_header_tip(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_header_tip()
-    _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Node_get_header_tip.pack(
-            _result.height, BIT[_result.result], _values_types.build_unix_time(_result.block_time)
+        return Writer(
+            2,
+            [],
+            _results_out_Node_get_header_tip.pack(
+                _result.height,
+                BIT[_result.result],
+                _values_types.build_unix_time(_result.block_time),
+            ),
         )
     except MISFITS as _e:
         raise results_misfit(_e, "Node.get_header_tip", _node.HeaderTip, _result) from None
-    return _w
 
 
 def _serve_Node_get_num_blocks(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_num_blocks()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_num_blocks.pack(_result)
+        return Writer(1, [], _results_out_Node_get_num_blocks.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_num_blocks", result=("Int32", _result)) from None
-    return _w
 
 
 def _serve_Node_get_net_local_addresses(
@@ -2470,7 +2900,7 @@ def _serve_Node_get_net_local_addresses(
     _result = _impl.get_net_local_addresses()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_net_local_addresses.pack(
+        _w.head = _results_out_Node_get_net_local_addresses.pack(
             _write_dict_PairDataLocalServiceInfoEntry(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -2486,7 +2916,7 @@ def _serve_Node_get_best_block_hash(
     _result = _impl.get_best_block_hash()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_best_block_hash.pack(
+        _w.head = _results_out_Node_get_best_block_hash.pack(
             _w.data(0, _values_types.build_bytes(_result))
         )
     except MISFITS as _e:
@@ -2502,10 +2932,11 @@ def _serve_Node_get_last_block_time(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_last_block_time()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_last_block_time.pack(
-            _values_types.build_unix_time(_result)
+        return Writer(
+            1,
+            [],
+            _results_out_Node_get_last_block_time.pack(_values_types.build_unix_time(_result)),
         )
     except MISFITS as _e:
         raise misfit(
@@ -2513,43 +2944,36 @@ def _serve_Node_get_last_block_time(
             "Node.get_last_block_time",
             result=(Hooked(datetime, _values_types.build_unix_time, "Int64"), _result),
         ) from None
-    return _w
 
 
 def _serve_Node_get_verification_progress(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_verification_progress()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_verification_progress.pack(_result)
+        return Writer(1, [], _results_out_Node_get_verification_progress.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_verification_progress", result=("Float64", _result)) from None
-    return _w
 
 
 def _serve_Node_is_initial_block_download(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_initial_block_download()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_is_initial_block_download.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_is_initial_block_download.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.is_initial_block_download", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_is_loading_blocks(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_loading_blocks()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_is_loading_blocks.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_is_loading_blocks.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.is_loading_blocks", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_set_network_active(
@@ -2568,12 +2992,10 @@ def _serve_Node_get_network_active(
     _impl: _node.Node, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_network_active()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_network_active.pack(BIT[_result])
+        return Writer(1, [], _results_out_Node_get_network_active.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_network_active", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Node_get_dust_relay_fee(
@@ -2582,7 +3004,7 @@ def _serve_Node_get_dust_relay_fee(
     _result = _impl.get_dust_relay_fee()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_dust_relay_fee.pack(_w.data(0, _result))
+        _w.head = _results_out_Node_get_dust_relay_fee.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Node.get_dust_relay_fee", result=("Data", _result)) from None
     return _w
@@ -2603,15 +3025,15 @@ def _serve_Node_execute_rpc(_impl: _node.Node, _m: Message, _at: int, _d: int, _
         )
     except RuntimeError as _e:
         _w = Writer(3)
-        _w.parts[0] = _results_out_Node_execute_rpc.pack(_w.text(0, str(_e)), 0, 0)
+        _w.head = _results_out_Node_execute_rpc.pack(_w.text(0, str(_e)), 0, 0)
         return _w
     except _errors.RPCError as _e:
         _w = Writer(3)
-        _w.parts[0] = _results_out_Node_execute_rpc.pack(0, _w.text(1, str(_e)), 0)
+        _w.head = _results_out_Node_execute_rpc.pack(0, _w.text(1, str(_e)), 0)
         return _w
     _w = Writer(3)
     try:
-        _w.parts[0] = _results_out_Node_execute_rpc.pack(0, 0, _w.text(2, _result))
+        _w.head = _results_out_Node_execute_rpc.pack(0, 0, _w.text(2, _result))
     except MISFITS as _e:
         raise misfit(_e, "Node.execute_rpc", result=("Text", _result)) from None
     return _w
@@ -2623,7 +3045,7 @@ def _serve_Node_list_rpc_commands(
     _result = _impl.list_rpc_commands()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_list_rpc_commands.pack(write_texts(_w, 0, _result))
+        _w.head = _results_out_Node_list_rpc_commands.pack(write_texts(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Node.list_rpc_commands", result=(["Text"], _result)) from None
     return _w
@@ -2643,7 +3065,7 @@ def _serve_Node_get_unspent_output(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_get_unspent_output.pack(
+        _w.head = _results_out_Node_get_unspent_output.pack(
             0 if _result is None else _w.data(0, _result)
         )
     except MISFITS as _e:
@@ -2663,7 +3085,7 @@ def _serve_Node_broadcast_transaction(
     _result = _impl.broadcast_transaction(_m.data(_s + 8, lo_tx, hi_tx), v_maxTxFee)
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Node_broadcast_transaction.pack(
+        _w.head = _results_out_Node_broadcast_transaction.pack(
             _result.result.value, _w.text(1, _result.error)
         )
     except MISFITS as _e:
@@ -2675,7 +3097,7 @@ def _serve_Node_wallet_loader(_impl: _node.Node, _m: Message, _at: int, _d: int,
     _result = _impl.wallet_loader()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_wallet_loader.pack(
+        _w.head = _results_out_Node_wallet_loader.pack(
             write_object(_w, _result, _wallet_codec.WalletLoaderServer)
         )
     except MISFITS as _e:
@@ -2696,7 +3118,7 @@ def _serve_Node_handle_init_message(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_init_message.pack(
+        _w.head = _results_out_Node_handle_init_message.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2717,7 +3139,7 @@ def _serve_Node_handle_message_box(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_message_box.pack(
+        _w.head = _results_out_Node_handle_message_box.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2738,7 +3160,7 @@ def _serve_Node_handle_question(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_question.pack(
+        _w.head = _results_out_Node_handle_question.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2759,7 +3181,7 @@ def _serve_Node_handle_show_progress(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_show_progress.pack(
+        _w.head = _results_out_Node_handle_show_progress.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2780,7 +3202,7 @@ def _serve_Node_handle_init_wallet(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_init_wallet.pack(
+        _w.head = _results_out_Node_handle_init_wallet.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2803,7 +3225,7 @@ def _serve_Node_handle_notify_num_connections_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_notify_num_connections_changed.pack(
+        _w.head = _results_out_Node_handle_notify_num_connections_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2828,7 +3250,7 @@ def _serve_Node_handle_notify_network_active_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_notify_network_active_changed.pack(
+        _w.head = _results_out_Node_handle_notify_network_active_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2851,7 +3273,7 @@ def _serve_Node_handle_notify_alert_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_notify_alert_changed.pack(
+        _w.head = _results_out_Node_handle_notify_alert_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2874,7 +3296,7 @@ def _serve_Node_handle_banned_list_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_banned_list_changed.pack(
+        _w.head = _results_out_Node_handle_banned_list_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2897,7 +3319,7 @@ def _serve_Node_handle_notify_block_tip(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_notify_block_tip.pack(
+        _w.head = _results_out_Node_handle_notify_block_tip.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -2920,7 +3342,7 @@ def _serve_Node_handle_notify_header_tip(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Node_handle_notify_header_tip.pack(
+        _w.head = _results_out_Node_handle_notify_header_tip.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -3154,10 +3576,10 @@ NodeServer = Server(
 
 _id_BannedListChangedCallback = 0x93D235D8153AB33B
 _method_BannedListChangedCallback_destroy = ClientMethod(
-    "BannedListChangedCallback.destroy", _id_BannedListChangedCallback, 0, 0x10000, True
+    "BannedListChangedCallback.destroy", _id_BannedListChangedCallback, 0, 0x10000, True, nothing
 )
 _method_BannedListChangedCallback_call = ClientMethod(
-    "BannedListChangedCallback.__call__", _id_BannedListChangedCallback, 1, 0x10000, True
+    "BannedListChangedCallback.__call__", _id_BannedListChangedCallback, 1, 0x10000, True, nothing
 )
 
 
@@ -3169,9 +3591,9 @@ class BannedListChangedCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self) -> None:
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_BannedListChangedCallback_call, _w)
+        self._mpipc_call(
+            _method_BannedListChangedCallback_call, Writer(3, [None, None], CONTEXT_ONLY)
+        )
 
 
 def _serve_BannedListChangedCallback_call(
@@ -3201,13 +3623,26 @@ BannedListChangedCallbackServer = Server(
 
 _id_InitMessageCallback = 0x955D952241295E4C
 _method_InitMessageCallback_destroy = ClientMethod(
-    "InitMessageCallback.destroy", _id_InitMessageCallback, 0, 0x10000, True
-)
-_method_InitMessageCallback_call = ClientMethod(
-    "InitMessageCallback.__call__", _id_InitMessageCallback, 1, 0x20000, True
+    "InitMessageCallback.destroy", _id_InitMessageCallback, 0, 0x10000, True, nothing
 )
 _params_out_InitMessageCallback_call = Struct("<QQQQ")
 _params_in_InitMessageCallback_call = Struct("<8xiI")
+
+
+def _pack_InitMessageCallback_call(message: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_InitMessageCallback_call.pack(
+            0x2000000000004, _w.text(1, message), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "InitMessageCallback.__call__", message=("Text", message)) from None
+    return _w
+
+
+_method_InitMessageCallback_call = ClientMethod(
+    "InitMessageCallback.__call__", _id_InitMessageCallback, 1, 0x20000, True, nothing
+)
 
 
 class InitMessageCallbackClient(Client):
@@ -3218,14 +3653,7 @@ class InitMessageCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, message: str) -> None:
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_InitMessageCallback_call.pack(
-                0x2000000000004, _w.text(1, message), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "InitMessageCallback.__call__", message=("Text", message)) from None
-        self._mpipc_call(_method_InitMessageCallback_call, _w)
+        self._mpipc_call(_method_InitMessageCallback_call, _pack_InitMessageCallback_call(message))
 
 
 def _serve_InitMessageCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -3255,10 +3683,10 @@ InitMessageCallbackServer = Server(
 
 _id_InitWalletCallback = 0x800F919151A3D94D
 _method_InitWalletCallback_destroy = ClientMethod(
-    "InitWalletCallback.destroy", _id_InitWalletCallback, 0, 0x10000, True
+    "InitWalletCallback.destroy", _id_InitWalletCallback, 0, 0x10000, True, nothing
 )
 _method_InitWalletCallback_call = ClientMethod(
-    "InitWalletCallback.__call__", _id_InitWalletCallback, 1, 0x10000, True
+    "InitWalletCallback.__call__", _id_InitWalletCallback, 1, 0x10000, True, nothing
 )
 
 
@@ -3270,9 +3698,7 @@ class InitWalletCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self) -> None:
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_InitWalletCallback_call, _w)
+        self._mpipc_call(_method_InitWalletCallback_call, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_InitWalletCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -3296,15 +3722,54 @@ InitWalletCallbackServer = Server(
 
 _id_MessageBoxCallback = 0xC4E60505AB00FED6
 _method_MessageBoxCallback_destroy = ClientMethod(
-    "MessageBoxCallback.destroy", _id_MessageBoxCallback, 0, 0x10000, True
-)
-_method_MessageBoxCallback_call = ClientMethod(
-    "MessageBoxCallback.__call__", _id_MessageBoxCallback, 1, 0x20001, True
+    "MessageBoxCallback.destroy", _id_MessageBoxCallback, 0, 0x10000, True, nothing
 )
 _params_out_MessageBoxCallback_call = Struct("<I4xQQQQ")
 _params_in_MessageBoxCallback_call = Struct("<I4x8xiI")
 _results_out_MessageBoxCallback_call = Struct("<B7x")
 _results_in_MessageBoxCallback_call = Struct("<B7x")
+
+
+def _pack_MessageBoxCallback_call(
+    message: _common.BilingualStr, style: _enums.MessageBoxStyle
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_MessageBoxCallback_call.pack(
+            style.value,
+            0x2000000000004,
+            _common_codec._write_BilingualStr(_w, 2, message),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "MessageBoxCallback.__call__",
+            message=(_common.BilingualStr, message),
+            style=(_enums.MessageBoxStyle, style),
+        ) from None
+    return _w
+
+
+def _unpack_MessageBoxCallback_call(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_MessageBoxCallback_call.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_MessageBoxCallback_call.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_MessageBoxCallback_call = ClientMethod(
+    "MessageBoxCallback.__call__",
+    _id_MessageBoxCallback,
+    1,
+    0x20001,
+    True,
+    _unpack_MessageBoxCallback_call,
+)
 
 
 class MessageBoxCallbackClient(Client):
@@ -3315,30 +3780,9 @@ class MessageBoxCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, message: _common.BilingualStr, style: _enums.MessageBoxStyle) -> bool:
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_MessageBoxCallback_call.pack(
-                style.value,
-                0x2000000000004,
-                _common_codec._write_BilingualStr(_w, 2, message),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "MessageBoxCallback.__call__",
-                message=(_common.BilingualStr, message),
-                style=(_enums.MessageBoxStyle, style),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_MessageBoxCallback_call, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_MessageBoxCallback_call.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_MessageBoxCallback_call.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_MessageBoxCallback_call, _pack_MessageBoxCallback_call(message, style)
         )
-        return bits_0 & 1 != 0
 
 
 def _serve_MessageBoxCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -3352,12 +3796,10 @@ def _serve_MessageBoxCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _
         _common_codec._read_BilingualStr(_m, _s + 8, lo_message, hi_message),
         enum_member(_enums.MessageBoxStyle, v_style),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_MessageBoxCallback_call.pack(BIT[_result])
+        return Writer(1, [], _results_out_MessageBoxCallback_call.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "MessageBoxCallback.__call__", result=("Bool", _result)) from None
-    return _w
 
 
 MessageBoxCallbackServer = Server(
@@ -3376,10 +3818,10 @@ MessageBoxCallbackServer = Server(
 
 _id_NotifyAlertChangedCallback = 0xB1691CF5AB373886
 _method_NotifyAlertChangedCallback_destroy = ClientMethod(
-    "NotifyAlertChangedCallback.destroy", _id_NotifyAlertChangedCallback, 0, 0x10000, True
+    "NotifyAlertChangedCallback.destroy", _id_NotifyAlertChangedCallback, 0, 0x10000, True, nothing
 )
 _method_NotifyAlertChangedCallback_call = ClientMethod(
-    "NotifyAlertChangedCallback.__call__", _id_NotifyAlertChangedCallback, 1, 0x10000, True
+    "NotifyAlertChangedCallback.__call__", _id_NotifyAlertChangedCallback, 1, 0x10000, True, nothing
 )
 
 
@@ -3391,9 +3833,9 @@ class NotifyAlertChangedCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self) -> None:
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_NotifyAlertChangedCallback_call, _w)
+        self._mpipc_call(
+            _method_NotifyAlertChangedCallback_call, Writer(3, [None, None], CONTEXT_ONLY)
+        )
 
 
 def _serve_NotifyAlertChangedCallback_call(
@@ -3423,13 +3865,39 @@ NotifyAlertChangedCallbackServer = Server(
 
 _id_NotifyBlockTipCallback = 0xD7A817FB90738585
 _method_NotifyBlockTipCallback_destroy = ClientMethod(
-    "NotifyBlockTipCallback.destroy", _id_NotifyBlockTipCallback, 0, 0x10000, True
-)
-_method_NotifyBlockTipCallback_call = ClientMethod(
-    "NotifyBlockTipCallback.__call__", _id_NotifyBlockTipCallback, 1, 0x20002, True
+    "NotifyBlockTipCallback.destroy", _id_NotifyBlockTipCallback, 0, 0x10000, True, nothing
 )
 _params_out_NotifyBlockTipCallback_call = Struct("<i4xdQQQQ")
 _params_in_NotifyBlockTipCallback_call = Struct("<i4xd8xiI")
+
+
+def _pack_NotifyBlockTipCallback_call(
+    syncState: _enums.SynchronizationState, tip: _node.BlockTip, verificationProgress: float
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_NotifyBlockTipCallback_call.pack(
+            syncState.value,
+            verificationProgress,
+            0x2000000000004,
+            _write_BlockTip(_w, 3, tip),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "NotifyBlockTipCallback.__call__",
+            syncState=(_enums.SynchronizationState, syncState),
+            tip=(_node.BlockTip, tip),
+            verificationProgress=("Float64", verificationProgress),
+        ) from None
+    return _w
+
+
+_method_NotifyBlockTipCallback_call = ClientMethod(
+    "NotifyBlockTipCallback.__call__", _id_NotifyBlockTipCallback, 1, 0x20002, True, nothing
+)
 
 
 class NotifyBlockTipCallbackClient(Client):
@@ -3445,25 +3913,10 @@ class NotifyBlockTipCallbackClient(Client):
         tip: _node.BlockTip,
         verificationProgress: float,
     ) -> None:
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_NotifyBlockTipCallback_call.pack(
-                syncState.value,
-                verificationProgress,
-                0x2000000000004,
-                _write_BlockTip(_w, 3, tip),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "NotifyBlockTipCallback.__call__",
-                syncState=(_enums.SynchronizationState, syncState),
-                tip=(_node.BlockTip, tip),
-                verificationProgress=("Float64", verificationProgress),
-            ) from None
-        self._mpipc_call(_method_NotifyBlockTipCallback_call, _w)
+        self._mpipc_call(
+            _method_NotifyBlockTipCallback_call,
+            _pack_NotifyBlockTipCallback_call(syncState, tip, verificationProgress),
+        )
 
 
 def _serve_NotifyBlockTipCallback_call(
@@ -3503,13 +3956,39 @@ NotifyBlockTipCallbackServer = Server(
 
 _id_NotifyHeaderTipCallback = 0x9D0B34FB1EEED2C5
 _method_NotifyHeaderTipCallback_destroy = ClientMethod(
-    "NotifyHeaderTipCallback.destroy", _id_NotifyHeaderTipCallback, 0, 0x10000, True
-)
-_method_NotifyHeaderTipCallback_call = ClientMethod(
-    "NotifyHeaderTipCallback.__call__", _id_NotifyHeaderTipCallback, 1, 0x20002, True
+    "NotifyHeaderTipCallback.destroy", _id_NotifyHeaderTipCallback, 0, 0x10000, True, nothing
 )
 _params_out_NotifyHeaderTipCallback_call = Struct("<i4xdQQQQ")
 _params_in_NotifyHeaderTipCallback_call = Struct("<i4xd8xiI")
+
+
+def _pack_NotifyHeaderTipCallback_call(
+    syncState: _enums.SynchronizationState, tip: _node.BlockTip, verificationProgress: float
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_NotifyHeaderTipCallback_call.pack(
+            syncState.value,
+            verificationProgress,
+            0x2000000000004,
+            _write_BlockTip(_w, 3, tip),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "NotifyHeaderTipCallback.__call__",
+            syncState=(_enums.SynchronizationState, syncState),
+            tip=(_node.BlockTip, tip),
+            verificationProgress=("Float64", verificationProgress),
+        ) from None
+    return _w
+
+
+_method_NotifyHeaderTipCallback_call = ClientMethod(
+    "NotifyHeaderTipCallback.__call__", _id_NotifyHeaderTipCallback, 1, 0x20002, True, nothing
+)
 
 
 class NotifyHeaderTipCallbackClient(Client):
@@ -3525,25 +4004,10 @@ class NotifyHeaderTipCallbackClient(Client):
         tip: _node.BlockTip,
         verificationProgress: float,
     ) -> None:
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_NotifyHeaderTipCallback_call.pack(
-                syncState.value,
-                verificationProgress,
-                0x2000000000004,
-                _write_BlockTip(_w, 3, tip),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "NotifyHeaderTipCallback.__call__",
-                syncState=(_enums.SynchronizationState, syncState),
-                tip=(_node.BlockTip, tip),
-                verificationProgress=("Float64", verificationProgress),
-            ) from None
-        self._mpipc_call(_method_NotifyHeaderTipCallback_call, _w)
+        self._mpipc_call(
+            _method_NotifyHeaderTipCallback_call,
+            _pack_NotifyHeaderTipCallback_call(syncState, tip, verificationProgress),
+        )
 
 
 def _serve_NotifyHeaderTipCallback_call(
@@ -3588,16 +4052,35 @@ _method_NotifyNetworkActiveChangedCallback_destroy = ClientMethod(
     0,
     0x10000,
     True,
+    nothing,
 )
+_params_out_NotifyNetworkActiveChangedCallback_call = Struct("<B7xQQQ")
+_params_in_NotifyNetworkActiveChangedCallback_call = Struct("<B7x8x")
+
+
+def _pack_NotifyNetworkActiveChangedCallback_call(networkActive: bool) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_NotifyNetworkActiveChangedCallback_call.pack(
+                BIT[networkActive], 0x2000000000000, 3, 0x100000003
+            ),
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "NotifyNetworkActiveChangedCallback.__call__", networkActive=("Bool", networkActive)
+        ) from None
+
+
 _method_NotifyNetworkActiveChangedCallback_call = ClientMethod(
     "NotifyNetworkActiveChangedCallback.__call__",
     _id_NotifyNetworkActiveChangedCallback,
     1,
     0x10001,
     True,
+    nothing,
 )
-_params_out_NotifyNetworkActiveChangedCallback_call = Struct("<B7xQQQ")
-_params_in_NotifyNetworkActiveChangedCallback_call = Struct("<B7x8x")
 
 
 class NotifyNetworkActiveChangedCallbackClient(Client):
@@ -3608,18 +4091,10 @@ class NotifyNetworkActiveChangedCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, networkActive: bool) -> None:
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_NotifyNetworkActiveChangedCallback_call.pack(
-                BIT[networkActive], 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "NotifyNetworkActiveChangedCallback.__call__",
-                networkActive=("Bool", networkActive),
-            ) from None
-        self._mpipc_call(_method_NotifyNetworkActiveChangedCallback_call, _w)
+        self._mpipc_call(
+            _method_NotifyNetworkActiveChangedCallback_call,
+            _pack_NotifyNetworkActiveChangedCallback_call(networkActive),
+        )
 
 
 def _serve_NotifyNetworkActiveChangedCallback_call(
@@ -3661,16 +4136,37 @@ _method_NotifyNumConnectionsChangedCallback_destroy = ClientMethod(
     0,
     0x10000,
     True,
+    nothing,
 )
+_params_out_NotifyNumConnectionsChangedCallback_call = Struct("<i4xQQQ")
+_params_in_NotifyNumConnectionsChangedCallback_call = Struct("<i4x8x")
+
+
+def _pack_NotifyNumConnectionsChangedCallback_call(newNumConnections: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_NotifyNumConnectionsChangedCallback_call.pack(
+                newNumConnections, 0x2000000000000, 3, 0x100000003
+            ),
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "NotifyNumConnectionsChangedCallback.__call__",
+            newNumConnections=("Int32", newNumConnections),
+        ) from None
+
+
 _method_NotifyNumConnectionsChangedCallback_call = ClientMethod(
     "NotifyNumConnectionsChangedCallback.__call__",
     _id_NotifyNumConnectionsChangedCallback,
     1,
     0x10001,
     True,
+    nothing,
 )
-_params_out_NotifyNumConnectionsChangedCallback_call = Struct("<i4xQQQ")
-_params_in_NotifyNumConnectionsChangedCallback_call = Struct("<i4x8x")
 
 
 class NotifyNumConnectionsChangedCallbackClient(Client):
@@ -3681,18 +4177,10 @@ class NotifyNumConnectionsChangedCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, newNumConnections: int) -> None:
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_NotifyNumConnectionsChangedCallback_call.pack(
-                newNumConnections, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "NotifyNumConnectionsChangedCallback.__call__",
-                newNumConnections=("Int32", newNumConnections),
-            ) from None
-        self._mpipc_call(_method_NotifyNumConnectionsChangedCallback_call, _w)
+        self._mpipc_call(
+            _method_NotifyNumConnectionsChangedCallback_call,
+            _pack_NotifyNumConnectionsChangedCallback_call(newNumConnections),
+        )
 
 
 def _serve_NotifyNumConnectionsChangedCallback_call(
@@ -3729,15 +4217,56 @@ NotifyNumConnectionsChangedCallbackServer = Server(
 
 _id_QuestionCallback = 0xE2637348D576DCAF
 _method_QuestionCallback_destroy = ClientMethod(
-    "QuestionCallback.destroy", _id_QuestionCallback, 0, 0x10000, True
-)
-_method_QuestionCallback_call = ClientMethod(
-    "QuestionCallback.__call__", _id_QuestionCallback, 1, 0x30001, True
+    "QuestionCallback.destroy", _id_QuestionCallback, 0, 0x10000, True, nothing
 )
 _params_out_QuestionCallback_call = Struct("<I4xQQQQQ")
 _params_in_QuestionCallback_call = Struct("<I4x8xiIiI")
 _results_out_QuestionCallback_call = Struct("<B7x")
 _results_in_QuestionCallback_call = Struct("<B7x")
+
+
+def _pack_QuestionCallback_call(
+    message: _common.BilingualStr, nonInteractiveMessage: str, style: _enums.MessageBoxStyle
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_QuestionCallback_call.pack(
+            style.value,
+            0x2000000000008,
+            _common_codec._write_BilingualStr(_w, 2, message),
+            _w.text(3, nonInteractiveMessage),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "QuestionCallback.__call__",
+            message=(_common.BilingualStr, message),
+            nonInteractiveMessage=("Text", nonInteractiveMessage),
+            style=(_enums.MessageBoxStyle, style),
+        ) from None
+    return _w
+
+
+def _unpack_QuestionCallback_call(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_QuestionCallback_call.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_QuestionCallback_call.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_QuestionCallback_call = ClientMethod(
+    "QuestionCallback.__call__",
+    _id_QuestionCallback,
+    1,
+    0x30001,
+    True,
+    _unpack_QuestionCallback_call,
+)
 
 
 class QuestionCallbackClient(Client):
@@ -3753,32 +4282,10 @@ class QuestionCallbackClient(Client):
         nonInteractiveMessage: str,
         style: _enums.MessageBoxStyle,
     ) -> bool:
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_QuestionCallback_call.pack(
-                style.value,
-                0x2000000000008,
-                _common_codec._write_BilingualStr(_w, 2, message),
-                _w.text(3, nonInteractiveMessage),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "QuestionCallback.__call__",
-                message=(_common.BilingualStr, message),
-                nonInteractiveMessage=("Text", nonInteractiveMessage),
-                style=(_enums.MessageBoxStyle, style),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_QuestionCallback_call, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_QuestionCallback_call.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_QuestionCallback_call.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_QuestionCallback_call,
+            _pack_QuestionCallback_call(message, nonInteractiveMessage, style),
         )
-        return bits_0 & 1 != 0
 
 
 def _serve_QuestionCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -3793,12 +4300,10 @@ def _serve_QuestionCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p:
         _m.text(_s + 16, lo_nonInteractiveMessage, hi_nonInteractiveMessage),
         enum_member(_enums.MessageBoxStyle, v_style),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_QuestionCallback_call.pack(BIT[_result])
+        return Writer(1, [], _results_out_QuestionCallback_call.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "QuestionCallback.__call__", result=("Bool", _result)) from None
-    return _w
 
 
 QuestionCallbackServer = Server(
@@ -3815,13 +4320,32 @@ QuestionCallbackServer = Server(
 
 _id_ShowNodeProgressCallback = 0xA0C733BACDDE6CAC
 _method_ShowNodeProgressCallback_destroy = ClientMethod(
-    "ShowNodeProgressCallback.destroy", _id_ShowNodeProgressCallback, 0, 0x10000, True
-)
-_method_ShowNodeProgressCallback_call = ClientMethod(
-    "ShowNodeProgressCallback.__call__", _id_ShowNodeProgressCallback, 1, 0x20001, True
+    "ShowNodeProgressCallback.destroy", _id_ShowNodeProgressCallback, 0, 0x10000, True, nothing
 )
 _params_out_ShowNodeProgressCallback_call = Struct("<iB3xQQQQ")
 _params_in_ShowNodeProgressCallback_call = Struct("<iB3x8xiI")
+
+
+def _pack_ShowNodeProgressCallback_call(title: str, progress: int, resumePossible: bool) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_ShowNodeProgressCallback_call.pack(
+            progress, BIT[resumePossible], 0x2000000000004, _w.text(2, title), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ShowNodeProgressCallback.__call__",
+            title=("Text", title),
+            progress=("Int32", progress),
+            resumePossible=("Bool", resumePossible),
+        ) from None
+    return _w
+
+
+_method_ShowNodeProgressCallback_call = ClientMethod(
+    "ShowNodeProgressCallback.__call__", _id_ShowNodeProgressCallback, 1, 0x20001, True, nothing
+)
 
 
 class ShowNodeProgressCallbackClient(Client):
@@ -3832,20 +4356,10 @@ class ShowNodeProgressCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, title: str, progress: int, resumePossible: bool) -> None:
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ShowNodeProgressCallback_call.pack(
-                progress, BIT[resumePossible], 0x2000000000004, _w.text(2, title), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ShowNodeProgressCallback.__call__",
-                title=("Text", title),
-                progress=("Int32", progress),
-                resumePossible=("Bool", resumePossible),
-            ) from None
-        self._mpipc_call(_method_ShowNodeProgressCallback_call, _w)
+        self._mpipc_call(
+            _method_ShowNodeProgressCallback_call,
+            _pack_ShowNodeProgressCallback_call(title, progress, resumePossible),
+        )
 
 
 def _serve_ShowNodeProgressCallback_call(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from mpipc.capnp.runtime import (
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     MISFITS,
     ClientMethod,
@@ -53,33 +52,122 @@ IMPORTS: dict[str, str] = {
 
 
 _id_ProposedInit = 0xCE1E37CBB1E21322
-_method_ProposedInit_make_chain = ClientMethod(
-    "ProposedInit.make_chain", _id_ProposedInit, 0, 0x10000, True
-)
 _results_out_ProposedInit_make_chain = Struct("<Q")
 _results_in_ProposedInit_make_chain = Struct("<iI")
-_method_ProposedInit_make_node = ClientMethod(
-    "ProposedInit.make_node", _id_ProposedInit, 1, 0x10000, True
+
+
+def _unpack_ProposedInit_make_chain(_m: Message, _at: int, _d: int, _p: int) -> _chain.Chain:
+    lo_result, hi_result = (
+        _results_in_ProposedInit_make_chain.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_ProposedInit_make_chain.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _chain_codec.ChainClient)
+
+
+_method_ProposedInit_make_chain = ClientMethod(
+    "ProposedInit.make_chain", _id_ProposedInit, 0, 0x10000, True, _unpack_ProposedInit_make_chain
 )
 _results_out_ProposedInit_make_node = Struct("<Q")
 _results_in_ProposedInit_make_node = Struct("<iI")
-_method_ProposedInit_make_wallet_loader = ClientMethod(
-    "ProposedInit.make_wallet_loader", _id_ProposedInit, 2, 0x30000, True
+
+
+def _unpack_ProposedInit_make_node(_m: Message, _at: int, _d: int, _p: int) -> _node.Node:
+    lo_result, hi_result = (
+        _results_in_ProposedInit_make_node.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_ProposedInit_make_node.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _node_codec.NodeClient)
+
+
+_method_ProposedInit_make_node = ClientMethod(
+    "ProposedInit.make_node", _id_ProposedInit, 1, 0x10000, True, _unpack_ProposedInit_make_node
 )
 _params_out_ProposedInit_make_wallet_loader = Struct("<QQQQQ")
 _params_in_ProposedInit_make_wallet_loader = Struct("<8xiIiI")
 _results_out_ProposedInit_make_wallet_loader = Struct("<Q")
 _results_in_ProposedInit_make_wallet_loader = Struct("<iI")
-_method_ProposedInit_make_rpc = ClientMethod(
-    "ProposedInit.make_rpc", _id_ProposedInit, 3, 0x10000, True
+
+
+def _pack_ProposedInit_make_wallet_loader(
+    global_args: _common.GlobalArgs, chain: _chain.Chain
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_ProposedInit_make_wallet_loader.pack(
+            0x2000000000008,
+            _common_codec._write_GlobalArgs(_w, 1, global_args),
+            write_object(_w, chain, _chain_codec.ChainServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ProposedInit.make_wallet_loader",
+            global_args=(_common.GlobalArgs, global_args),
+            chain=(_chain.Chain, chain),
+        ) from None
+    return _w
+
+
+def _unpack_ProposedInit_make_wallet_loader(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.WalletLoader:
+    lo_result, hi_result = (
+        _results_in_ProposedInit_make_wallet_loader.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_ProposedInit_make_wallet_loader.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _wallet_codec.WalletLoaderClient)
+
+
+_method_ProposedInit_make_wallet_loader = ClientMethod(
+    "ProposedInit.make_wallet_loader",
+    _id_ProposedInit,
+    2,
+    0x30000,
+    True,
+    _unpack_ProposedInit_make_wallet_loader,
 )
 _results_out_ProposedInit_make_rpc = Struct("<Q")
 _results_in_ProposedInit_make_rpc = Struct("<iI")
-_method_ProposedInit_make_tracing = ClientMethod(
-    "ProposedInit.make_tracing", _id_ProposedInit, 4, 0x10000, True
+
+
+def _unpack_ProposedInit_make_rpc(_m: Message, _at: int, _d: int, _p: int) -> _rpc.Rpc:
+    lo_result, hi_result = (
+        _results_in_ProposedInit_make_rpc.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_ProposedInit_make_rpc.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _rpc_codec.RpcClient)
+
+
+_method_ProposedInit_make_rpc = ClientMethod(
+    "ProposedInit.make_rpc", _id_ProposedInit, 3, 0x10000, True, _unpack_ProposedInit_make_rpc
 )
 _results_out_ProposedInit_make_tracing = Struct("<Q")
 _results_in_ProposedInit_make_tracing = Struct("<iI")
+
+
+def _unpack_ProposedInit_make_tracing(_m: Message, _at: int, _d: int, _p: int) -> _tracing.Tracing:
+    lo_result, hi_result = (
+        _results_in_ProposedInit_make_tracing.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_ProposedInit_make_tracing.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _tracing_codec.TracingClient)
+
+
+_method_ProposedInit_make_tracing = ClientMethod(
+    "ProposedInit.make_tracing",
+    _id_ProposedInit,
+    4,
+    0x10000,
+    True,
+    _unpack_ProposedInit_make_tracing,
+)
 
 
 class ProposedInitClient(_init_codec.InitClient, _proposed.ProposedInit):
@@ -97,79 +185,36 @@ class ProposedInitClient(_init_codec.InitClient, _proposed.ProposedInit):
 
     def make_chain(self) -> _chain.Chain:
         """Make the interface of the chain, the mempool and the settings."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_ProposedInit_make_chain, _w)
-        lo_result, hi_result = (
-            _results_in_ProposedInit_make_chain.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_ProposedInit_make_chain.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_ProposedInit_make_chain, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return read_object(_m, lo_result, hi_result, _chain_codec.ChainClient)
 
     def make_node(self) -> _node.Node:
         """Make the interface of the whole node."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_ProposedInit_make_node, _w)
-        lo_result, hi_result = (
-            _results_in_ProposedInit_make_node.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_ProposedInit_make_node.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_ProposedInit_make_node, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return read_object(_m, lo_result, hi_result, _node_codec.NodeClient)
 
     def make_wallet_loader(
         self, global_args: _common.GlobalArgs, chain: _chain.Chain
     ) -> _wallet.WalletLoader:
         """Make what loads wallets, for a process with these settings and a node with this chain."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ProposedInit_make_wallet_loader.pack(
-                0x2000000000008,
-                _common_codec._write_GlobalArgs(_w, 1, global_args),
-                write_object(_w, chain, _chain_codec.ChainServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ProposedInit.make_wallet_loader",
-                global_args=(_common.GlobalArgs, global_args),
-                chain=(_chain.Chain, chain),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_ProposedInit_make_wallet_loader, _w)
-        lo_result, hi_result = (
-            _results_in_ProposedInit_make_wallet_loader.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_ProposedInit_make_wallet_loader.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_ProposedInit_make_wallet_loader,
+            _pack_ProposedInit_make_wallet_loader(global_args, chain),
         )
-        return read_object(_m, lo_result, hi_result, _wallet_codec.WalletLoaderClient)
 
     def make_rpc(self) -> _rpc.Rpc:
         """Make what runs RPC commands."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_ProposedInit_make_rpc, _w)
-        lo_result, hi_result = (
-            _results_in_ProposedInit_make_rpc.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_ProposedInit_make_rpc.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_ProposedInit_make_rpc, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return read_object(_m, lo_result, hi_result, _rpc_codec.RpcClient)
 
     def make_tracing(self) -> _tracing.Tracing:
         """Make what watches the node inside."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_ProposedInit_make_tracing, _w)
-        lo_result, hi_result = (
-            _results_in_ProposedInit_make_tracing.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_ProposedInit_make_tracing.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_ProposedInit_make_tracing, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return read_object(_m, lo_result, hi_result, _tracing_codec.TracingClient)
 
 
 def _serve_ProposedInit_make_chain(
@@ -178,7 +223,7 @@ def _serve_ProposedInit_make_chain(
     _result = _impl.make_chain()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ProposedInit_make_chain.pack(
+        _w.head = _results_out_ProposedInit_make_chain.pack(
             write_object(_w, _result, _chain_codec.ChainServer)
         )
     except MISFITS as _e:
@@ -192,7 +237,7 @@ def _serve_ProposedInit_make_node(
     _result = _impl.make_node()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ProposedInit_make_node.pack(
+        _w.head = _results_out_ProposedInit_make_node.pack(
             write_object(_w, _result, _node_codec.NodeServer)
         )
     except MISFITS as _e:
@@ -215,7 +260,7 @@ def _serve_ProposedInit_make_wallet_loader(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ProposedInit_make_wallet_loader.pack(
+        _w.head = _results_out_ProposedInit_make_wallet_loader.pack(
             write_object(_w, _result, _wallet_codec.WalletLoaderServer)
         )
     except MISFITS as _e:
@@ -231,7 +276,7 @@ def _serve_ProposedInit_make_rpc(
     _result = _impl.make_rpc()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ProposedInit_make_rpc.pack(
+        _w.head = _results_out_ProposedInit_make_rpc.pack(
             write_object(_w, _result, _rpc_codec.RpcServer)
         )
     except MISFITS as _e:
@@ -245,7 +290,7 @@ def _serve_ProposedInit_make_tracing(
     _result = _impl.make_tracing()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_ProposedInit_make_tracing.pack(
+        _w.head = _results_out_ProposedInit_make_tracing.pack(
             write_object(_w, _result, _tracing_codec.TracingServer)
         )
     except MISFITS as _e:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from mpipc.capnp.runtime import (
-    CONTEXT_CAPS,
     MISFITS,
     Client,
     ClientMethod,
@@ -28,11 +27,38 @@ IMPORTS: dict[str, str] = {}
 
 
 _id_Rpc = 0xACB1D37F0A713129
-_method_Rpc_execute_rpc = ClientMethod("Rpc.execute_rpc", _id_Rpc, 0, 0x40000, True)
 _params_out_Rpc_execute_rpc = Struct("<QQQQQQ")
 _params_in_Rpc_execute_rpc = Struct("<8xiIiIiI")
 _results_out_Rpc_execute_rpc = Struct("<Q")
 _results_in_Rpc_execute_rpc = Struct("<iI")
+
+
+def _pack_Rpc_execute_rpc(request: str, uri: str, user: str) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Rpc_execute_rpc.pack(
+            0x200000000000C, _w.text(1, request), _w.text(2, uri), _w.text(3, user), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Rpc.execute_rpc", request=("Text", request), uri=("Text", uri), user=("Text", user)
+        ) from None
+    return _w
+
+
+def _unpack_Rpc_execute_rpc(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_Rpc_execute_rpc.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Rpc_execute_rpc.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_Rpc_execute_rpc = ClientMethod(
+    "Rpc.execute_rpc", _id_Rpc, 0, 0x40000, True, _unpack_Rpc_execute_rpc
+)
 
 
 class RpcClient(Client, _rpc.Rpc):
@@ -45,32 +71,7 @@ class RpcClient(Client, _rpc.Rpc):
         """Run a JSON-RPC request. `uri` is the path that HTTP would have, such as
         `/wallet/NAME`; `user` is who asks, for the node's whitelist of commands.
         """
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Rpc_execute_rpc.pack(
-                0x200000000000C,
-                _w.text(1, request),
-                _w.text(2, uri),
-                _w.text(3, user),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Rpc.execute_rpc",
-                request=("Text", request),
-                uri=("Text", uri),
-                user=("Text", user),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Rpc_execute_rpc, _w)
-        lo_result, hi_result = (
-            _results_in_Rpc_execute_rpc.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Rpc_execute_rpc.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Rpc_execute_rpc, _pack_Rpc_execute_rpc(request, uri, user))
 
 
 def _serve_Rpc_execute_rpc(_impl: _rpc.Rpc, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -87,7 +88,7 @@ def _serve_Rpc_execute_rpc(_impl: _rpc.Rpc, _m: Message, _at: int, _d: int, _p: 
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Rpc_execute_rpc.pack(_w.text(0, _result))
+        _w.head = _results_out_Rpc_execute_rpc.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Rpc.execute_rpc", result=("Text", _result)) from None
     return _w

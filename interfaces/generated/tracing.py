@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from mpipc.capnp.runtime import (
     BIT,
-    CONTEXT_CAPS,
     MISFITS,
     Client,
     ClientMethod,
@@ -18,6 +17,7 @@ from mpipc.capnp.runtime import (
     Writer,
     describe,
     misfit,
+    nothing,
     read_hooked,
     read_object,
     write_object,
@@ -92,23 +92,58 @@ def _read_UtxoInfo(_m: Message, _at: int, _lo: int, _hi: int) -> _tracing.UtxoIn
 
 _id_UtxoCacheTrace = 0xF877DD6FB711C62F
 _method_UtxoCacheTrace_destroy = ClientMethod(
-    "UtxoCacheTrace.destroy", _id_UtxoCacheTrace, 0, 0x10000, True
-)
-_method_UtxoCacheTrace_add = ClientMethod(
-    "UtxoCacheTrace.add", _id_UtxoCacheTrace, 1, 0x10000, False
+    "UtxoCacheTrace.destroy", _id_UtxoCacheTrace, 0, 0x10000, True, nothing
 )
 _params_out_UtxoCacheTrace_add = Struct("<Q")
 _params_in_UtxoCacheTrace_add = Struct("<iI")
-_method_UtxoCacheTrace_spend = ClientMethod(
-    "UtxoCacheTrace.spend", _id_UtxoCacheTrace, 2, 0x10000, False
+
+
+def _pack_UtxoCacheTrace_add(utxo_info: _tracing.UtxoInfo) -> Writer:
+    _w = Writer(1)
+    try:
+        _w.head = _params_out_UtxoCacheTrace_add.pack(_write_UtxoInfo(_w, 0, utxo_info))
+    except MISFITS as _e:
+        raise misfit(_e, "UtxoCacheTrace.add", utxo_info=(_tracing.UtxoInfo, utxo_info)) from None
+    return _w
+
+
+_method_UtxoCacheTrace_add = ClientMethod(
+    "UtxoCacheTrace.add", _id_UtxoCacheTrace, 1, 0x10000, False, nothing
 )
 _params_out_UtxoCacheTrace_spend = Struct("<Q")
 _params_in_UtxoCacheTrace_spend = Struct("<iI")
-_method_UtxoCacheTrace_uncache = ClientMethod(
-    "UtxoCacheTrace.uncache", _id_UtxoCacheTrace, 3, 0x10000, False
+
+
+def _pack_UtxoCacheTrace_spend(utxo_info: _tracing.UtxoInfo) -> Writer:
+    _w = Writer(1)
+    try:
+        _w.head = _params_out_UtxoCacheTrace_spend.pack(_write_UtxoInfo(_w, 0, utxo_info))
+    except MISFITS as _e:
+        raise misfit(_e, "UtxoCacheTrace.spend", utxo_info=(_tracing.UtxoInfo, utxo_info)) from None
+    return _w
+
+
+_method_UtxoCacheTrace_spend = ClientMethod(
+    "UtxoCacheTrace.spend", _id_UtxoCacheTrace, 2, 0x10000, False, nothing
 )
 _params_out_UtxoCacheTrace_uncache = Struct("<Q")
 _params_in_UtxoCacheTrace_uncache = Struct("<iI")
+
+
+def _pack_UtxoCacheTrace_uncache(utxo_info: _tracing.UtxoInfo) -> Writer:
+    _w = Writer(1)
+    try:
+        _w.head = _params_out_UtxoCacheTrace_uncache.pack(_write_UtxoInfo(_w, 0, utxo_info))
+    except MISFITS as _e:
+        raise misfit(
+            _e, "UtxoCacheTrace.uncache", utxo_info=(_tracing.UtxoInfo, utxo_info)
+        ) from None
+    return _w
+
+
+_method_UtxoCacheTrace_uncache = ClientMethod(
+    "UtxoCacheTrace.uncache", _id_UtxoCacheTrace, 3, 0x10000, False, nothing
+)
 
 
 class UtxoCacheTraceClient(Client, _tracing.UtxoCacheTrace):
@@ -120,36 +155,15 @@ class UtxoCacheTraceClient(Client, _tracing.UtxoCacheTrace):
 
     def add(self, utxo_info: _tracing.UtxoInfo) -> None:
         """An output was made."""
-        _w = Writer(1)
-        try:
-            _w.parts[0] = _params_out_UtxoCacheTrace_add.pack(_write_UtxoInfo(_w, 0, utxo_info))
-        except MISFITS as _e:
-            raise misfit(
-                _e, "UtxoCacheTrace.add", utxo_info=(_tracing.UtxoInfo, utxo_info)
-            ) from None
-        self._mpipc_call(_method_UtxoCacheTrace_add, _w)
+        self._mpipc_call(_method_UtxoCacheTrace_add, _pack_UtxoCacheTrace_add(utxo_info))
 
     def spend(self, utxo_info: _tracing.UtxoInfo) -> None:
         """An output was spent."""
-        _w = Writer(1)
-        try:
-            _w.parts[0] = _params_out_UtxoCacheTrace_spend.pack(_write_UtxoInfo(_w, 0, utxo_info))
-        except MISFITS as _e:
-            raise misfit(
-                _e, "UtxoCacheTrace.spend", utxo_info=(_tracing.UtxoInfo, utxo_info)
-            ) from None
-        self._mpipc_call(_method_UtxoCacheTrace_spend, _w)
+        self._mpipc_call(_method_UtxoCacheTrace_spend, _pack_UtxoCacheTrace_spend(utxo_info))
 
     def uncache(self, utxo_info: _tracing.UtxoInfo) -> None:
         """An output was dropped from the cache, unspent."""
-        _w = Writer(1)
-        try:
-            _w.parts[0] = _params_out_UtxoCacheTrace_uncache.pack(_write_UtxoInfo(_w, 0, utxo_info))
-        except MISFITS as _e:
-            raise misfit(
-                _e, "UtxoCacheTrace.uncache", utxo_info=(_tracing.UtxoInfo, utxo_info)
-            ) from None
-        self._mpipc_call(_method_UtxoCacheTrace_uncache, _w)
+        self._mpipc_call(_method_UtxoCacheTrace_uncache, _pack_UtxoCacheTrace_uncache(utxo_info))
 
 
 def _serve_UtxoCacheTrace_add(
@@ -210,13 +224,37 @@ UtxoCacheTraceServer = Server(
 
 
 _id_Tracing = 0xB300BEDCD7B880CE
-_method_Tracing_trace_utxo_cache = ClientMethod(
-    "Tracing.trace_utxo_cache", _id_Tracing, 0, 0x20000, True
-)
 _params_out_Tracing_trace_utxo_cache = Struct("<QQQQ")
 _params_in_Tracing_trace_utxo_cache = Struct("<8xiI")
 _results_out_Tracing_trace_utxo_cache = Struct("<Q")
 _results_in_Tracing_trace_utxo_cache = Struct("<iI")
+
+
+def _pack_Tracing_trace_utxo_cache(callback: _tracing.UtxoCacheTrace) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Tracing_trace_utxo_cache.pack(
+            0x2000000000004, write_object(_w, callback, UtxoCacheTraceServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Tracing.trace_utxo_cache", callback=(_tracing.UtxoCacheTrace, callback)
+        ) from None
+    return _w
+
+
+def _unpack_Tracing_trace_utxo_cache(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Tracing_trace_utxo_cache.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Tracing_trace_utxo_cache.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Tracing_trace_utxo_cache = ClientMethod(
+    "Tracing.trace_utxo_cache", _id_Tracing, 0, 0x20000, True, _unpack_Tracing_trace_utxo_cache
+)
 
 
 class TracingClient(Client, _tracing.Tracing):
@@ -227,22 +265,9 @@ class TracingClient(Client, _tracing.Tracing):
 
     def trace_utxo_cache(self, callback: _tracing.UtxoCacheTrace) -> _handler.Handler:
         """Tell `callback` about the cache of unspent outputs, until the handler is disconnected."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Tracing_trace_utxo_cache.pack(
-                0x2000000000004, write_object(_w, callback, UtxoCacheTraceServer), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Tracing.trace_utxo_cache", callback=(_tracing.UtxoCacheTrace, callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Tracing_trace_utxo_cache, _w)
-        lo_result, hi_result = (
-            _results_in_Tracing_trace_utxo_cache.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Tracing_trace_utxo_cache.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Tracing_trace_utxo_cache, _pack_Tracing_trace_utxo_cache(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
 
 def _serve_Tracing_trace_utxo_cache(
@@ -258,7 +283,7 @@ def _serve_Tracing_trace_utxo_cache(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Tracing_trace_utxo_cache.pack(
+        _w.head = _results_out_Tracing_trace_utxo_cache.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:

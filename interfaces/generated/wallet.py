@@ -9,7 +9,6 @@ from typing import Any
 
 from mpipc.capnp.runtime import (
     BIT,
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     FEW,
     MISFITS,
@@ -29,6 +28,7 @@ from mpipc.capnp.runtime import (
     describe,
     enum_member,
     misfit,
+    nothing,
     read_datas,
     read_each_hooked,
     read_hooked,
@@ -1496,352 +1496,2010 @@ describe(_wallet.LoadedWallet, warning=[_common.BilingualStr], result=_fields_Re
 
 
 _id_Wallet = 0xC5F5CA46C6495FCF
-_method_Wallet_destroy = ClientMethod("Wallet.destroy", _id_Wallet, 0, 0x10000, True)
-_method_Wallet_encrypt_wallet = ClientMethod("Wallet.encrypt_wallet", _id_Wallet, 1, 0x20000, True)
+_method_Wallet_destroy = ClientMethod("Wallet.destroy", _id_Wallet, 0, 0x10000, True, nothing)
 _params_out_Wallet_encrypt_wallet = Struct("<QQQQ")
 _params_in_Wallet_encrypt_wallet = Struct("<8xiI")
 _results_out_Wallet_encrypt_wallet = Struct("<B7x")
 _results_in_Wallet_encrypt_wallet = Struct("<B7x")
-_method_Wallet_is_crypted = ClientMethod("Wallet.is_crypted", _id_Wallet, 2, 0x10000, True)
+
+
+def _pack_Wallet_encrypt_wallet(wallet_passphrase: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_encrypt_wallet.pack(
+            0x2000000000004, _w.data(1, wallet_passphrase), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Wallet.encrypt_wallet", wallet_passphrase=("Data", wallet_passphrase)
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_encrypt_wallet(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_encrypt_wallet.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_encrypt_wallet.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_encrypt_wallet = ClientMethod(
+    "Wallet.encrypt_wallet", _id_Wallet, 1, 0x20000, True, _unpack_Wallet_encrypt_wallet
+)
 _results_out_Wallet_is_crypted = Struct("<B7x")
 _results_in_Wallet_is_crypted = Struct("<B7x")
-_method_Wallet_lock = ClientMethod("Wallet.lock", _id_Wallet, 3, 0x10000, True)
+
+
+def _unpack_Wallet_is_crypted(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_is_crypted.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_is_crypted.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_is_crypted = ClientMethod(
+    "Wallet.is_crypted", _id_Wallet, 2, 0x10000, True, _unpack_Wallet_is_crypted
+)
 _results_out_Wallet_lock = Struct("<B7x")
 _results_in_Wallet_lock = Struct("<B7x")
-_method_Wallet_unlock = ClientMethod("Wallet.unlock", _id_Wallet, 4, 0x20000, True)
+
+
+def _unpack_Wallet_lock(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_lock.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_lock.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_lock = ClientMethod("Wallet.lock", _id_Wallet, 3, 0x10000, True, _unpack_Wallet_lock)
 _params_out_Wallet_unlock = Struct("<QQQQ")
 _params_in_Wallet_unlock = Struct("<8xiI")
 _results_out_Wallet_unlock = Struct("<B7x")
 _results_in_Wallet_unlock = Struct("<B7x")
-_method_Wallet_is_locked = ClientMethod("Wallet.is_locked", _id_Wallet, 5, 0x10000, True)
+
+
+def _pack_Wallet_unlock(wallet_passphrase: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_unlock.pack(
+            0x2000000000004, _w.data(1, wallet_passphrase), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.unlock", wallet_passphrase=("Data", wallet_passphrase)) from None
+    return _w
+
+
+def _unpack_Wallet_unlock(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_unlock.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_unlock.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_unlock = ClientMethod(
+    "Wallet.unlock", _id_Wallet, 4, 0x20000, True, _unpack_Wallet_unlock
+)
 _results_out_Wallet_is_locked = Struct("<B7x")
 _results_in_Wallet_is_locked = Struct("<B7x")
-_method_Wallet_change_wallet_passphrase = ClientMethod(
-    "Wallet.change_wallet_passphrase", _id_Wallet, 6, 0x30000, True
+
+
+def _unpack_Wallet_is_locked(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_is_locked.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_is_locked.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_is_locked = ClientMethod(
+    "Wallet.is_locked", _id_Wallet, 5, 0x10000, True, _unpack_Wallet_is_locked
 )
 _params_out_Wallet_change_wallet_passphrase = Struct("<QQQQQ")
 _params_in_Wallet_change_wallet_passphrase = Struct("<8xiIiI")
 _results_out_Wallet_change_wallet_passphrase = Struct("<B7x")
 _results_in_Wallet_change_wallet_passphrase = Struct("<B7x")
-_method_Wallet_abort_rescan = ClientMethod("Wallet.abort_rescan", _id_Wallet, 7, 0x10000, True)
-_method_Wallet_backup_wallet = ClientMethod("Wallet.backup_wallet", _id_Wallet, 8, 0x20000, True)
+
+
+def _pack_Wallet_change_wallet_passphrase(
+    old_wallet_passphrase: bytes, new_wallet_passphrase: bytes
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_change_wallet_passphrase.pack(
+            0x2000000000008,
+            _w.data(1, old_wallet_passphrase),
+            _w.data(2, new_wallet_passphrase),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.change_wallet_passphrase",
+            old_wallet_passphrase=("Data", old_wallet_passphrase),
+            new_wallet_passphrase=("Data", new_wallet_passphrase),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_change_wallet_passphrase(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_change_wallet_passphrase.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_change_wallet_passphrase.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_change_wallet_passphrase = ClientMethod(
+    "Wallet.change_wallet_passphrase",
+    _id_Wallet,
+    6,
+    0x30000,
+    True,
+    _unpack_Wallet_change_wallet_passphrase,
+)
+_method_Wallet_abort_rescan = ClientMethod(
+    "Wallet.abort_rescan", _id_Wallet, 7, 0x10000, True, nothing
+)
 _params_out_Wallet_backup_wallet = Struct("<QQQQ")
 _params_in_Wallet_backup_wallet = Struct("<8xiI")
 _results_out_Wallet_backup_wallet = Struct("<B7x")
 _results_in_Wallet_backup_wallet = Struct("<B7x")
-_method_Wallet_get_wallet_name = ClientMethod(
-    "Wallet.get_wallet_name", _id_Wallet, 9, 0x10000, True
+
+
+def _pack_Wallet_backup_wallet(filename: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_backup_wallet.pack(
+            0x2000000000004, _w.text(1, filename), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.backup_wallet", filename=("Text", filename)) from None
+    return _w
+
+
+def _unpack_Wallet_backup_wallet(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_backup_wallet.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_backup_wallet.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_backup_wallet = ClientMethod(
+    "Wallet.backup_wallet", _id_Wallet, 8, 0x20000, True, _unpack_Wallet_backup_wallet
 )
 _results_out_Wallet_get_wallet_name = Struct("<Q")
 _results_in_Wallet_get_wallet_name = Struct("<iI")
-_method_Wallet_get_new_destination = ClientMethod(
-    "Wallet.get_new_destination", _id_Wallet, 10, 0x20001, True
+
+
+def _unpack_Wallet_get_wallet_name(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_wallet_name.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_wallet_name.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_Wallet_get_wallet_name = ClientMethod(
+    "Wallet.get_wallet_name", _id_Wallet, 9, 0x10000, True, _unpack_Wallet_get_wallet_name
 )
 _params_out_Wallet_get_new_destination = Struct("<i4xQQQQ")
 _params_in_Wallet_get_new_destination = Struct("<i4x8xiI")
 _results_out_Wallet_get_new_destination = Struct("<Q")
 _results_in_Wallet_get_new_destination = Struct("<iI")
-_method_Wallet_get_pub_key = ClientMethod("Wallet.get_pub_key", _id_Wallet, 11, 0x30000, True)
+
+
+def _pack_Wallet_get_new_destination(output_type: _enums.OutputType, label: str) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_new_destination.pack(
+            output_type.value, 0x2000000000004, _w.text(2, label), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.get_new_destination",
+            output_type=(_enums.OutputType, output_type),
+            label=("Text", label),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_new_destination(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _common.Result[_wallet.TxDestination]:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_new_destination.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_new_destination.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_ResultTxDestination(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_get_new_destination = ClientMethod(
+    "Wallet.get_new_destination", _id_Wallet, 10, 0x20001, True, _unpack_Wallet_get_new_destination
+)
 _params_out_Wallet_get_pub_key = Struct("<QQQQQ")
 _params_in_Wallet_get_pub_key = Struct("<8xiIiI")
 _results_out_Wallet_get_pub_key = Struct("<B7xQ")
 _results_in_Wallet_get_pub_key = Struct("<B7xiI")
-_method_Wallet_sign_message = ClientMethod("Wallet.sign_message", _id_Wallet, 12, 0x30000, True)
+
+
+def _pack_Wallet_get_pub_key(script: bytes, address: bytes) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_pub_key.pack(
+            0x2000000000008, _w.data(1, script), _w.data(2, address), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Wallet.get_pub_key", script=("Data", script), address=("Data", address)
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_pub_key(_m: Message, _at: int, _d: int, _p: int) -> _wallet.FoundPublicKey:
+    bits_0, lo_pubKey, hi_pubKey = (
+        _results_in_Wallet_get_pub_key.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Wallet_get_pub_key.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.FoundPublicKey(_m.data(_s, lo_pubKey, hi_pubKey), bits_0 & 1 != 0)
+
+
+_method_Wallet_get_pub_key = ClientMethod(
+    "Wallet.get_pub_key", _id_Wallet, 11, 0x30000, True, _unpack_Wallet_get_pub_key
+)
 _params_out_Wallet_sign_message = Struct("<QQQQQ")
 _params_in_Wallet_sign_message = Struct("<8xiIiI")
 _results_out_Wallet_sign_message = Struct("<i4xQ")
 _results_in_Wallet_sign_message = Struct("<i4xiI")
-_method_Wallet_is_spendable = ClientMethod("Wallet.is_spendable", _id_Wallet, 13, 0x20000, True)
+
+
+def _pack_Wallet_sign_message(message: str, pkhash: bytes) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_sign_message.pack(
+            0x2000000000008, _w.text(1, message), _w.data(2, pkhash), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Wallet.sign_message", message=("Text", message), pkhash=("Data", pkhash)
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_sign_message(_m: Message, _at: int, _d: int, _p: int) -> _wallet.SignedMessage:
+    v_result, lo_signature, hi_signature = (
+        _results_in_Wallet_sign_message.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Wallet_sign_message.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.SignedMessage(
+        _m.text(_s, lo_signature, hi_signature), enum_member(_enums.SigningResult, v_result)
+    )
+
+
+_method_Wallet_sign_message = ClientMethod(
+    "Wallet.sign_message", _id_Wallet, 12, 0x30000, True, _unpack_Wallet_sign_message
+)
 _params_out_Wallet_is_spendable = Struct("<QQQQ")
 _params_in_Wallet_is_spendable = Struct("<8xiI")
 _results_out_Wallet_is_spendable = Struct("<B7x")
 _results_in_Wallet_is_spendable = Struct("<B7x")
-_method_Wallet_set_address_book = ClientMethod(
-    "Wallet.set_address_book", _id_Wallet, 14, 0x30001, True
+
+
+def _pack_Wallet_is_spendable(dest: _wallet.TxDestination) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_is_spendable.pack(
+            0x2000000000004, _write_TxDestination(_w, 1, dest), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.is_spendable", dest=(_wallet.TxDestination, dest)) from None
+    return _w
+
+
+def _unpack_Wallet_is_spendable(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_is_spendable.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_is_spendable.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_is_spendable = ClientMethod(
+    "Wallet.is_spendable", _id_Wallet, 13, 0x20000, True, _unpack_Wallet_is_spendable
 )
 _params_out_Wallet_set_address_book = Struct("<i4xQQQQQ")
 _params_in_Wallet_set_address_book = Struct("<i4x8xiIiI")
 _results_out_Wallet_set_address_book = Struct("<B7x")
 _results_in_Wallet_set_address_book = Struct("<B7x")
-_method_Wallet_del_address_book = ClientMethod(
-    "Wallet.del_address_book", _id_Wallet, 15, 0x20000, True
+
+
+def _pack_Wallet_set_address_book(
+    dest: _wallet.TxDestination, name: str, purpose: _enums.AddressPurpose
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Wallet_set_address_book.pack(
+            purpose.value,
+            0x2000000000008,
+            _write_TxDestination(_w, 2, dest),
+            _w.text(3, name),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.set_address_book",
+            dest=(_wallet.TxDestination, dest),
+            name=("Text", name),
+            purpose=(_enums.AddressPurpose, purpose),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_set_address_book(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_set_address_book.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_set_address_book.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_set_address_book = ClientMethod(
+    "Wallet.set_address_book", _id_Wallet, 14, 0x30001, True, _unpack_Wallet_set_address_book
 )
 _params_out_Wallet_del_address_book = Struct("<QQQQ")
 _params_in_Wallet_del_address_book = Struct("<8xiI")
 _results_out_Wallet_del_address_book = Struct("<B7x")
 _results_in_Wallet_del_address_book = Struct("<B7x")
-_method_Wallet_get_address = ClientMethod("Wallet.get_address", _id_Wallet, 16, 0x20001, True)
+
+
+def _pack_Wallet_del_address_book(dest: _wallet.TxDestination) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_del_address_book.pack(
+            0x2000000000004, _write_TxDestination(_w, 1, dest), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.del_address_book", dest=(_wallet.TxDestination, dest)) from None
+    return _w
+
+
+def _unpack_Wallet_del_address_book(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_del_address_book.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_del_address_book.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_del_address_book = ClientMethod(
+    "Wallet.del_address_book", _id_Wallet, 15, 0x20000, True, _unpack_Wallet_del_address_book
+)
 _params_out_Wallet_get_address = Struct("<B7xQQQQ")
 _params_in_Wallet_get_address = Struct("<B7x8xiI")
 _results_out_Wallet_get_address = Struct("<iB3xQ")
 _results_in_Wallet_get_address = Struct("<iB3xiI")
-_method_Wallet_get_addresses = ClientMethod("Wallet.get_addresses", _id_Wallet, 17, 0x10000, True)
+
+
+def _pack_Wallet_get_address(
+    dest: _wallet.TxDestination, want_name: bool, want_purpose: bool
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_address.pack(
+            BIT[want_name] | BIT[want_purpose] << 1,
+            0x2000000000004,
+            _write_TxDestination(_w, 2, dest),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.get_address",
+            dest=(_wallet.TxDestination, dest),
+            want_name=("Bool", want_name),
+            want_purpose=("Bool", want_purpose),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_address(_m: Message, _at: int, _d: int, _p: int) -> _wallet.FoundAddress:
+    v_purpose, bits_4, lo_name, hi_name = (
+        _results_in_Wallet_get_address.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Wallet_get_address.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.FoundAddress(
+        _m.text(_s, lo_name, hi_name),
+        enum_member(_enums.AddressPurpose, v_purpose),
+        bits_4 & 1 != 0,
+    )
+
+
+_method_Wallet_get_address = ClientMethod(
+    "Wallet.get_address", _id_Wallet, 16, 0x20001, True, _unpack_Wallet_get_address
+)
 _results_out_Wallet_get_addresses = Struct("<Q")
 _results_in_Wallet_get_addresses = Struct("<iI")
-_method_Wallet_get_address_receive_requests = ClientMethod(
-    "Wallet.get_address_receive_requests", _id_Wallet, 18, 0x10000, True
+
+
+def _unpack_Wallet_get_addresses(
+    _m: Message, _at: int, _d: int, _p: int
+) -> list[_wallet.WalletAddress]:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_addresses.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_addresses.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_list_WalletAddress(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_get_addresses = ClientMethod(
+    "Wallet.get_addresses", _id_Wallet, 17, 0x10000, True, _unpack_Wallet_get_addresses
 )
 _results_out_Wallet_get_address_receive_requests = Struct("<Q")
 _results_in_Wallet_get_address_receive_requests = Struct("<iI")
-_method_Wallet_set_address_receive_request = ClientMethod(
-    "Wallet.set_address_receive_request", _id_Wallet, 19, 0x40000, True
+
+
+def _unpack_Wallet_get_address_receive_requests(
+    _m: Message, _at: int, _d: int, _p: int
+) -> list[bytes]:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_address_receive_requests.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_address_receive_requests.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return read_datas(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_get_address_receive_requests = ClientMethod(
+    "Wallet.get_address_receive_requests",
+    _id_Wallet,
+    18,
+    0x10000,
+    True,
+    _unpack_Wallet_get_address_receive_requests,
 )
 _params_out_Wallet_set_address_receive_request = Struct("<QQQQQQ")
 _params_in_Wallet_set_address_receive_request = Struct("<8xiIiIiI")
 _results_out_Wallet_set_address_receive_request = Struct("<B7x")
 _results_in_Wallet_set_address_receive_request = Struct("<B7x")
-_method_Wallet_display_address = ClientMethod(
-    "Wallet.display_address", _id_Wallet, 20, 0x20000, True
+
+
+def _pack_Wallet_set_address_receive_request(
+    dest: _wallet.TxDestination, id: bytes, value: bytes
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Wallet_set_address_receive_request.pack(
+            0x200000000000C,
+            _write_TxDestination(_w, 1, dest),
+            _w.data(2, id),
+            _w.data(3, value),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.set_address_receive_request",
+            dest=(_wallet.TxDestination, dest),
+            id=("Data", id),
+            value=("Data", value),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_set_address_receive_request(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_set_address_receive_request.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_set_address_receive_request.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_set_address_receive_request = ClientMethod(
+    "Wallet.set_address_receive_request",
+    _id_Wallet,
+    19,
+    0x40000,
+    True,
+    _unpack_Wallet_set_address_receive_request,
 )
 _params_out_Wallet_display_address = Struct("<QQQQ")
 _params_in_Wallet_display_address = Struct("<8xiI")
 _results_out_Wallet_display_address = Struct("<Q")
 _results_in_Wallet_display_address = Struct("<iI")
-_method_Wallet_lock_coin = ClientMethod("Wallet.lock_coin", _id_Wallet, 21, 0x20001, True)
+
+
+def _pack_Wallet_display_address(dest: _wallet.TxDestination) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_display_address.pack(
+            0x2000000000004, _write_TxDestination(_w, 1, dest), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.display_address", dest=(_wallet.TxDestination, dest)) from None
+    return _w
+
+
+def _unpack_Wallet_display_address(_m: Message, _at: int, _d: int, _p: int) -> _common.ResultVoid:
+    lo_result, hi_result = (
+        _results_in_Wallet_display_address.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_display_address.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _common_codec._read_ResultVoid(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_display_address = ClientMethod(
+    "Wallet.display_address", _id_Wallet, 20, 0x20000, True, _unpack_Wallet_display_address
+)
 _params_out_Wallet_lock_coin = Struct("<B7xQQQQ")
 _params_in_Wallet_lock_coin = Struct("<B7x8xiI")
 _results_out_Wallet_lock_coin = Struct("<B7x")
 _results_in_Wallet_lock_coin = Struct("<B7x")
-_method_Wallet_unlock_coin = ClientMethod("Wallet.unlock_coin", _id_Wallet, 22, 0x20000, True)
+
+
+def _pack_Wallet_lock_coin(output: _values_types.OutPoint, write_to_db: bool) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_lock_coin.pack(
+            BIT[write_to_db],
+            0x2000000000004,
+            _w.data(2, _values_types.build_bytes(output)),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.lock_coin",
+            output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+            write_to_db=("Bool", write_to_db),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_lock_coin(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_lock_coin.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_lock_coin.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_lock_coin = ClientMethod(
+    "Wallet.lock_coin", _id_Wallet, 21, 0x20001, True, _unpack_Wallet_lock_coin
+)
 _params_out_Wallet_unlock_coin = Struct("<QQQQ")
 _params_in_Wallet_unlock_coin = Struct("<8xiI")
 _results_out_Wallet_unlock_coin = Struct("<B7x")
 _results_in_Wallet_unlock_coin = Struct("<B7x")
-_method_Wallet_is_locked_coin = ClientMethod("Wallet.is_locked_coin", _id_Wallet, 23, 0x20000, True)
+
+
+def _pack_Wallet_unlock_coin(output: _values_types.OutPoint) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_unlock_coin.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.unlock_coin",
+            output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_unlock_coin(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_unlock_coin.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_unlock_coin.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_unlock_coin = ClientMethod(
+    "Wallet.unlock_coin", _id_Wallet, 22, 0x20000, True, _unpack_Wallet_unlock_coin
+)
 _params_out_Wallet_is_locked_coin = Struct("<QQQQ")
 _params_in_Wallet_is_locked_coin = Struct("<8xiI")
 _results_out_Wallet_is_locked_coin = Struct("<B7x")
 _results_in_Wallet_is_locked_coin = Struct("<B7x")
-_method_Wallet_list_locked_coins = ClientMethod(
-    "Wallet.list_locked_coins", _id_Wallet, 24, 0x10000, True
+
+
+def _pack_Wallet_is_locked_coin(output: _values_types.OutPoint) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_is_locked_coin.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.is_locked_coin",
+            output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_is_locked_coin(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_is_locked_coin.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_is_locked_coin.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_is_locked_coin = ClientMethod(
+    "Wallet.is_locked_coin", _id_Wallet, 23, 0x20000, True, _unpack_Wallet_is_locked_coin
 )
 _results_out_Wallet_list_locked_coins = Struct("<Q")
 _results_in_Wallet_list_locked_coins = Struct("<iI")
-_method_Wallet_create_transaction = ClientMethod(
-    "Wallet.create_transaction", _id_Wallet, 25, 0x30001, True
+
+
+def _unpack_Wallet_list_locked_coins(
+    _m: Message, _at: int, _d: int, _p: int
+) -> list[_values_types.OutPoint]:
+    lo_outputs, hi_outputs = (
+        _results_in_Wallet_list_locked_coins.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_list_locked_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return read_each_hooked(
+        _values_types.OutPoint, read_datas(_m, _s, lo_outputs, hi_outputs), "result"
+    )
+
+
+_method_Wallet_list_locked_coins = ClientMethod(
+    "Wallet.list_locked_coins", _id_Wallet, 24, 0x10000, True, _unpack_Wallet_list_locked_coins
 )
 _params_out_Wallet_create_transaction = Struct("<B3xIQQQQQ")
 _params_in_Wallet_create_transaction = Struct("<B3xI8xiIiI")
 _results_out_Wallet_create_transaction = Struct("<Q")
 _results_in_Wallet_create_transaction = Struct("<iI")
-_method_Wallet_commit_transaction = ClientMethod(
-    "Wallet.commit_transaction", _id_Wallet, 26, 0x40000, True
+
+
+def _pack_Wallet_create_transaction(
+    recipients: Sequence[_wallet.Recipient],
+    coin_control: _wallet.CoinControl,
+    sign: bool,
+    change_pos: int | None,
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Wallet_create_transaction.pack(
+            BIT[sign] | BIT[change_pos is not None] << 1,
+            0 if change_pos is None else change_pos,
+            0x2000000000008,
+            _write_list_Recipient(_w, 2, recipients),
+            _write_CoinControl(_w, 3, coin_control),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.create_transaction",
+            recipients=([_wallet.Recipient], recipients),
+            coin_control=(_wallet.CoinControl, coin_control),
+            sign=("Bool", sign),
+            change_pos=(("UInt32", None), change_pos),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_create_transaction(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _common.Result[_wallet.CreatedTransactionResult]:
+    lo_result, hi_result = (
+        _results_in_Wallet_create_transaction.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_create_transaction.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_ResultCreatedTransactionResult(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_create_transaction = ClientMethod(
+    "Wallet.create_transaction", _id_Wallet, 25, 0x30001, True, _unpack_Wallet_create_transaction
 )
 _params_out_Wallet_commit_transaction = Struct("<QQQQQQ")
 _params_in_Wallet_commit_transaction = Struct("<8xiIiIiI")
-_method_Wallet_transaction_can_be_abandoned = ClientMethod(
-    "Wallet.transaction_can_be_abandoned", _id_Wallet, 27, 0x20000, True
+
+
+def _pack_Wallet_commit_transaction(
+    tx: bytes, value_map: Mapping[str, str], order_form: Sequence[_common.Pair[str, str]]
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_Wallet_commit_transaction.pack(
+            0x200000000000C,
+            _w.data(1, tx),
+            _write_dict_PairTextTextEntry(_w, 2, value_map),
+            _write_list_PairTextText(_w, 3, order_form),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.commit_transaction",
+            tx=("Data", tx),
+            value_map=({"Text": "Text"}, value_map),
+            order_form=([_fields_PairTextText], order_form),
+        ) from None
+    return _w
+
+
+_method_Wallet_commit_transaction = ClientMethod(
+    "Wallet.commit_transaction", _id_Wallet, 26, 0x40000, True, nothing
 )
 _params_out_Wallet_transaction_can_be_abandoned = Struct("<QQQQ")
 _params_in_Wallet_transaction_can_be_abandoned = Struct("<8xiI")
 _results_out_Wallet_transaction_can_be_abandoned = Struct("<B7x")
 _results_in_Wallet_transaction_can_be_abandoned = Struct("<B7x")
-_method_Wallet_abandon_transaction = ClientMethod(
-    "Wallet.abandon_transaction", _id_Wallet, 28, 0x20000, True
+
+
+def _pack_Wallet_transaction_can_be_abandoned(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_transaction_can_be_abandoned.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.transaction_can_be_abandoned",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_transaction_can_be_abandoned(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_transaction_can_be_abandoned.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_transaction_can_be_abandoned.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_transaction_can_be_abandoned = ClientMethod(
+    "Wallet.transaction_can_be_abandoned",
+    _id_Wallet,
+    27,
+    0x20000,
+    True,
+    _unpack_Wallet_transaction_can_be_abandoned,
 )
 _params_out_Wallet_abandon_transaction = Struct("<QQQQ")
 _params_in_Wallet_abandon_transaction = Struct("<8xiI")
 _results_out_Wallet_abandon_transaction = Struct("<B7x")
 _results_in_Wallet_abandon_transaction = Struct("<B7x")
-_method_Wallet_transaction_can_be_bumped = ClientMethod(
-    "Wallet.transaction_can_be_bumped", _id_Wallet, 29, 0x20000, True
+
+
+def _pack_Wallet_abandon_transaction(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_abandon_transaction.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.abandon_transaction",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_abandon_transaction(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_abandon_transaction.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_abandon_transaction.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_abandon_transaction = ClientMethod(
+    "Wallet.abandon_transaction", _id_Wallet, 28, 0x20000, True, _unpack_Wallet_abandon_transaction
 )
 _params_out_Wallet_transaction_can_be_bumped = Struct("<QQQQ")
 _params_in_Wallet_transaction_can_be_bumped = Struct("<8xiI")
 _results_out_Wallet_transaction_can_be_bumped = Struct("<B7x")
 _results_in_Wallet_transaction_can_be_bumped = Struct("<B7x")
-_method_Wallet_create_bump_transaction = ClientMethod(
-    "Wallet.create_bump_transaction", _id_Wallet, 30, 0x30000, True
+
+
+def _pack_Wallet_transaction_can_be_bumped(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_transaction_can_be_bumped.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.transaction_can_be_bumped",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_transaction_can_be_bumped(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_transaction_can_be_bumped.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_transaction_can_be_bumped.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_transaction_can_be_bumped = ClientMethod(
+    "Wallet.transaction_can_be_bumped",
+    _id_Wallet,
+    29,
+    0x20000,
+    True,
+    _unpack_Wallet_transaction_can_be_bumped,
 )
 _params_out_Wallet_create_bump_transaction = Struct("<QQQQQ")
 _params_in_Wallet_create_bump_transaction = Struct("<8xiIiI")
 _results_out_Wallet_create_bump_transaction = Struct("<qqB7xQQ")
 _results_in_Wallet_create_bump_transaction = Struct("<qqB7xiIiI")
-_method_Wallet_sign_bump_transaction = ClientMethod(
-    "Wallet.sign_bump_transaction", _id_Wallet, 31, 0x20000, True
+
+
+def _pack_Wallet_create_bump_transaction(
+    txid: _values_types.Txid, coin_control: _wallet.CoinControl
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_create_bump_transaction.pack(
+            0x2000000000008,
+            _w.data(1, _values_types.build_bytes(txid)),
+            _write_CoinControl(_w, 2, coin_control),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.create_bump_transaction",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            coin_control=(_wallet.CoinControl, coin_control),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_create_bump_transaction(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.BumpTransaction:
+    v_oldFee, v_newFee, bits_16, lo_errors, hi_errors, lo_mtx, hi_mtx = (
+        _results_in_Wallet_create_bump_transaction.unpack_from(_m.buf, _at)
+        if _d == 3 and _p == 2
+        else _results_in_Wallet_create_bump_transaction.unpack(_m.resized(_at, _d, _p, 3, 2))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.BumpTransaction(
+        _read_list_common_BilingualStr(_m, _s, lo_errors, hi_errors),
+        v_oldFee,
+        v_newFee,
+        _m.data(_s + 8, lo_mtx, hi_mtx),
+        bits_16 & 1 != 0,
+    )
+
+
+_method_Wallet_create_bump_transaction = ClientMethod(
+    "Wallet.create_bump_transaction",
+    _id_Wallet,
+    30,
+    0x30000,
+    True,
+    _unpack_Wallet_create_bump_transaction,
 )
 _params_out_Wallet_sign_bump_transaction = Struct("<QQQQ")
 _params_in_Wallet_sign_bump_transaction = Struct("<8xiI")
 _results_out_Wallet_sign_bump_transaction = Struct("<B7xQ")
 _results_in_Wallet_sign_bump_transaction = Struct("<B7xiI")
-_method_Wallet_commit_bump_transaction = ClientMethod(
-    "Wallet.commit_bump_transaction", _id_Wallet, 32, 0x30000, True
+
+
+def _pack_Wallet_sign_bump_transaction(mtx: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_sign_bump_transaction.pack(
+            0x2000000000004, _w.data(1, mtx), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.sign_bump_transaction", mtx=("Data", mtx)) from None
+    return _w
+
+
+def _unpack_Wallet_sign_bump_transaction(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.SignedTransaction:
+    bits_0, lo_mtx, hi_mtx = (
+        _results_in_Wallet_sign_bump_transaction.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _results_in_Wallet_sign_bump_transaction.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.SignedTransaction(_m.data(_s, lo_mtx, hi_mtx), bits_0 & 1 != 0)
+
+
+_method_Wallet_sign_bump_transaction = ClientMethod(
+    "Wallet.sign_bump_transaction",
+    _id_Wallet,
+    31,
+    0x20000,
+    True,
+    _unpack_Wallet_sign_bump_transaction,
 )
 _params_out_Wallet_commit_bump_transaction = Struct("<QQQQQ")
 _params_in_Wallet_commit_bump_transaction = Struct("<8xiIiI")
 _results_out_Wallet_commit_bump_transaction = Struct("<B7xQQ")
 _results_in_Wallet_commit_bump_transaction = Struct("<B7xiIiI")
-_method_Wallet_get_tx = ClientMethod("Wallet.get_tx", _id_Wallet, 33, 0x20000, True)
+
+
+def _pack_Wallet_commit_bump_transaction(txid: _values_types.Txid, mtx: bytes) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_commit_bump_transaction.pack(
+            0x2000000000008,
+            _w.data(1, _values_types.build_bytes(txid)),
+            _w.data(2, mtx),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.commit_bump_transaction",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            mtx=("Data", mtx),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_commit_bump_transaction(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.CommittedTransaction:
+    bits_0, lo_errors, hi_errors, lo_bumpedTxid, hi_bumpedTxid = (
+        _results_in_Wallet_commit_bump_transaction.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 2
+        else _results_in_Wallet_commit_bump_transaction.unpack(_m.resized(_at, _d, _p, 1, 2))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.CommittedTransaction(
+        _read_list_common_BilingualStr(_m, _s, lo_errors, hi_errors),
+        read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_bumpedTxid, hi_bumpedTxid), "bumped_txid"
+        ),
+        bits_0 & 1 != 0,
+    )
+
+
+_method_Wallet_commit_bump_transaction = ClientMethod(
+    "Wallet.commit_bump_transaction",
+    _id_Wallet,
+    32,
+    0x30000,
+    True,
+    _unpack_Wallet_commit_bump_transaction,
+)
 _params_out_Wallet_get_tx = Struct("<QQQQ")
 _params_in_Wallet_get_tx = Struct("<8xiI")
 _results_out_Wallet_get_tx = Struct("<Q")
 _results_in_Wallet_get_tx = Struct("<iI")
-_method_Wallet_get_wallet_tx = ClientMethod("Wallet.get_wallet_tx", _id_Wallet, 34, 0x20000, True)
+
+
+def _pack_Wallet_get_tx(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_tx.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.get_tx",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_tx(_m: Message, _at: int, _d: int, _p: int) -> bytes | None:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_tx.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_tx.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result) if lo_result or hi_result else None
+
+
+_method_Wallet_get_tx = ClientMethod(
+    "Wallet.get_tx", _id_Wallet, 33, 0x20000, True, _unpack_Wallet_get_tx
+)
 _params_out_Wallet_get_wallet_tx = Struct("<QQQQ")
 _params_in_Wallet_get_wallet_tx = Struct("<8xiI")
 _results_out_Wallet_get_wallet_tx = Struct("<Q")
 _results_in_Wallet_get_wallet_tx = Struct("<iI")
-_method_Wallet_get_wallet_txs = ClientMethod("Wallet.get_wallet_txs", _id_Wallet, 35, 0x10000, True)
+
+
+def _pack_Wallet_get_wallet_tx(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_wallet_tx.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.get_wallet_tx",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_wallet_tx(_m: Message, _at: int, _d: int, _p: int) -> _wallet.WalletTx:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_wallet_tx.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_wallet_tx.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_WalletTx(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_get_wallet_tx = ClientMethod(
+    "Wallet.get_wallet_tx", _id_Wallet, 34, 0x20000, True, _unpack_Wallet_get_wallet_tx
+)
 _results_out_Wallet_get_wallet_txs = Struct("<Q")
 _results_in_Wallet_get_wallet_txs = Struct("<iI")
-_method_Wallet_try_get_tx_status = ClientMethod(
-    "Wallet.try_get_tx_status", _id_Wallet, 36, 0x20000, True
+
+
+def _unpack_Wallet_get_wallet_txs(
+    _m: Message, _at: int, _d: int, _p: int
+) -> list[_wallet.WalletTx]:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_wallet_txs.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_wallet_txs.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_list_WalletTx(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_get_wallet_txs = ClientMethod(
+    "Wallet.get_wallet_txs", _id_Wallet, 35, 0x10000, True, _unpack_Wallet_get_wallet_txs
 )
 _params_out_Wallet_try_get_tx_status = Struct("<QQQQ")
 _params_in_Wallet_try_get_tx_status = Struct("<8xiI")
 _results_out_Wallet_try_get_tx_status = Struct("<iB3xqQ")
 _results_in_Wallet_try_get_tx_status = Struct("<iB3xqiI")
-_method_Wallet_get_wallet_tx_details = ClientMethod(
-    "Wallet.get_wallet_tx_details", _id_Wallet, 37, 0x20000, True
+
+
+def _pack_Wallet_try_get_tx_status(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_try_get_tx_status.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.try_get_tx_status",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_try_get_tx_status(_m: Message, _at: int, _d: int, _p: int) -> _wallet.TxStatus:
+    v_numBlocks, bits_4, v_blockTime, lo_txStatus, hi_txStatus = (
+        _results_in_Wallet_try_get_tx_status.unpack_from(_m.buf, _at)
+        if _d == 2 and _p == 1
+        else _results_in_Wallet_try_get_tx_status.unpack(_m.resized(_at, _d, _p, 2, 1))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.TxStatus(
+        _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
+        v_numBlocks,
+        read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
+        bits_4 & 1 != 0,
+    )
+
+
+_method_Wallet_try_get_tx_status = ClientMethod(
+    "Wallet.try_get_tx_status", _id_Wallet, 36, 0x20000, True, _unpack_Wallet_try_get_tx_status
 )
 _params_out_Wallet_get_wallet_tx_details = Struct("<QQQQ")
 _params_in_Wallet_get_wallet_tx_details = Struct("<8xiI")
 _results_out_Wallet_get_wallet_tx_details = Struct("<B3xiQQQ")
 _results_in_Wallet_get_wallet_tx_details = Struct("<B3xiiIiIiI")
-_method_Wallet_get_balances = ClientMethod("Wallet.get_balances", _id_Wallet, 38, 0x10000, True)
+
+
+def _pack_Wallet_get_wallet_tx_details(txid: _values_types.Txid) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_wallet_tx_details.pack(
+            0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.get_wallet_tx_details",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_wallet_tx_details(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.TxDetails:
+    (
+        bits_0,
+        v_numBlocks,
+        lo_txStatus,
+        hi_txStatus,
+        lo_orderForm,
+        hi_orderForm,
+        lo_result,
+        hi_result,
+    ) = (
+        _results_in_Wallet_get_wallet_tx_details.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 3
+        else _results_in_Wallet_get_wallet_tx_details.unpack(_m.resized(_at, _d, _p, 1, 3))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.TxDetails(
+        _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
+        _read_list_PairTextText(_m, _s + 8, lo_orderForm, hi_orderForm),
+        bits_0 & 1 != 0,
+        v_numBlocks,
+        _read_WalletTx(_m, _s + 16, lo_result, hi_result),
+    )
+
+
+_method_Wallet_get_wallet_tx_details = ClientMethod(
+    "Wallet.get_wallet_tx_details",
+    _id_Wallet,
+    37,
+    0x20000,
+    True,
+    _unpack_Wallet_get_wallet_tx_details,
+)
 _results_out_Wallet_get_balances = Struct("<Q")
 _results_in_Wallet_get_balances = Struct("<iI")
-_method_Wallet_fill_psbt = ClientMethod("Wallet.fill_psbt", _id_Wallet, 39, 0x30002, True)
+
+
+def _unpack_Wallet_get_balances(_m: Message, _at: int, _d: int, _p: int) -> _wallet.WalletBalances:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_balances.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_balances.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_WalletBalances(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_get_balances = ClientMethod(
+    "Wallet.get_balances", _id_Wallet, 38, 0x10000, True, _unpack_Wallet_get_balances
+)
 _params_out_Wallet_fill_psbt = Struct("<QB7xQQQQQ")
 _params_in_Wallet_fill_psbt = Struct("<QB7x8xiIiI")
 _results_out_Wallet_fill_psbt = Struct("<QB3xiQ")
 _results_in_Wallet_fill_psbt = Struct("<QB3xiiI")
-_method_Wallet_try_get_balances = ClientMethod(
-    "Wallet.try_get_balances", _id_Wallet, 40, 0x10000, True
+
+
+def _pack_Wallet_fill_psbt(
+    options: _common.PSBTFillOptions, n_signed: int, want_n_signed: bool, psbtx: bytes
+) -> Writer:
+    _w = Writer(7, [None, None])
+    try:
+        _w.head = _params_out_Wallet_fill_psbt.pack(
+            n_signed,
+            BIT[want_n_signed],
+            0x2000000000008,
+            _common_codec._write_PSBTFillOptions(_w, 3, options),
+            _w.data(4, psbtx),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.fill_psbt",
+            options=(_common.PSBTFillOptions, options),
+            n_signed=("UInt64", n_signed),
+            want_n_signed=("Bool", want_n_signed),
+            psbtx=("Data", psbtx),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_fill_psbt(_m: Message, _at: int, _d: int, _p: int) -> _wallet.FilledPsbt:
+    v_nSigned, bits_8, v_result, lo_psbtx, hi_psbtx = (
+        _results_in_Wallet_fill_psbt.unpack_from(_m.buf, _at)
+        if _d == 2 and _p == 1
+        else _results_in_Wallet_fill_psbt.unpack(_m.resized(_at, _d, _p, 2, 1))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.FilledPsbt(
+        v_nSigned,
+        _m.data(_s, lo_psbtx, hi_psbtx),
+        bits_8 & 1 != 0,
+        enum_member(_enums.PSBTError, v_result) if bits_8 & 2 != 0 else None,
+    )
+
+
+_method_Wallet_fill_psbt = ClientMethod(
+    "Wallet.fill_psbt", _id_Wallet, 39, 0x30002, True, _unpack_Wallet_fill_psbt
 )
 _results_out_Wallet_try_get_balances = Struct("<B7xQQ")
 _results_in_Wallet_try_get_balances = Struct("<B7xiIiI")
-_method_Wallet_get_balance = ClientMethod("Wallet.get_balance", _id_Wallet, 41, 0x10000, True)
+
+
+def _unpack_Wallet_try_get_balances(_m: Message, _at: int, _d: int, _p: int) -> _wallet.Balances:
+    bits_0, lo_balances, hi_balances, lo_blockHash, hi_blockHash = (
+        _results_in_Wallet_try_get_balances.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 2
+        else _results_in_Wallet_try_get_balances.unpack(_m.resized(_at, _d, _p, 1, 2))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.Balances(
+        _read_WalletBalances(_m, _s, lo_balances, hi_balances),
+        read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+        ),
+        bits_0 & 1 != 0,
+    )
+
+
+_method_Wallet_try_get_balances = ClientMethod(
+    "Wallet.try_get_balances", _id_Wallet, 40, 0x10000, True, _unpack_Wallet_try_get_balances
+)
 _results_out_Wallet_get_balance = Struct("<q")
 _results_in_Wallet_get_balance = Struct("<q")
-_method_Wallet_get_available_balance = ClientMethod(
-    "Wallet.get_available_balance", _id_Wallet, 42, 0x20000, True
+
+
+def _unpack_Wallet_get_balance(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Wallet_get_balance.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_balance.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Wallet_get_balance = ClientMethod(
+    "Wallet.get_balance", _id_Wallet, 41, 0x10000, True, _unpack_Wallet_get_balance
 )
 _params_out_Wallet_get_available_balance = Struct("<QQQQ")
 _params_in_Wallet_get_available_balance = Struct("<8xiI")
 _results_out_Wallet_get_available_balance = Struct("<q")
 _results_in_Wallet_get_available_balance = Struct("<q")
-_method_Wallet_txin_is_mine = ClientMethod("Wallet.txin_is_mine", _id_Wallet, 43, 0x20000, True)
+
+
+def _pack_Wallet_get_available_balance(coin_control: _wallet.CoinControl) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_available_balance.pack(
+            0x2000000000004, _write_CoinControl(_w, 1, coin_control), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Wallet.get_available_balance", coin_control=(_wallet.CoinControl, coin_control)
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_available_balance(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Wallet_get_available_balance.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_available_balance.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Wallet_get_available_balance = ClientMethod(
+    "Wallet.get_available_balance",
+    _id_Wallet,
+    42,
+    0x20000,
+    True,
+    _unpack_Wallet_get_available_balance,
+)
 _params_out_Wallet_txin_is_mine = Struct("<QQQQ")
 _params_in_Wallet_txin_is_mine = Struct("<8xiI")
 _results_out_Wallet_txin_is_mine = Struct("<B7x")
 _results_in_Wallet_txin_is_mine = Struct("<B7x")
-_method_Wallet_txout_is_mine = ClientMethod("Wallet.txout_is_mine", _id_Wallet, 44, 0x20000, True)
+
+
+def _pack_Wallet_txin_is_mine(txin: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_txin_is_mine.pack(
+            0x2000000000004, _w.data(1, txin), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.txin_is_mine", txin=("Data", txin)) from None
+    return _w
+
+
+def _unpack_Wallet_txin_is_mine(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_txin_is_mine.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_txin_is_mine.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_txin_is_mine = ClientMethod(
+    "Wallet.txin_is_mine", _id_Wallet, 43, 0x20000, True, _unpack_Wallet_txin_is_mine
+)
 _params_out_Wallet_txout_is_mine = Struct("<QQQQ")
 _params_in_Wallet_txout_is_mine = Struct("<8xiI")
 _results_out_Wallet_txout_is_mine = Struct("<B7x")
 _results_in_Wallet_txout_is_mine = Struct("<B7x")
-_method_Wallet_get_debit = ClientMethod("Wallet.get_debit", _id_Wallet, 45, 0x20000, True)
+
+
+def _pack_Wallet_txout_is_mine(txout: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_txout_is_mine.pack(
+            0x2000000000004, _w.data(1, txout), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.txout_is_mine", txout=("Data", txout)) from None
+    return _w
+
+
+def _unpack_Wallet_txout_is_mine(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_txout_is_mine.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_txout_is_mine.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_txout_is_mine = ClientMethod(
+    "Wallet.txout_is_mine", _id_Wallet, 44, 0x20000, True, _unpack_Wallet_txout_is_mine
+)
 _params_out_Wallet_get_debit = Struct("<QQQQ")
 _params_in_Wallet_get_debit = Struct("<8xiI")
 _results_out_Wallet_get_debit = Struct("<q")
 _results_in_Wallet_get_debit = Struct("<q")
-_method_Wallet_get_credit = ClientMethod("Wallet.get_credit", _id_Wallet, 46, 0x20000, True)
+
+
+def _pack_Wallet_get_debit(txin: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_debit.pack(
+            0x2000000000004, _w.data(1, txin), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.get_debit", txin=("Data", txin)) from None
+    return _w
+
+
+def _unpack_Wallet_get_debit(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Wallet_get_debit.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_debit.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Wallet_get_debit = ClientMethod(
+    "Wallet.get_debit", _id_Wallet, 45, 0x20000, True, _unpack_Wallet_get_debit
+)
 _params_out_Wallet_get_credit = Struct("<QQQQ")
 _params_in_Wallet_get_credit = Struct("<8xiI")
 _results_out_Wallet_get_credit = Struct("<q")
 _results_in_Wallet_get_credit = Struct("<q")
-_method_Wallet_list_coins = ClientMethod("Wallet.list_coins", _id_Wallet, 47, 0x10000, True)
+
+
+def _pack_Wallet_get_credit(txout: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_credit.pack(
+            0x2000000000004, _w.data(1, txout), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.get_credit", txout=("Data", txout)) from None
+    return _w
+
+
+def _unpack_Wallet_get_credit(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Wallet_get_credit.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_credit.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Wallet_get_credit = ClientMethod(
+    "Wallet.get_credit", _id_Wallet, 46, 0x20000, True, _unpack_Wallet_get_credit
+)
 _results_out_Wallet_list_coins = Struct("<Q")
 _results_in_Wallet_list_coins = Struct("<iI")
-_method_Wallet_get_coins = ClientMethod("Wallet.get_coins", _id_Wallet, 48, 0x20000, True)
+
+
+def _unpack_Wallet_list_coins(
+    _m: Message, _at: int, _d: int, _p: int
+) -> dict[_wallet.TxDestination, dict[_values_types.OutPoint, _wallet.WalletTxOut]]:
+    lo_result, hi_result = (
+        _results_in_Wallet_list_coins.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_list_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(
+        _m, _s, lo_result, hi_result
+    )
+
+
+_method_Wallet_list_coins = ClientMethod(
+    "Wallet.list_coins", _id_Wallet, 47, 0x10000, True, _unpack_Wallet_list_coins
+)
 _params_out_Wallet_get_coins = Struct("<QQQQ")
 _params_in_Wallet_get_coins = Struct("<8xiI")
 _results_out_Wallet_get_coins = Struct("<Q")
 _results_in_Wallet_get_coins = Struct("<iI")
-_method_Wallet_get_required_fee = ClientMethod(
-    "Wallet.get_required_fee", _id_Wallet, 49, 0x10001, True
+
+
+def _pack_Wallet_get_coins(outputs: Sequence[_values_types.OutPoint]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_coins.pack(
+            0x2000000000004,
+            write_datas(_w, 1, build_each(_values_types.build_bytes, outputs)),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.get_coins",
+            outputs=([Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")], outputs),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_coins(_m: Message, _at: int, _d: int, _p: int) -> list[_wallet.WalletTxOut]:
+    lo_result, hi_result = (
+        _results_in_Wallet_get_coins.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_get_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_list_WalletTxOut(_m, _s, lo_result, hi_result)
+
+
+_method_Wallet_get_coins = ClientMethod(
+    "Wallet.get_coins", _id_Wallet, 48, 0x20000, True, _unpack_Wallet_get_coins
 )
 _params_out_Wallet_get_required_fee = Struct("<I4xQQQ")
 _params_in_Wallet_get_required_fee = Struct("<I4x8x")
 _results_out_Wallet_get_required_fee = Struct("<q")
 _results_in_Wallet_get_required_fee = Struct("<q")
-_method_Wallet_get_minimum_fee = ClientMethod(
-    "Wallet.get_minimum_fee", _id_Wallet, 50, 0x20001, True
+
+
+def _pack_Wallet_get_required_fee(tx_bytes: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Wallet_get_required_fee.pack(tx_bytes, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.get_required_fee", tx_bytes=("UInt32", tx_bytes)) from None
+
+
+def _unpack_Wallet_get_required_fee(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Wallet_get_required_fee.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_required_fee.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Wallet_get_required_fee = ClientMethod(
+    "Wallet.get_required_fee", _id_Wallet, 49, 0x10001, True, _unpack_Wallet_get_required_fee
 )
 _params_out_Wallet_get_minimum_fee = Struct("<IB3xQQQQ")
 _params_in_Wallet_get_minimum_fee = Struct("<IB3x8xiI")
 _results_out_Wallet_get_minimum_fee = Struct("<iiq")
 _results_in_Wallet_get_minimum_fee = Struct("<iiq")
-_method_Wallet_get_confirm_target = ClientMethod(
-    "Wallet.get_confirm_target", _id_Wallet, 51, 0x10000, True
+
+
+def _pack_Wallet_get_minimum_fee(
+    tx_bytes: int, coin_control: _wallet.CoinControl, want_returned_target: bool, want_reason: bool
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Wallet_get_minimum_fee.pack(
+            tx_bytes,
+            BIT[want_returned_target] | BIT[want_reason] << 1,
+            0x2000000000004,
+            _write_CoinControl(_w, 2, coin_control),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "Wallet.get_minimum_fee",
+            tx_bytes=("UInt32", tx_bytes),
+            coin_control=(_wallet.CoinControl, coin_control),
+            want_returned_target=("Bool", want_returned_target),
+            want_reason=("Bool", want_reason),
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_get_minimum_fee(_m: Message, _at: int, _d: int, _p: int) -> _wallet.MinimumFee:
+    v_returnedTarget, v_reason, v_result = (
+        _results_in_Wallet_get_minimum_fee.unpack_from(_m.buf, _at)
+        if _d == 2 and _p == 0
+        else _results_in_Wallet_get_minimum_fee.unpack(_m.resized(_at, _d, _p, 2, 0))
+    )
+    return _wallet.MinimumFee(v_returnedTarget, enum_member(_enums.FeeReason, v_reason), v_result)
+
+
+_method_Wallet_get_minimum_fee = ClientMethod(
+    "Wallet.get_minimum_fee", _id_Wallet, 50, 0x20001, True, _unpack_Wallet_get_minimum_fee
 )
 _results_out_Wallet_get_confirm_target = Struct("<I4x")
 _results_in_Wallet_get_confirm_target = Struct("<I4x")
-_method_Wallet_hd_enabled = ClientMethod("Wallet.hd_enabled", _id_Wallet, 52, 0x10000, True)
+
+
+def _unpack_Wallet_get_confirm_target(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Wallet_get_confirm_target.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_confirm_target.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Wallet_get_confirm_target = ClientMethod(
+    "Wallet.get_confirm_target", _id_Wallet, 51, 0x10000, True, _unpack_Wallet_get_confirm_target
+)
 _results_out_Wallet_hd_enabled = Struct("<B7x")
 _results_in_Wallet_hd_enabled = Struct("<B7x")
-_method_Wallet_can_get_addresses = ClientMethod(
-    "Wallet.can_get_addresses", _id_Wallet, 53, 0x10000, True
+
+
+def _unpack_Wallet_hd_enabled(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_hd_enabled.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_hd_enabled.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_hd_enabled = ClientMethod(
+    "Wallet.hd_enabled", _id_Wallet, 52, 0x10000, True, _unpack_Wallet_hd_enabled
 )
 _results_out_Wallet_can_get_addresses = Struct("<B7x")
 _results_in_Wallet_can_get_addresses = Struct("<B7x")
-_method_Wallet_private_keys_disabled = ClientMethod(
-    "Wallet.private_keys_disabled", _id_Wallet, 54, 0x10000, True
+
+
+def _unpack_Wallet_can_get_addresses(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_can_get_addresses.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_can_get_addresses.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_can_get_addresses = ClientMethod(
+    "Wallet.can_get_addresses", _id_Wallet, 53, 0x10000, True, _unpack_Wallet_can_get_addresses
 )
 _results_out_Wallet_private_keys_disabled = Struct("<B7x")
 _results_in_Wallet_private_keys_disabled = Struct("<B7x")
-_method_Wallet_taproot_enabled = ClientMethod(
-    "Wallet.taproot_enabled", _id_Wallet, 55, 0x10000, True
+
+
+def _unpack_Wallet_private_keys_disabled(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_private_keys_disabled.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_private_keys_disabled.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_private_keys_disabled = ClientMethod(
+    "Wallet.private_keys_disabled",
+    _id_Wallet,
+    54,
+    0x10000,
+    True,
+    _unpack_Wallet_private_keys_disabled,
 )
 _results_out_Wallet_taproot_enabled = Struct("<B7x")
 _results_in_Wallet_taproot_enabled = Struct("<B7x")
-_method_Wallet_has_external_signer = ClientMethod(
-    "Wallet.has_external_signer", _id_Wallet, 56, 0x10000, True
+
+
+def _unpack_Wallet_taproot_enabled(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_taproot_enabled.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_taproot_enabled.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_taproot_enabled = ClientMethod(
+    "Wallet.taproot_enabled", _id_Wallet, 55, 0x10000, True, _unpack_Wallet_taproot_enabled
 )
 _results_out_Wallet_has_external_signer = Struct("<B7x")
 _results_in_Wallet_has_external_signer = Struct("<B7x")
-_method_Wallet_get_default_address_type = ClientMethod(
-    "Wallet.get_default_address_type", _id_Wallet, 57, 0x10000, True
+
+
+def _unpack_Wallet_has_external_signer(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_Wallet_has_external_signer.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_has_external_signer.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_Wallet_has_external_signer = ClientMethod(
+    "Wallet.has_external_signer", _id_Wallet, 56, 0x10000, True, _unpack_Wallet_has_external_signer
 )
 _results_out_Wallet_get_default_address_type = Struct("<i4x")
 _results_in_Wallet_get_default_address_type = Struct("<i4x")
-_method_Wallet_get_default_max_tx_fee = ClientMethod(
-    "Wallet.get_default_max_tx_fee", _id_Wallet, 58, 0x10000, True
+
+
+def _unpack_Wallet_get_default_address_type(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _enums.OutputType:
+    (v_result,) = (
+        _results_in_Wallet_get_default_address_type.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_default_address_type.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return enum_member(_enums.OutputType, v_result)
+
+
+_method_Wallet_get_default_address_type = ClientMethod(
+    "Wallet.get_default_address_type",
+    _id_Wallet,
+    57,
+    0x10000,
+    True,
+    _unpack_Wallet_get_default_address_type,
 )
 _results_out_Wallet_get_default_max_tx_fee = Struct("<q")
 _results_in_Wallet_get_default_max_tx_fee = Struct("<q")
-_method_Wallet_remove = ClientMethod("Wallet.remove", _id_Wallet, 59, 0x10000, True)
-_method_Wallet_handle_unload = ClientMethod("Wallet.handle_unload", _id_Wallet, 60, 0x20000, True)
+
+
+def _unpack_Wallet_get_default_max_tx_fee(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Wallet_get_default_max_tx_fee.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Wallet_get_default_max_tx_fee.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Wallet_get_default_max_tx_fee = ClientMethod(
+    "Wallet.get_default_max_tx_fee",
+    _id_Wallet,
+    58,
+    0x10000,
+    True,
+    _unpack_Wallet_get_default_max_tx_fee,
+)
+_method_Wallet_remove = ClientMethod("Wallet.remove", _id_Wallet, 59, 0x10000, True, nothing)
 _params_out_Wallet_handle_unload = Struct("<QQQQ")
 _params_in_Wallet_handle_unload = Struct("<8xiI")
 _results_out_Wallet_handle_unload = Struct("<Q")
 _results_in_Wallet_handle_unload = Struct("<iI")
-_method_Wallet_handle_show_progress = ClientMethod(
-    "Wallet.handle_show_progress", _id_Wallet, 61, 0x20000, True
+
+
+def _pack_Wallet_handle_unload(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_handle_unload.pack(
+            0x2000000000004, write_object(_w, callback, UnloadWalletCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.handle_unload", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Wallet_handle_unload(_m: Message, _at: int, _d: int, _p: int) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Wallet_handle_unload.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_handle_unload.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Wallet_handle_unload = ClientMethod(
+    "Wallet.handle_unload", _id_Wallet, 60, 0x20000, True, _unpack_Wallet_handle_unload
 )
 _params_out_Wallet_handle_show_progress = Struct("<QQQQ")
 _params_in_Wallet_handle_show_progress = Struct("<8xiI")
 _results_out_Wallet_handle_show_progress = Struct("<Q")
 _results_in_Wallet_handle_show_progress = Struct("<iI")
-_method_Wallet_handle_status_changed = ClientMethod(
-    "Wallet.handle_status_changed", _id_Wallet, 62, 0x20000, True
+
+
+def _pack_Wallet_handle_show_progress(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_handle_show_progress.pack(
+            0x2000000000004,
+            write_object(_w, callback, ShowWalletProgressCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.handle_show_progress", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Wallet_handle_show_progress(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Wallet_handle_show_progress.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_handle_show_progress.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Wallet_handle_show_progress = ClientMethod(
+    "Wallet.handle_show_progress",
+    _id_Wallet,
+    61,
+    0x20000,
+    True,
+    _unpack_Wallet_handle_show_progress,
 )
 _params_out_Wallet_handle_status_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_status_changed = Struct("<8xiI")
 _results_out_Wallet_handle_status_changed = Struct("<Q")
 _results_in_Wallet_handle_status_changed = Struct("<iI")
-_method_Wallet_handle_address_book_changed = ClientMethod(
-    "Wallet.handle_address_book_changed", _id_Wallet, 63, 0x20000, True
+
+
+def _pack_Wallet_handle_status_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_handle_status_changed.pack(
+            0x2000000000004, write_object(_w, callback, StatusChangedCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Wallet.handle_status_changed", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Wallet_handle_status_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Wallet_handle_status_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_handle_status_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Wallet_handle_status_changed = ClientMethod(
+    "Wallet.handle_status_changed",
+    _id_Wallet,
+    62,
+    0x20000,
+    True,
+    _unpack_Wallet_handle_status_changed,
 )
 _params_out_Wallet_handle_address_book_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_address_book_changed = Struct("<8xiI")
 _results_out_Wallet_handle_address_book_changed = Struct("<Q")
 _results_in_Wallet_handle_address_book_changed = Struct("<iI")
-_method_Wallet_handle_transaction_changed = ClientMethod(
-    "Wallet.handle_transaction_changed", _id_Wallet, 64, 0x20000, True
+
+
+def _pack_Wallet_handle_address_book_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_handle_address_book_changed.pack(
+            0x2000000000004,
+            write_object(_w, callback, AddressBookChangedCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Wallet.handle_address_book_changed", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_handle_address_book_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Wallet_handle_address_book_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_handle_address_book_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Wallet_handle_address_book_changed = ClientMethod(
+    "Wallet.handle_address_book_changed",
+    _id_Wallet,
+    63,
+    0x20000,
+    True,
+    _unpack_Wallet_handle_address_book_changed,
 )
 _params_out_Wallet_handle_transaction_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_transaction_changed = Struct("<8xiI")
 _results_out_Wallet_handle_transaction_changed = Struct("<Q")
 _results_in_Wallet_handle_transaction_changed = Struct("<iI")
-_method_Wallet_handle_can_get_addresses_changed = ClientMethod(
-    "Wallet.handle_can_get_addresses_changed", _id_Wallet, 65, 0x20000, True
+
+
+def _pack_Wallet_handle_transaction_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_handle_transaction_changed.pack(
+            0x2000000000004,
+            write_object(_w, callback, TransactionChangedCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Wallet.handle_transaction_changed", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_handle_transaction_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Wallet_handle_transaction_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_handle_transaction_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Wallet_handle_transaction_changed = ClientMethod(
+    "Wallet.handle_transaction_changed",
+    _id_Wallet,
+    64,
+    0x20000,
+    True,
+    _unpack_Wallet_handle_transaction_changed,
 )
 _params_out_Wallet_handle_can_get_addresses_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_can_get_addresses_changed = Struct("<8xiI")
 _results_out_Wallet_handle_can_get_addresses_changed = Struct("<Q")
 _results_in_Wallet_handle_can_get_addresses_changed = Struct("<iI")
+
+
+def _pack_Wallet_handle_can_get_addresses_changed(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Wallet_handle_can_get_addresses_changed.pack(
+            0x2000000000004,
+            write_object(_w, callback, CanGetAddressesChangedCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Wallet.handle_can_get_addresses_changed", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Wallet_handle_can_get_addresses_changed(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_Wallet_handle_can_get_addresses_changed.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Wallet_handle_can_get_addresses_changed.unpack(
+            _m.resized(_at, _d, _p, 0, 1)
+        )
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_Wallet_handle_can_get_addresses_changed = ClientMethod(
+    "Wallet.handle_can_get_addresses_changed",
+    _id_Wallet,
+    65,
+    0x20000,
+    True,
+    _unpack_Wallet_handle_can_get_addresses_changed,
+)
 
 
 class WalletClient(Client, _wallet.Wallet):
@@ -1919,346 +3577,104 @@ class WalletClient(Client, _wallet.Wallet):
 
     def encrypt_wallet(self, wallet_passphrase: bytes) -> bool:
         """Encrypt its private keys. Returns whether that worked."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_encrypt_wallet.pack(
-                0x2000000000004, _w.data(1, wallet_passphrase), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.encrypt_wallet", wallet_passphrase=("Data", wallet_passphrase)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_encrypt_wallet, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_encrypt_wallet.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_encrypt_wallet.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_encrypt_wallet, _pack_Wallet_encrypt_wallet(wallet_passphrase)
         )
-        return bits_0 & 1 != 0
 
     def is_crypted(self) -> bool:
         """Whether its private keys are encrypted."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_is_crypted, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_is_crypted.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_is_crypted.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_is_crypted, Writer(3, [None, None], CONTEXT_ONLY))
 
     def lock(self) -> bool:
         """Forget the passphrase. Returns whether that worked."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_lock, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_lock.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_lock.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_lock, Writer(3, [None, None], CONTEXT_ONLY))
 
     def unlock(self, wallet_passphrase: bytes) -> bool:
         """Make its private keys usable. Returns whether the passphrase was right."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_unlock.pack(
-                0x2000000000004, _w.data(1, wallet_passphrase), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.unlock", wallet_passphrase=("Data", wallet_passphrase)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_unlock, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_unlock.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_unlock.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_unlock, _pack_Wallet_unlock(wallet_passphrase))
 
     def is_locked(self) -> bool:
         """Whether its private keys cannot be used without the passphrase."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_is_locked, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_is_locked.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_is_locked.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_is_locked, Writer(3, [None, None], CONTEXT_ONLY))
 
     def change_wallet_passphrase(
         self, old_wallet_passphrase: bytes, new_wallet_passphrase: bytes
     ) -> bool:
         """Change the passphrase. Returns whether the old one was right."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_change_wallet_passphrase.pack(
-                0x2000000000008,
-                _w.data(1, old_wallet_passphrase),
-                _w.data(2, new_wallet_passphrase),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.change_wallet_passphrase",
-                old_wallet_passphrase=("Data", old_wallet_passphrase),
-                new_wallet_passphrase=("Data", new_wallet_passphrase),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_change_wallet_passphrase, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_change_wallet_passphrase.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_change_wallet_passphrase.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_change_wallet_passphrase,
+            _pack_Wallet_change_wallet_passphrase(old_wallet_passphrase, new_wallet_passphrase),
         )
-        return bits_0 & 1 != 0
 
     def abort_rescan(self) -> None:
         """Stop looking through the chain for transactions of the wallet."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Wallet_abort_rescan, _w)
+        self._mpipc_call(_method_Wallet_abort_rescan, Writer(3, [None, None], CONTEXT_ONLY))
 
     def backup_wallet(self, filename: str) -> bool:
         """Copy the wallet to a file. Returns whether that worked."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_backup_wallet.pack(
-                0x2000000000004, _w.text(1, filename), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.backup_wallet", filename=("Text", filename)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_backup_wallet, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_backup_wallet.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_backup_wallet.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_backup_wallet, _pack_Wallet_backup_wallet(filename))
 
     def get_wallet_name(self) -> str:
         """Its name; the default wallet's is empty."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_wallet_name, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_wallet_name.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_wallet_name.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Wallet_get_wallet_name, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
 
     def get_new_destination(
         self, output_type: _enums.OutputType, label: str
     ) -> _common.Result[_wallet.TxDestination]:
         """Make an address to receive at."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_new_destination.pack(
-                output_type.value, 0x2000000000004, _w.text(2, label), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.get_new_destination",
-                output_type=(_enums.OutputType, output_type),
-                label=("Text", label),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_new_destination, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_new_destination.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_new_destination.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Wallet_get_new_destination, _pack_Wallet_get_new_destination(output_type, label)
         )
-        _s = _at + (_d << 3)
-        return _read_ResultTxDestination(_m, _s, lo_result, hi_result)
 
     def get_pub_key(self, script: bytes, address: bytes) -> _wallet.FoundPublicKey:
         """The public key with this hash, as far as it belongs to a script."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_pub_key.pack(
-                0x2000000000008, _w.data(1, script), _w.data(2, address), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.get_pub_key", script=("Data", script), address=("Data", address)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_pub_key, _w)
-        bits_0, lo_pubKey, hi_pubKey = (
-            _results_in_Wallet_get_pub_key.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Wallet_get_pub_key.unpack(_m.resized(_at, _d, _p, 1, 1))
+        return self._mpipc_call(
+            _method_Wallet_get_pub_key, _pack_Wallet_get_pub_key(script, address)
         )
-        _s = _at + (_d << 3)
-        return _wallet.FoundPublicKey(_m.data(_s, lo_pubKey, hi_pubKey), bits_0 & 1 != 0)
 
     def sign_message(self, message: str, pkhash: bytes) -> _wallet.SignedMessage:
         """Sign a text with the private key of an address."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_sign_message.pack(
-                0x2000000000008, _w.text(1, message), _w.data(2, pkhash), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.sign_message", message=("Text", message), pkhash=("Data", pkhash)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_sign_message, _w)
-        v_result, lo_signature, hi_signature = (
-            _results_in_Wallet_sign_message.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Wallet_sign_message.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.SignedMessage(
-            _m.text(_s, lo_signature, hi_signature), enum_member(_enums.SigningResult, v_result)
+        return self._mpipc_call(
+            _method_Wallet_sign_message, _pack_Wallet_sign_message(message, pkhash)
         )
 
     def is_spendable(self, dest: _wallet.TxDestination) -> bool:
         """Whether the wallet can spend what is sent there."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_is_spendable.pack(
-                0x2000000000004, _write_TxDestination(_w, 1, dest), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.is_spendable", dest=(_wallet.TxDestination, dest)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_is_spendable, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_is_spendable.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_is_spendable.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_is_spendable, _pack_Wallet_is_spendable(dest))
 
     def set_address_book(
         self, dest: _wallet.TxDestination, name: str, purpose: _enums.AddressPurpose
     ) -> bool:
         """Add an entry to the address book, or change it. Returns whether that worked."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_set_address_book.pack(
-                purpose.value,
-                0x2000000000008,
-                _write_TxDestination(_w, 2, dest),
-                _w.text(3, name),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.set_address_book",
-                dest=(_wallet.TxDestination, dest),
-                name=("Text", name),
-                purpose=(_enums.AddressPurpose, purpose),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_set_address_book, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_set_address_book.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_set_address_book.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_set_address_book, _pack_Wallet_set_address_book(dest, name, purpose)
         )
-        return bits_0 & 1 != 0
 
     def del_address_book(self, dest: _wallet.TxDestination) -> bool:
         """Remove an entry of the address book. Returns whether that worked."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_del_address_book.pack(
-                0x2000000000004, _write_TxDestination(_w, 1, dest), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.del_address_book", dest=(_wallet.TxDestination, dest)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_del_address_book, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_del_address_book.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_del_address_book.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_del_address_book, _pack_Wallet_del_address_book(dest)
         )
-        return bits_0 & 1 != 0
 
     def get_address(
         self, dest: _wallet.TxDestination, want_name: bool = True, want_purpose: bool = True
     ) -> _wallet.FoundAddress:
         """Look an entry of the address book up."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_address.pack(
-                BIT[want_name] | BIT[want_purpose] << 1,
-                0x2000000000004,
-                _write_TxDestination(_w, 2, dest),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.get_address",
-                dest=(_wallet.TxDestination, dest),
-                want_name=("Bool", want_name),
-                want_purpose=("Bool", want_purpose),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_address, _w)
-        v_purpose, bits_4, lo_name, hi_name = (
-            _results_in_Wallet_get_address.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Wallet_get_address.unpack(_m.resized(_at, _d, _p, 1, 1))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.FoundAddress(
-            _m.text(_s, lo_name, hi_name),
-            enum_member(_enums.AddressPurpose, v_purpose),
-            bits_4 & 1 != 0,
+        return self._mpipc_call(
+            _method_Wallet_get_address, _pack_Wallet_get_address(dest, want_name, want_purpose)
         )
 
     def get_addresses(self) -> list[_wallet.WalletAddress]:
         """The address book."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_addresses, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_addresses.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_addresses.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _read_list_WalletAddress(_m, _s, lo_result, hi_result)
+        return self._mpipc_call(_method_Wallet_get_addresses, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_address_receive_requests(self) -> list[bytes]:
         """What `set_address_receive_request` has stored."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_address_receive_requests, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_address_receive_requests.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_address_receive_requests.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_Wallet_get_address_receive_requests, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return read_datas(_m, _s, lo_result, hi_result)
 
     def set_address_receive_request(
         self, dest: _wallet.TxDestination, id: bytes, value: bytes
@@ -2266,139 +3682,35 @@ class WalletClient(Client, _wallet.Wallet):
         """Store a request for a payment to an address; an empty `value` removes it. Returns
         whether that worked.
         """
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_set_address_receive_request.pack(
-                0x200000000000C,
-                _write_TxDestination(_w, 1, dest),
-                _w.data(2, id),
-                _w.data(3, value),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.set_address_receive_request",
-                dest=(_wallet.TxDestination, dest),
-                id=("Data", id),
-                value=("Data", value),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_set_address_receive_request, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_set_address_receive_request.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_set_address_receive_request.unpack(
-                _m.resized(_at, _d, _p, 1, 0)
-            )
+        return self._mpipc_call(
+            _method_Wallet_set_address_receive_request,
+            _pack_Wallet_set_address_receive_request(dest, id, value),
         )
-        return bits_0 & 1 != 0
 
     def display_address(self, dest: _wallet.TxDestination) -> _common.ResultVoid:
         """Show an address on the device that signs."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_display_address.pack(
-                0x2000000000004, _write_TxDestination(_w, 1, dest), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.display_address", dest=(_wallet.TxDestination, dest)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_display_address, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_display_address.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_display_address.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _common_codec._read_ResultVoid(_m, _s, lo_result, hi_result)
+        return self._mpipc_call(_method_Wallet_display_address, _pack_Wallet_display_address(dest))
 
     def lock_coin(self, output: _values_types.OutPoint, write_to_db: bool) -> bool:
         """Do not spend a coin; `write_to_db`: also not after a restart. Returns whether that
         worked.
         """
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_lock_coin.pack(
-                BIT[write_to_db],
-                0x2000000000004,
-                _w.data(2, _values_types.build_bytes(output)),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.lock_coin",
-                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
-                write_to_db=("Bool", write_to_db),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_lock_coin, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_lock_coin.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_lock_coin.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_lock_coin, _pack_Wallet_lock_coin(output, write_to_db)
         )
-        return bits_0 & 1 != 0
 
     def unlock_coin(self, output: _values_types.OutPoint) -> bool:
         """Allow a coin to be spent again. Returns whether that worked."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_unlock_coin.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.unlock_coin",
-                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_unlock_coin, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_unlock_coin.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_unlock_coin.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_unlock_coin, _pack_Wallet_unlock_coin(output))
 
     def is_locked_coin(self, output: _values_types.OutPoint) -> bool:
         """Whether a coin is not to be spent."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_is_locked_coin.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(output)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.is_locked_coin",
-                output=(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), output),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_is_locked_coin, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_is_locked_coin.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_is_locked_coin.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_is_locked_coin, _pack_Wallet_is_locked_coin(output))
 
     def list_locked_coins(self) -> list[_values_types.OutPoint]:
         """The coins that are not to be spent."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_list_locked_coins, _w)
-        lo_outputs, hi_outputs = (
-            _results_in_Wallet_list_locked_coins.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_list_locked_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return read_each_hooked(
-            _values_types.OutPoint, read_datas(_m, _s, lo_outputs, hi_outputs), "result"
+        return self._mpipc_call(
+            _method_Wallet_list_locked_coins, Writer(3, [None, None], CONTEXT_ONLY)
         )
 
     def create_transaction(
@@ -2411,350 +3723,93 @@ class WalletClient(Client, _wallet.Wallet):
         """Make a transaction, but do not send it. `change_pos` is where the change goes among the
         outputs; None: anywhere.
         """
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_create_transaction.pack(
-                BIT[sign] | BIT[change_pos is not None] << 1,
-                0 if change_pos is None else change_pos,
-                0x2000000000008,
-                _write_list_Recipient(_w, 2, recipients),
-                _write_CoinControl(_w, 3, coin_control),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.create_transaction",
-                recipients=([_wallet.Recipient], recipients),
-                coin_control=(_wallet.CoinControl, coin_control),
-                sign=("Bool", sign),
-                change_pos=(("UInt32", None), change_pos),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_create_transaction, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_create_transaction.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_create_transaction.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Wallet_create_transaction,
+            _pack_Wallet_create_transaction(recipients, coin_control, sign, change_pos),
         )
-        _s = _at + (_d << 3)
-        return _read_ResultCreatedTransactionResult(_m, _s, lo_result, hi_result)
 
     def commit_transaction(
         self, tx: bytes, value_map: Mapping[str, str], order_form: Sequence[_common.Pair[str, str]]
     ) -> None:
         """Keep a transaction and send it, with notes about it."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_commit_transaction.pack(
-                0x200000000000C,
-                _w.data(1, tx),
-                _write_dict_PairTextTextEntry(_w, 2, value_map),
-                _write_list_PairTextText(_w, 3, order_form),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.commit_transaction",
-                tx=("Data", tx),
-                value_map=({"Text": "Text"}, value_map),
-                order_form=([_fields_PairTextText], order_form),
-            ) from None
-        self._mpipc_call(_method_Wallet_commit_transaction, _w)
+        self._mpipc_call(
+            _method_Wallet_commit_transaction,
+            _pack_Wallet_commit_transaction(tx, value_map, order_form),
+        )
 
     def transaction_can_be_abandoned(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction is neither confirmed nor in the mempool."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_transaction_can_be_abandoned.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.transaction_can_be_abandoned",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_transaction_can_be_abandoned, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_transaction_can_be_abandoned.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_transaction_can_be_abandoned.unpack(
-                _m.resized(_at, _d, _p, 1, 0)
-            )
+        return self._mpipc_call(
+            _method_Wallet_transaction_can_be_abandoned,
+            _pack_Wallet_transaction_can_be_abandoned(txid),
         )
-        return bits_0 & 1 != 0
 
     def abandon_transaction(self, txid: _values_types.Txid) -> bool:
         """Give a transaction up, so that its coins can be spent again. Returns whether that
         worked.
         """
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_abandon_transaction.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.abandon_transaction",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_abandon_transaction, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_abandon_transaction.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_abandon_transaction.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_abandon_transaction, _pack_Wallet_abandon_transaction(txid)
         )
-        return bits_0 & 1 != 0
 
     def transaction_can_be_bumped(self, txid: _values_types.Txid) -> bool:
         """Whether a transaction can be replaced by one that pays more."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_transaction_can_be_bumped.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.transaction_can_be_bumped",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_transaction_can_be_bumped, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_transaction_can_be_bumped.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_transaction_can_be_bumped.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_transaction_can_be_bumped, _pack_Wallet_transaction_can_be_bumped(txid)
         )
-        return bits_0 & 1 != 0
 
     def create_bump_transaction(
         self, txid: _values_types.Txid, coin_control: _wallet.CoinControl
     ) -> _wallet.BumpTransaction:
         """Make a transaction that pays more than another one, in its place."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_create_bump_transaction.pack(
-                0x2000000000008,
-                _w.data(1, _values_types.build_bytes(txid)),
-                _write_CoinControl(_w, 2, coin_control),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.create_bump_transaction",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-                coin_control=(_wallet.CoinControl, coin_control),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_create_bump_transaction, _w)
-        v_oldFee, v_newFee, bits_16, lo_errors, hi_errors, lo_mtx, hi_mtx = (
-            _results_in_Wallet_create_bump_transaction.unpack_from(_m.buf, _at)
-            if _d == 3 and _p == 2
-            else _results_in_Wallet_create_bump_transaction.unpack(_m.resized(_at, _d, _p, 3, 2))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.BumpTransaction(
-            _read_list_common_BilingualStr(_m, _s, lo_errors, hi_errors),
-            v_oldFee,
-            v_newFee,
-            _m.data(_s + 8, lo_mtx, hi_mtx),
-            bits_16 & 1 != 0,
+        return self._mpipc_call(
+            _method_Wallet_create_bump_transaction,
+            _pack_Wallet_create_bump_transaction(txid, coin_control),
         )
 
     def sign_bump_transaction(self, mtx: bytes) -> _wallet.SignedTransaction:
         """Sign it."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_sign_bump_transaction.pack(
-                0x2000000000004, _w.data(1, mtx), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.sign_bump_transaction", mtx=("Data", mtx)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_sign_bump_transaction, _w)
-        bits_0, lo_mtx, hi_mtx = (
-            _results_in_Wallet_sign_bump_transaction.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 1
-            else _results_in_Wallet_sign_bump_transaction.unpack(_m.resized(_at, _d, _p, 1, 1))
+        return self._mpipc_call(
+            _method_Wallet_sign_bump_transaction, _pack_Wallet_sign_bump_transaction(mtx)
         )
-        _s = _at + (_d << 3)
-        return _wallet.SignedTransaction(_m.data(_s, lo_mtx, hi_mtx), bits_0 & 1 != 0)
 
     def commit_bump_transaction(
         self, txid: _values_types.Txid, mtx: bytes
     ) -> _wallet.CommittedTransaction:
         """Send it, in place of the transaction `txid`."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_commit_bump_transaction.pack(
-                0x2000000000008,
-                _w.data(1, _values_types.build_bytes(txid)),
-                _w.data(2, mtx),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.commit_bump_transaction",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-                mtx=("Data", mtx),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_commit_bump_transaction, _w)
-        bits_0, lo_errors, hi_errors, lo_bumpedTxid, hi_bumpedTxid = (
-            _results_in_Wallet_commit_bump_transaction.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 2
-            else _results_in_Wallet_commit_bump_transaction.unpack(_m.resized(_at, _d, _p, 1, 2))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.CommittedTransaction(
-            _read_list_common_BilingualStr(_m, _s, lo_errors, hi_errors),
-            read_hooked(
-                _values_types.Txid, _m.data(_s + 8, lo_bumpedTxid, hi_bumpedTxid), "bumped_txid"
-            ),
-            bits_0 & 1 != 0,
+        return self._mpipc_call(
+            _method_Wallet_commit_bump_transaction, _pack_Wallet_commit_bump_transaction(txid, mtx)
         )
 
     def get_tx(self, txid: _values_types.Txid) -> bytes | None:
         """A transaction, None where the wallet has no such one."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_tx.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.get_tx",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_tx, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_tx.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_tx.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result) if lo_result or hi_result else None
+        return self._mpipc_call(_method_Wallet_get_tx, _pack_Wallet_get_tx(txid))
 
     def get_wallet_tx(self, txid: _values_types.Txid) -> _wallet.WalletTx:
         """A transaction, and what it means for the wallet."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_wallet_tx.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.get_wallet_tx",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_wallet_tx, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_wallet_tx.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_wallet_tx.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _read_WalletTx(_m, _s, lo_result, hi_result)
+        return self._mpipc_call(_method_Wallet_get_wallet_tx, _pack_Wallet_get_wallet_tx(txid))
 
     def get_wallet_txs(self) -> list[_wallet.WalletTx]:
         """All transactions."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_wallet_txs, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_wallet_txs.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_wallet_txs.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Wallet_get_wallet_txs, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _read_list_WalletTx(_m, _s, lo_result, hi_result)
 
     def try_get_tx_status(self, txid: _values_types.Txid) -> _wallet.TxStatus:
         """What became of a transaction, unless the wallet is busy."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_try_get_tx_status.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.try_get_tx_status",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_try_get_tx_status, _w)
-        v_numBlocks, bits_4, v_blockTime, lo_txStatus, hi_txStatus = (
-            _results_in_Wallet_try_get_tx_status.unpack_from(_m.buf, _at)
-            if _d == 2 and _p == 1
-            else _results_in_Wallet_try_get_tx_status.unpack(_m.resized(_at, _d, _p, 2, 1))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.TxStatus(
-            _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
-            v_numBlocks,
-            read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
-            bits_4 & 1 != 0,
+        return self._mpipc_call(
+            _method_Wallet_try_get_tx_status, _pack_Wallet_try_get_tx_status(txid)
         )
 
     def get_wallet_tx_details(self, txid: _values_types.Txid) -> _wallet.TxDetails:
         """All about a transaction."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_wallet_tx_details.pack(
-                0x2000000000004, _w.data(1, _values_types.build_bytes(txid)), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.get_wallet_tx_details",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_wallet_tx_details, _w)
-        (
-            bits_0,
-            v_numBlocks,
-            lo_txStatus,
-            hi_txStatus,
-            lo_orderForm,
-            hi_orderForm,
-            lo_result,
-            hi_result,
-        ) = (
-            _results_in_Wallet_get_wallet_tx_details.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 3
-            else _results_in_Wallet_get_wallet_tx_details.unpack(_m.resized(_at, _d, _p, 1, 3))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.TxDetails(
-            _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
-            _read_list_PairTextText(_m, _s + 8, lo_orderForm, hi_orderForm),
-            bits_0 & 1 != 0,
-            v_numBlocks,
-            _read_WalletTx(_m, _s + 16, lo_result, hi_result),
+        return self._mpipc_call(
+            _method_Wallet_get_wallet_tx_details, _pack_Wallet_get_wallet_tx_details(txid)
         )
 
     def get_balances(self) -> _wallet.WalletBalances:
         """What the wallet holds."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_balances, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_balances.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_balances.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _read_WalletBalances(_m, _s, lo_result, hi_result)
+        return self._mpipc_call(_method_Wallet_get_balances, Writer(3, [None, None], CONTEXT_ONLY))
 
     def fill_psbt(
         self, options: _common.PSBTFillOptions, n_signed: int, want_n_signed: bool, psbtx: bytes
@@ -2763,163 +3818,42 @@ class WalletClient(Client, _wallet.Wallet):
         need to sign. `n_signed` is not looked at; `want_n_signed` asks for the one that comes
         back.
         """
-        _w = Writer(7, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_fill_psbt.pack(
-                n_signed,
-                BIT[want_n_signed],
-                0x2000000000008,
-                _common_codec._write_PSBTFillOptions(_w, 3, options),
-                _w.data(4, psbtx),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.fill_psbt",
-                options=(_common.PSBTFillOptions, options),
-                n_signed=("UInt64", n_signed),
-                want_n_signed=("Bool", want_n_signed),
-                psbtx=("Data", psbtx),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_fill_psbt, _w)
-        v_nSigned, bits_8, v_result, lo_psbtx, hi_psbtx = (
-            _results_in_Wallet_fill_psbt.unpack_from(_m.buf, _at)
-            if _d == 2 and _p == 1
-            else _results_in_Wallet_fill_psbt.unpack(_m.resized(_at, _d, _p, 2, 1))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.FilledPsbt(
-            v_nSigned,
-            _m.data(_s, lo_psbtx, hi_psbtx),
-            bits_8 & 1 != 0,
-            enum_member(_enums.PSBTError, v_result) if bits_8 & 2 != 0 else None,
+        return self._mpipc_call(
+            _method_Wallet_fill_psbt,
+            _pack_Wallet_fill_psbt(options, n_signed, want_n_signed, psbtx),
         )
 
     def try_get_balances(self) -> _wallet.Balances:
         """What the wallet holds, unless it is busy."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_try_get_balances, _w)
-        bits_0, lo_balances, hi_balances, lo_blockHash, hi_blockHash = (
-            _results_in_Wallet_try_get_balances.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 2
-            else _results_in_Wallet_try_get_balances.unpack(_m.resized(_at, _d, _p, 1, 2))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.Balances(
-            _read_WalletBalances(_m, _s, lo_balances, hi_balances),
-            read_hooked(
-                _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
-            ),
-            bits_0 & 1 != 0,
+        return self._mpipc_call(
+            _method_Wallet_try_get_balances, Writer(3, [None, None], CONTEXT_ONLY)
         )
 
     def get_balance(self) -> int:
         """What can be spent."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_balance, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Wallet_get_balance.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_balance.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_Wallet_get_balance, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_available_balance(self, coin_control: _wallet.CoinControl) -> int:
         """What a transaction of this kind could spend."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_available_balance.pack(
-                0x2000000000004, _write_CoinControl(_w, 1, coin_control), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.get_available_balance", coin_control=(_wallet.CoinControl, coin_control)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_available_balance, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Wallet_get_available_balance.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_available_balance.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_get_available_balance, _pack_Wallet_get_available_balance(coin_control)
         )
-        return v_result
 
     def txin_is_mine(self, txin: bytes) -> bool:
         """Whether an input spends a coin of the wallet."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_txin_is_mine.pack(
-                0x2000000000004, _w.data(1, txin), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.txin_is_mine", txin=("Data", txin)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_txin_is_mine, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_txin_is_mine.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_txin_is_mine.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_txin_is_mine, _pack_Wallet_txin_is_mine(txin))
 
     def txout_is_mine(self, txout: bytes) -> bool:
         """Whether an output goes to the wallet."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_txout_is_mine.pack(
-                0x2000000000004, _w.data(1, txout), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.txout_is_mine", txout=("Data", txout)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_txout_is_mine, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_txout_is_mine.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_txout_is_mine.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_txout_is_mine, _pack_Wallet_txout_is_mine(txout))
 
     def get_debit(self, txin: bytes) -> int:
         """What an input takes from the wallet."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_debit.pack(
-                0x2000000000004, _w.data(1, txin), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.get_debit", txin=("Data", txin)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_debit, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Wallet_get_debit.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_debit.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_Wallet_get_debit, _pack_Wallet_get_debit(txin))
 
     def get_credit(self, txout: bytes) -> int:
         """What an output brings to the wallet."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_credit.pack(
-                0x2000000000004, _w.data(1, txout), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.get_credit", txout=("Data", txout)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_credit, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Wallet_get_credit.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_credit.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_Wallet_get_credit, _pack_Wallet_get_credit(txout))
 
     def list_coins(
         self,
@@ -2927,66 +3861,19 @@ class WalletClient(Client, _wallet.Wallet):
         """The coins of each address, locked ones too. Change is listed with the address whose
         coins it comes from.
         """
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_list_coins, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_list_coins.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_list_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _read_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(
-            _m, _s, lo_result, hi_result
-        )
+        return self._mpipc_call(_method_Wallet_list_coins, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_coins(self, outputs: Sequence[_values_types.OutPoint]) -> list[_wallet.WalletTxOut]:
         """Outputs of the wallet's transactions."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_coins.pack(
-                0x2000000000004,
-                write_datas(_w, 1, build_each(_values_types.build_bytes, outputs)),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.get_coins",
-                outputs=(
-                    [Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data")],
-                    outputs,
-                ),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_coins, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_get_coins.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_get_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _read_list_WalletTxOut(_m, _s, lo_result, hi_result)
+        return self._mpipc_call(_method_Wallet_get_coins, _pack_Wallet_get_coins(outputs))
 
     def get_required_fee(self, tx_bytes: int) -> int:
         """The least that a transaction of a size must pay to be relayed, and by the wallet's
         settings.
         """
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_required_fee.pack(
-                tx_bytes, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.get_required_fee", tx_bytes=("UInt32", tx_bytes)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_required_fee, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Wallet_get_required_fee.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_required_fee.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_get_required_fee, _pack_Wallet_get_required_fee(tx_bytes)
         )
-        return v_result
 
     def get_minimum_fee(
         self,
@@ -2998,277 +3885,97 @@ class WalletClient(Client, _wallet.Wallet):
         """What the wallet would pay for a transaction of a size. The flags ask for the other
         results.
         """
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_get_minimum_fee.pack(
-                tx_bytes,
-                BIT[want_returned_target] | BIT[want_reason] << 1,
-                0x2000000000004,
-                _write_CoinControl(_w, 2, coin_control),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "Wallet.get_minimum_fee",
-                tx_bytes=("UInt32", tx_bytes),
-                coin_control=(_wallet.CoinControl, coin_control),
-                want_returned_target=("Bool", want_returned_target),
-                want_reason=("Bool", want_reason),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_minimum_fee, _w)
-        v_returnedTarget, v_reason, v_result = (
-            _results_in_Wallet_get_minimum_fee.unpack_from(_m.buf, _at)
-            if _d == 2 and _p == 0
-            else _results_in_Wallet_get_minimum_fee.unpack(_m.resized(_at, _d, _p, 2, 0))
-        )
-        return _wallet.MinimumFee(
-            v_returnedTarget, enum_member(_enums.FeeReason, v_reason), v_result
+        return self._mpipc_call(
+            _method_Wallet_get_minimum_fee,
+            _pack_Wallet_get_minimum_fee(tx_bytes, coin_control, want_returned_target, want_reason),
         )
 
     def get_confirm_target(self) -> int:
         """Within how many blocks transactions should be confirmed, as the wallet is configured."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_confirm_target, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Wallet_get_confirm_target.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_confirm_target.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_get_confirm_target, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def hd_enabled(self) -> bool:
         """Whether all keys come from one seed."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_hd_enabled, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_hd_enabled.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_hd_enabled.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return bits_0 & 1 != 0
+        return self._mpipc_call(_method_Wallet_hd_enabled, Writer(3, [None, None], CONTEXT_ONLY))
 
     def can_get_addresses(self) -> bool:
         """Whether the wallet can make addresses."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_can_get_addresses, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_can_get_addresses.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_can_get_addresses.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_can_get_addresses, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def private_keys_disabled(self) -> bool:
         """Whether the wallet has no private keys by design."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_private_keys_disabled, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_private_keys_disabled.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_private_keys_disabled.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_private_keys_disabled, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def taproot_enabled(self) -> bool:
         """Whether the wallet can make taproot addresses."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_taproot_enabled, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_taproot_enabled.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_taproot_enabled.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_taproot_enabled, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def has_external_signer(self) -> bool:
         """Whether a device signs for the wallet."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_has_external_signer, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_Wallet_has_external_signer.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_has_external_signer.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_has_external_signer, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return bits_0 & 1 != 0
 
     def get_default_address_type(self) -> _enums.OutputType:
         """The kind of address that is made where none is asked for."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_default_address_type, _w)
-        (v_result,) = (
-            _results_in_Wallet_get_default_address_type.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_default_address_type.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_get_default_address_type, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return enum_member(_enums.OutputType, v_result)
 
     def get_default_max_tx_fee(self) -> int:
         """The most that a transaction may pay, as the wallet is configured."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_get_default_max_tx_fee, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Wallet_get_default_max_tx_fee.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Wallet_get_default_max_tx_fee.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_Wallet_get_default_max_tx_fee, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        return v_result
 
     def remove(self) -> None:
         """Unload the wallet."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_Wallet_remove, _w)
+        self._mpipc_call(_method_Wallet_remove, Writer(3, [None, None], CONTEXT_ONLY))
 
     def handle_unload(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` when the wallet is unloaded."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_handle_unload.pack(
-                0x2000000000004,
-                write_object(_w, callback, UnloadWalletCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Wallet.handle_unload", callback=("Callable", callback)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_handle_unload, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_handle_unload.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_handle_unload.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+        return self._mpipc_call(_method_Wallet_handle_unload, _pack_Wallet_handle_unload(callback))
 
     def handle_show_progress(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` how far something is."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_handle_show_progress.pack(
-                0x2000000000004,
-                write_object(_w, callback, ShowWalletProgressCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.handle_show_progress", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_handle_show_progress, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_handle_show_progress.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_handle_show_progress.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Wallet_handle_show_progress, _pack_Wallet_handle_show_progress(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_status_changed(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` when the wallet is locked, unlocked or encrypted."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_handle_status_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, StatusChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.handle_status_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_handle_status_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_handle_status_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_handle_status_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Wallet_handle_status_changed, _pack_Wallet_handle_status_changed(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_address_book_changed(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` about changes of the address book."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_handle_address_book_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, AddressBookChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.handle_address_book_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_handle_address_book_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_handle_address_book_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_handle_address_book_changed.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_Wallet_handle_address_book_changed,
+            _pack_Wallet_handle_address_book_changed(callback),
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_transaction_changed(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` about new and changed transactions."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_handle_transaction_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, TransactionChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.handle_transaction_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_handle_transaction_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_handle_transaction_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_handle_transaction_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_Wallet_handle_transaction_changed,
+            _pack_Wallet_handle_transaction_changed(callback),
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
     def handle_can_get_addresses_changed(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` when the wallet can make addresses, or no more."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Wallet_handle_can_get_addresses_changed.pack(
-                0x2000000000004,
-                write_object(_w, callback, CanGetAddressesChangedCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Wallet.handle_can_get_addresses_changed", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Wallet_handle_can_get_addresses_changed, _w)
-        lo_result, hi_result = (
-            _results_in_Wallet_handle_can_get_addresses_changed.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Wallet_handle_can_get_addresses_changed.unpack(
-                _m.resized(_at, _d, _p, 0, 1)
-            )
+        return self._mpipc_call(
+            _method_Wallet_handle_can_get_addresses_changed,
+            _pack_Wallet_handle_can_get_addresses_changed(callback),
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
 
 def _serve_Wallet_encrypt_wallet(
@@ -3281,34 +3988,28 @@ def _serve_Wallet_encrypt_wallet(
     )
     _s = _at + (_d << 3)
     _result = _impl.encrypt_wallet(_m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_encrypt_wallet.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_encrypt_wallet.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.encrypt_wallet", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_is_crypted(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_crypted()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_is_crypted.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_is_crypted.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.is_crypted", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_lock(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int) -> Writer:
     _result = _impl.lock()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_lock.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_lock.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.lock", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_unlock(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -3319,24 +4020,20 @@ def _serve_Wallet_unlock(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, 
     )
     _s = _at + (_d << 3)
     _result = _impl.unlock(_m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_unlock.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_unlock.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.unlock", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_is_locked(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.is_locked()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_is_locked.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_is_locked.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.is_locked", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_change_wallet_passphrase(
@@ -3357,12 +4054,10 @@ def _serve_Wallet_change_wallet_passphrase(
         _m.data(_s + 8, lo_oldWalletPassphrase, hi_oldWalletPassphrase),
         _m.data(_s + 16, lo_newWalletPassphrase, hi_newWalletPassphrase),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_change_wallet_passphrase.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_change_wallet_passphrase.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.change_wallet_passphrase", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_abort_rescan(
@@ -3382,12 +4077,10 @@ def _serve_Wallet_backup_wallet(
     )
     _s = _at + (_d << 3)
     _result = _impl.backup_wallet(_m.text(_s + 8, lo_filename, hi_filename))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_backup_wallet.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_backup_wallet.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.backup_wallet", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_get_wallet_name(
@@ -3396,7 +4089,7 @@ def _serve_Wallet_get_wallet_name(
     _result = _impl.get_wallet_name()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_wallet_name.pack(_w.text(0, _result))
+        _w.head = _results_out_Wallet_get_wallet_name.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_wallet_name", result=("Text", _result)) from None
     return _w
@@ -3416,7 +4109,7 @@ def _serve_Wallet_get_new_destination(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_new_destination.pack(
+        _w.head = _results_out_Wallet_get_new_destination.pack(
             _write_ResultTxDestination(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -3440,7 +4133,7 @@ def _serve_Wallet_get_pub_key(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Wallet_get_pub_key.pack(
+        _w.head = _results_out_Wallet_get_pub_key.pack(
             BIT[_result.result], _w.data(1, _result.pub_key)
         )
     except MISFITS as _e:
@@ -3462,7 +4155,7 @@ def _serve_Wallet_sign_message(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Wallet_sign_message.pack(
+        _w.head = _results_out_Wallet_sign_message.pack(
             _result.result.value, _w.text(1, _result.signature)
         )
     except MISFITS as _e:
@@ -3480,12 +4173,10 @@ def _serve_Wallet_is_spendable(
     )
     _s = _at + (_d << 3)
     _result = _impl.is_spendable(_read_TxDestination(_m, _s + 8, lo_dest, hi_dest))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_is_spendable.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_is_spendable.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.is_spendable", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_set_address_book(
@@ -3502,12 +4193,10 @@ def _serve_Wallet_set_address_book(
         _m.text(_s + 16, lo_name, hi_name),
         enum_member(_enums.AddressPurpose, v_purpose),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_set_address_book.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_set_address_book.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.set_address_book", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_del_address_book(
@@ -3520,12 +4209,10 @@ def _serve_Wallet_del_address_book(
     )
     _s = _at + (_d << 3)
     _result = _impl.del_address_book(_read_TxDestination(_m, _s + 8, lo_dest, hi_dest))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_del_address_book.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_del_address_book.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.del_address_book", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_get_address(
@@ -3542,7 +4229,7 @@ def _serve_Wallet_get_address(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Wallet_get_address.pack(
+        _w.head = _results_out_Wallet_get_address.pack(
             _result.purpose.value, BIT[_result.result], _w.text(1, _result.name)
         )
     except MISFITS as _e:
@@ -3556,9 +4243,7 @@ def _serve_Wallet_get_addresses(
     _result = _impl.get_addresses()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_addresses.pack(
-            _write_list_WalletAddress(_w, 0, _result)
-        )
+        _w.head = _results_out_Wallet_get_addresses.pack(_write_list_WalletAddress(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(
             _e, "Wallet.get_addresses", result=([_wallet.WalletAddress], _result)
@@ -3572,9 +4257,7 @@ def _serve_Wallet_get_address_receive_requests(
     _result = _impl.get_address_receive_requests()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_address_receive_requests.pack(
-            write_datas(_w, 0, _result)
-        )
+        _w.head = _results_out_Wallet_get_address_receive_requests.pack(write_datas(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(
             _e, "Wallet.get_address_receive_requests", result=(["Data"], _result)
@@ -3596,12 +4279,10 @@ def _serve_Wallet_set_address_receive_request(
         _m.data(_s + 16, lo_id, hi_id),
         _m.data(_s + 24, lo_value, hi_value),
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_set_address_receive_request.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_set_address_receive_request.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.set_address_receive_request", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_display_address(
@@ -3616,7 +4297,7 @@ def _serve_Wallet_display_address(
     _result = _impl.display_address(_read_TxDestination(_m, _s + 8, lo_dest, hi_dest))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_display_address.pack(
+        _w.head = _results_out_Wallet_display_address.pack(
             _common_codec._write_ResultVoid(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -3637,12 +4318,10 @@ def _serve_Wallet_lock_coin(
         read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output"),
         bits_0 & 1 != 0,
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_lock_coin.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_lock_coin.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.lock_coin", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_unlock_coin(
@@ -3657,12 +4336,10 @@ def _serve_Wallet_unlock_coin(
     _result = _impl.unlock_coin(
         read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_unlock_coin.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_unlock_coin.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.unlock_coin", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_is_locked_coin(
@@ -3677,12 +4354,10 @@ def _serve_Wallet_is_locked_coin(
     _result = _impl.is_locked_coin(
         read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_is_locked_coin.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_is_locked_coin.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.is_locked_coin", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_list_locked_coins(
@@ -3691,7 +4366,7 @@ def _serve_Wallet_list_locked_coins(
     _result = _impl.list_locked_coins()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_list_locked_coins.pack(
+        _w.head = _results_out_Wallet_list_locked_coins.pack(
             write_datas(_w, 0, build_each(_values_types.build_bytes, _result))
         )
     except MISFITS as _e:
@@ -3720,7 +4395,7 @@ def _serve_Wallet_create_transaction(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_create_transaction.pack(
+        _w.head = _results_out_Wallet_create_transaction.pack(
             _write_ResultCreatedTransactionResult(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -3761,12 +4436,10 @@ def _serve_Wallet_transaction_can_be_abandoned(
     _result = _impl.transaction_can_be_abandoned(
         read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_transaction_can_be_abandoned.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_transaction_can_be_abandoned.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.transaction_can_be_abandoned", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_abandon_transaction(
@@ -3781,12 +4454,10 @@ def _serve_Wallet_abandon_transaction(
     _result = _impl.abandon_transaction(
         read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_abandon_transaction.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_abandon_transaction.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.abandon_transaction", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_transaction_can_be_bumped(
@@ -3801,12 +4472,10 @@ def _serve_Wallet_transaction_can_be_bumped(
     _result = _impl.transaction_can_be_bumped(
         read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_transaction_can_be_bumped.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_transaction_can_be_bumped.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.transaction_can_be_bumped", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_create_bump_transaction(
@@ -3824,7 +4493,7 @@ def _serve_Wallet_create_bump_transaction(
     )
     _w = Writer(5)
     try:
-        _w.parts[0] = _results_out_Wallet_create_bump_transaction.pack(
+        _w.head = _results_out_Wallet_create_bump_transaction.pack(
             _result.old_fee,
             _result.new_fee,
             BIT[_result.result],
@@ -3850,7 +4519,7 @@ def _serve_Wallet_sign_bump_transaction(
     _result = _impl.sign_bump_transaction(_m.data(_s + 8, lo_mtx, hi_mtx))
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Wallet_sign_bump_transaction.pack(
+        _w.head = _results_out_Wallet_sign_bump_transaction.pack(
             BIT[_result.result], _w.data(1, _result.mtx)
         )
     except MISFITS as _e:
@@ -3875,7 +4544,7 @@ def _serve_Wallet_commit_bump_transaction(
     )
     _w = Writer(3)
     try:
-        _w.parts[0] = _results_out_Wallet_commit_bump_transaction.pack(
+        _w.head = _results_out_Wallet_commit_bump_transaction.pack(
             BIT[_result.result],
             _write_list_common_BilingualStr(_w, 1, _result.errors),
             _w.data(2, _values_types.build_bytes(_result.bumped_txid)),
@@ -3899,7 +4568,7 @@ def _serve_Wallet_get_tx(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, 
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_tx.pack(0 if _result is None else _w.data(0, _result))
+        _w.head = _results_out_Wallet_get_tx.pack(0 if _result is None else _w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_tx", result=(("Data", None), _result)) from None
     return _w
@@ -3919,7 +4588,7 @@ def _serve_Wallet_get_wallet_tx(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_wallet_tx.pack(_write_WalletTx(_w, 0, _result))
+        _w.head = _results_out_Wallet_get_wallet_tx.pack(_write_WalletTx(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_wallet_tx", result=(_wallet.WalletTx, _result)) from None
     return _w
@@ -3931,7 +4600,7 @@ def _serve_Wallet_get_wallet_txs(
     _result = _impl.get_wallet_txs()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_wallet_txs.pack(_write_list_WalletTx(_w, 0, _result))
+        _w.head = _results_out_Wallet_get_wallet_txs.pack(_write_list_WalletTx(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_wallet_txs", result=([_wallet.WalletTx], _result)) from None
     return _w
@@ -3951,7 +4620,7 @@ def _serve_Wallet_try_get_tx_status(
     )
     _w = Writer(3)
     try:
-        _w.parts[0] = _results_out_Wallet_try_get_tx_status.pack(
+        _w.head = _results_out_Wallet_try_get_tx_status.pack(
             _result.num_blocks,
             BIT[_result.result],
             _values_types.build_unix_time(_result.block_time),
@@ -3976,7 +4645,7 @@ def _serve_Wallet_get_wallet_tx_details(
     )
     _w = Writer(4)
     try:
-        _w.parts[0] = _results_out_Wallet_get_wallet_tx_details.pack(
+        _w.head = _results_out_Wallet_get_wallet_tx_details.pack(
             BIT[_result.in_mempool],
             _result.num_blocks,
             _write_WalletTxStatus(_w, 1, _result.tx_status),
@@ -3996,7 +4665,7 @@ def _serve_Wallet_get_balances(
     _result = _impl.get_balances()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_balances.pack(_write_WalletBalances(_w, 0, _result))
+        _w.head = _results_out_Wallet_get_balances.pack(_write_WalletBalances(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_balances", result=(_wallet.WalletBalances, _result)) from None
     return _w
@@ -4019,7 +4688,7 @@ def _serve_Wallet_fill_psbt(
     )
     _w = Writer(3)
     try:
-        _w.parts[0] = _results_out_Wallet_fill_psbt.pack(
+        _w.head = _results_out_Wallet_fill_psbt.pack(
             _result.n_signed,
             BIT[_result.complete] | BIT[_result.result is not None] << 1,
             0 if _result.result is None else _result.result.value,
@@ -4036,7 +4705,7 @@ def _serve_Wallet_try_get_balances(
     _result = _impl.try_get_balances()
     _w = Writer(3)
     try:
-        _w.parts[0] = _results_out_Wallet_try_get_balances.pack(
+        _w.head = _results_out_Wallet_try_get_balances.pack(
             BIT[_result.result],
             _write_WalletBalances(_w, 1, _result.balances),
             _w.data(2, _values_types.build_bytes(_result.block_hash)),
@@ -4050,12 +4719,10 @@ def _serve_Wallet_get_balance(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_balance()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_balance.pack(_result)
+        return Writer(1, [], _results_out_Wallet_get_balance.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_balance", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Wallet_get_available_balance(
@@ -4070,12 +4737,10 @@ def _serve_Wallet_get_available_balance(
     _result = _impl.get_available_balance(
         _read_CoinControl(_m, _s + 8, lo_coinControl, hi_coinControl)
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_available_balance.pack(_result)
+        return Writer(1, [], _results_out_Wallet_get_available_balance.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_available_balance", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Wallet_txin_is_mine(
@@ -4088,12 +4753,10 @@ def _serve_Wallet_txin_is_mine(
     )
     _s = _at + (_d << 3)
     _result = _impl.txin_is_mine(_m.data(_s + 8, lo_txin, hi_txin))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_txin_is_mine.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_txin_is_mine.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.txin_is_mine", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_txout_is_mine(
@@ -4106,12 +4769,10 @@ def _serve_Wallet_txout_is_mine(
     )
     _s = _at + (_d << 3)
     _result = _impl.txout_is_mine(_m.data(_s + 8, lo_txout, hi_txout))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_txout_is_mine.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_txout_is_mine.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.txout_is_mine", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_get_debit(
@@ -4124,12 +4785,10 @@ def _serve_Wallet_get_debit(
     )
     _s = _at + (_d << 3)
     _result = _impl.get_debit(_m.data(_s + 8, lo_txin, hi_txin))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_debit.pack(_result)
+        return Writer(1, [], _results_out_Wallet_get_debit.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_debit", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Wallet_get_credit(
@@ -4142,12 +4801,10 @@ def _serve_Wallet_get_credit(
     )
     _s = _at + (_d << 3)
     _result = _impl.get_credit(_m.data(_s + 8, lo_txout, hi_txout))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_credit.pack(_result)
+        return Writer(1, [], _results_out_Wallet_get_credit.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_credit", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Wallet_list_coins(
@@ -4156,7 +4813,7 @@ def _serve_Wallet_list_coins(
     _result = _impl.list_coins()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_list_coins.pack(
+        _w.head = _results_out_Wallet_list_coins.pack(
             _write_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -4193,7 +4850,7 @@ def _serve_Wallet_get_coins(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_coins.pack(_write_list_WalletTxOut(_w, 0, _result))
+        _w.head = _results_out_Wallet_get_coins.pack(_write_list_WalletTxOut(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_coins", result=([_wallet.WalletTxOut], _result)) from None
     return _w
@@ -4208,12 +4865,10 @@ def _serve_Wallet_get_required_fee(
         else _params_in_Wallet_get_required_fee.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _result = _impl.get_required_fee(v_txBytes)
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_required_fee.pack(_result)
+        return Writer(1, [], _results_out_Wallet_get_required_fee.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_required_fee", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Wallet_get_minimum_fee(
@@ -4231,112 +4886,98 @@ def _serve_Wallet_get_minimum_fee(
         bits_4 & 1 != 0,
         bits_4 & 2 != 0,
     )
-    _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_Wallet_get_minimum_fee.pack(
-            _result.returned_target, _result.reason.value, _result.result
+        return Writer(
+            2,
+            [],
+            _results_out_Wallet_get_minimum_fee.pack(
+                _result.returned_target, _result.reason.value, _result.result
+            ),
         )
     except MISFITS as _e:
         raise results_misfit(_e, "Wallet.get_minimum_fee", _wallet.MinimumFee, _result) from None
-    return _w
 
 
 def _serve_Wallet_get_confirm_target(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_confirm_target()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_confirm_target.pack(_result)
+        return Writer(1, [], _results_out_Wallet_get_confirm_target.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_confirm_target", result=("UInt32", _result)) from None
-    return _w
 
 
 def _serve_Wallet_hd_enabled(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.hd_enabled()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_hd_enabled.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_hd_enabled.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.hd_enabled", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_can_get_addresses(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.can_get_addresses()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_can_get_addresses.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_can_get_addresses.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.can_get_addresses", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_private_keys_disabled(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.private_keys_disabled()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_private_keys_disabled.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_private_keys_disabled.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.private_keys_disabled", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_taproot_enabled(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.taproot_enabled()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_taproot_enabled.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_taproot_enabled.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.taproot_enabled", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_has_external_signer(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.has_external_signer()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_has_external_signer.pack(BIT[_result])
+        return Writer(1, [], _results_out_Wallet_has_external_signer.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.has_external_signer", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_Wallet_get_default_address_type(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_default_address_type()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_default_address_type.pack(_result.value)
+        return Writer(1, [], _results_out_Wallet_get_default_address_type.pack(_result.value))
     except MISFITS as _e:
         raise misfit(
             _e, "Wallet.get_default_address_type", result=(_enums.OutputType, _result)
         ) from None
-    return _w
 
 
 def _serve_Wallet_get_default_max_tx_fee(
     _impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int
 ) -> Writer:
     _result = _impl.get_default_max_tx_fee()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_get_default_max_tx_fee.pack(_result)
+        return Writer(1, [], _results_out_Wallet_get_default_max_tx_fee.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Wallet.get_default_max_tx_fee", result=("Int64", _result)) from None
-    return _w
 
 
 def _serve_Wallet_remove(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -4357,7 +4998,7 @@ def _serve_Wallet_handle_unload(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_handle_unload.pack(
+        _w.head = _results_out_Wallet_handle_unload.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -4378,7 +5019,7 @@ def _serve_Wallet_handle_show_progress(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_handle_show_progress.pack(
+        _w.head = _results_out_Wallet_handle_show_progress.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -4401,7 +5042,7 @@ def _serve_Wallet_handle_status_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_handle_status_changed.pack(
+        _w.head = _results_out_Wallet_handle_status_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -4424,7 +5065,7 @@ def _serve_Wallet_handle_address_book_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_handle_address_book_changed.pack(
+        _w.head = _results_out_Wallet_handle_address_book_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -4447,7 +5088,7 @@ def _serve_Wallet_handle_transaction_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_handle_transaction_changed.pack(
+        _w.head = _results_out_Wallet_handle_transaction_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -4472,7 +5113,7 @@ def _serve_Wallet_handle_can_get_addresses_changed(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Wallet_handle_can_get_addresses_changed.pack(
+        _w.head = _results_out_Wallet_handle_can_get_addresses_changed.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -4745,63 +5386,320 @@ WalletServer = Server(
 
 
 _id_WalletLoader = 0xBA10DA251BFAC23A
-_method_WalletLoader_create_wallet = ClientMethod(
-    "WalletLoader.create_wallet", _id_WalletLoader, 0, 0x30001, True
-)
 _params_out_WalletLoader_create_wallet = Struct("<QQQQQQ")
 _params_in_WalletLoader_create_wallet = Struct("<Q8xiIiI")
 _results_out_WalletLoader_create_wallet = Struct("<QQ")
 _results_in_WalletLoader_create_wallet = Struct("<iIiI")
-_method_WalletLoader_load_wallet = ClientMethod(
-    "WalletLoader.load_wallet", _id_WalletLoader, 1, 0x20000, True
+
+
+def _pack_WalletLoader_create_wallet(
+    name: str, passphrase: str, flags: _enums.WalletFlags
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_WalletLoader_create_wallet.pack(
+            flags.value, 0x2000000000008, _w.text(2, name), _w.text(3, passphrase), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "WalletLoader.create_wallet",
+            name=("Text", name),
+            passphrase=("Text", passphrase),
+            flags=(_enums.WalletFlags, flags),
+        ) from None
+    return _w
+
+
+def _unpack_WalletLoader_create_wallet(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.LoadedWallet:
+    lo_warning, hi_warning, lo_result, hi_result = (
+        _results_in_WalletLoader_create_wallet.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _results_in_WalletLoader_create_wallet.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.LoadedWallet(
+        _read_list_common_BilingualStr(_m, _s, lo_warning, hi_warning),
+        _read_ResultWallet(_m, _s + 8, lo_result, hi_result),
+    )
+
+
+_method_WalletLoader_create_wallet = ClientMethod(
+    "WalletLoader.create_wallet",
+    _id_WalletLoader,
+    0,
+    0x30001,
+    True,
+    _unpack_WalletLoader_create_wallet,
 )
 _params_out_WalletLoader_load_wallet = Struct("<QQQQ")
 _params_in_WalletLoader_load_wallet = Struct("<8xiI")
 _results_out_WalletLoader_load_wallet = Struct("<QQ")
 _results_in_WalletLoader_load_wallet = Struct("<iIiI")
-_method_WalletLoader_get_wallet_dir = ClientMethod(
-    "WalletLoader.get_wallet_dir", _id_WalletLoader, 2, 0x10000, True
+
+
+def _pack_WalletLoader_load_wallet(name: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_WalletLoader_load_wallet.pack(
+            0x2000000000004, _w.text(1, name), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "WalletLoader.load_wallet", name=("Text", name)) from None
+    return _w
+
+
+def _unpack_WalletLoader_load_wallet(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.LoadedWallet:
+    lo_warning, hi_warning, lo_result, hi_result = (
+        _results_in_WalletLoader_load_wallet.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _results_in_WalletLoader_load_wallet.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.LoadedWallet(
+        _read_list_common_BilingualStr(_m, _s, lo_warning, hi_warning),
+        _read_ResultWallet(_m, _s + 8, lo_result, hi_result),
+    )
+
+
+_method_WalletLoader_load_wallet = ClientMethod(
+    "WalletLoader.load_wallet", _id_WalletLoader, 1, 0x20000, True, _unpack_WalletLoader_load_wallet
 )
 _results_out_WalletLoader_get_wallet_dir = Struct("<Q")
 _results_in_WalletLoader_get_wallet_dir = Struct("<iI")
-_method_WalletLoader_restore_wallet = ClientMethod(
-    "WalletLoader.restore_wallet", _id_WalletLoader, 3, 0x30001, True
+
+
+def _unpack_WalletLoader_get_wallet_dir(_m: Message, _at: int, _d: int, _p: int) -> str:
+    lo_result, hi_result = (
+        _results_in_WalletLoader_get_wallet_dir.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_WalletLoader_get_wallet_dir.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.text(_s, lo_result, hi_result)
+
+
+_method_WalletLoader_get_wallet_dir = ClientMethod(
+    "WalletLoader.get_wallet_dir",
+    _id_WalletLoader,
+    2,
+    0x10000,
+    True,
+    _unpack_WalletLoader_get_wallet_dir,
 )
 _params_out_WalletLoader_restore_wallet = Struct("<B7xQQQQQ")
 _params_in_WalletLoader_restore_wallet = Struct("<B7x8xiIiI")
 _results_out_WalletLoader_restore_wallet = Struct("<QQ")
 _results_in_WalletLoader_restore_wallet = Struct("<iIiI")
-_method_WalletLoader_migrate_wallet = ClientMethod(
-    "WalletLoader.migrate_wallet", _id_WalletLoader, 4, 0x30000, True
+
+
+def _pack_WalletLoader_restore_wallet(
+    backup_file: bytes, name: str, load_after_restore: bool
+) -> Writer:
+    _w = Writer(6, [None, None])
+    try:
+        _w.head = _params_out_WalletLoader_restore_wallet.pack(
+            BIT[load_after_restore],
+            0x2000000000008,
+            _w.data(2, backup_file),
+            _w.text(3, name),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "WalletLoader.restore_wallet",
+            backup_file=("Data", backup_file),
+            name=("Text", name),
+            load_after_restore=("Bool", load_after_restore),
+        ) from None
+    return _w
+
+
+def _unpack_WalletLoader_restore_wallet(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _wallet.LoadedWallet:
+    lo_warning, hi_warning, lo_result, hi_result = (
+        _results_in_WalletLoader_restore_wallet.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _results_in_WalletLoader_restore_wallet.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _s = _at + (_d << 3)
+    return _wallet.LoadedWallet(
+        _read_list_common_BilingualStr(_m, _s, lo_warning, hi_warning),
+        _read_ResultWallet(_m, _s + 8, lo_result, hi_result),
+    )
+
+
+_method_WalletLoader_restore_wallet = ClientMethod(
+    "WalletLoader.restore_wallet",
+    _id_WalletLoader,
+    3,
+    0x30001,
+    True,
+    _unpack_WalletLoader_restore_wallet,
 )
 _params_out_WalletLoader_migrate_wallet = Struct("<QQQQQ")
 _params_in_WalletLoader_migrate_wallet = Struct("<8xiIiI")
 _results_out_WalletLoader_migrate_wallet = Struct("<Q")
 _results_in_WalletLoader_migrate_wallet = Struct("<iI")
-_method_WalletLoader_is_encrypted = ClientMethod(
-    "WalletLoader.is_encrypted", _id_WalletLoader, 5, 0x20000, True
+
+
+def _pack_WalletLoader_migrate_wallet(name: str, passphrase: str) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_WalletLoader_migrate_wallet.pack(
+            0x2000000000008, _w.text(1, name), _w.text(2, passphrase), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "WalletLoader.migrate_wallet", name=("Text", name), passphrase=("Text", passphrase)
+        ) from None
+    return _w
+
+
+def _unpack_WalletLoader_migrate_wallet(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _common.Result[_wallet.WalletMigrationResult]:
+    lo_result, hi_result = (
+        _results_in_WalletLoader_migrate_wallet.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_WalletLoader_migrate_wallet.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_ResultWalletMigrationResult(_m, _s, lo_result, hi_result)
+
+
+_method_WalletLoader_migrate_wallet = ClientMethod(
+    "WalletLoader.migrate_wallet",
+    _id_WalletLoader,
+    4,
+    0x30000,
+    True,
+    _unpack_WalletLoader_migrate_wallet,
 )
 _params_out_WalletLoader_is_encrypted = Struct("<QQQQ")
 _params_in_WalletLoader_is_encrypted = Struct("<8xiI")
 _results_out_WalletLoader_is_encrypted = Struct("<B7x")
 _results_in_WalletLoader_is_encrypted = Struct("<B7x")
-_method_WalletLoader_list_wallet_dir = ClientMethod(
-    "WalletLoader.list_wallet_dir", _id_WalletLoader, 6, 0x10000, True
+
+
+def _pack_WalletLoader_is_encrypted(name: str) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_WalletLoader_is_encrypted.pack(
+            0x2000000000004, _w.text(1, name), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "WalletLoader.is_encrypted", name=("Text", name)) from None
+    return _w
+
+
+def _unpack_WalletLoader_is_encrypted(_m: Message, _at: int, _d: int, _p: int) -> bool:
+    bits_0: int
+    (bits_0,) = (
+        _results_in_WalletLoader_is_encrypted.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_WalletLoader_is_encrypted.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return bits_0 & 1 != 0
+
+
+_method_WalletLoader_is_encrypted = ClientMethod(
+    "WalletLoader.is_encrypted",
+    _id_WalletLoader,
+    5,
+    0x20000,
+    True,
+    _unpack_WalletLoader_is_encrypted,
 )
 _results_out_WalletLoader_list_wallet_dir = Struct("<Q")
 _results_in_WalletLoader_list_wallet_dir = Struct("<iI")
-_method_WalletLoader_get_wallets = ClientMethod(
-    "WalletLoader.get_wallets", _id_WalletLoader, 7, 0x10000, True
+
+
+def _unpack_WalletLoader_list_wallet_dir(_m: Message, _at: int, _d: int, _p: int) -> dict[str, str]:
+    lo_result, hi_result = (
+        _results_in_WalletLoader_list_wallet_dir.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_WalletLoader_list_wallet_dir.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_dict_PairTextTextEntry(_m, _s, lo_result, hi_result)
+
+
+_method_WalletLoader_list_wallet_dir = ClientMethod(
+    "WalletLoader.list_wallet_dir",
+    _id_WalletLoader,
+    6,
+    0x10000,
+    True,
+    _unpack_WalletLoader_list_wallet_dir,
 )
 _results_out_WalletLoader_get_wallets = Struct("<Q")
 _results_in_WalletLoader_get_wallets = Struct("<iI")
-_method_WalletLoader_handle_load_wallet = ClientMethod(
-    "WalletLoader.handle_load_wallet", _id_WalletLoader, 8, 0x20000, True
+
+
+def _unpack_WalletLoader_get_wallets(
+    _m: Message, _at: int, _d: int, _p: int
+) -> list[_wallet.Wallet]:
+    lo_result, hi_result = (
+        _results_in_WalletLoader_get_wallets.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_WalletLoader_get_wallets.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return [
+        read_object(_m, _lo, _hi, WalletClient)
+        for _at, _lo, _hi in _m.pointers(_s, lo_result, hi_result)
+    ]
+
+
+_method_WalletLoader_get_wallets = ClientMethod(
+    "WalletLoader.get_wallets", _id_WalletLoader, 7, 0x10000, True, _unpack_WalletLoader_get_wallets
 )
 _params_out_WalletLoader_handle_load_wallet = Struct("<QQQQ")
 _params_in_WalletLoader_handle_load_wallet = Struct("<8xiI")
 _results_out_WalletLoader_handle_load_wallet = Struct("<Q")
 _results_in_WalletLoader_handle_load_wallet = Struct("<iI")
+
+
+def _pack_WalletLoader_handle_load_wallet(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_WalletLoader_handle_load_wallet.pack(
+            0x2000000000004, write_object(_w, callback, LoadWalletCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "WalletLoader.handle_load_wallet", callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_WalletLoader_handle_load_wallet(
+    _m: Message, _at: int, _d: int, _p: int
+) -> _handler.Handler:
+    lo_result, hi_result = (
+        _results_in_WalletLoader_handle_load_wallet.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_WalletLoader_handle_load_wallet.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
+
+
+_method_WalletLoader_handle_load_wallet = ClientMethod(
+    "WalletLoader.handle_load_wallet",
+    _id_WalletLoader,
+    8,
+    0x20000,
+    True,
+    _unpack_WalletLoader_handle_load_wallet,
+)
 
 
 class WalletLoaderClient(_chain_codec.ChainClientClient, _wallet.WalletLoader):
@@ -4825,197 +5723,63 @@ class WalletLoaderClient(_chain_codec.ChainClientClient, _wallet.WalletLoader):
         self, name: str, passphrase: str, flags: _enums.WalletFlags
     ) -> _wallet.LoadedWallet:
         """Make a wallet, encrypted where the passphrase is not empty."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_WalletLoader_create_wallet.pack(
-                flags.value,
-                0x2000000000008,
-                _w.text(2, name),
-                _w.text(3, passphrase),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "WalletLoader.create_wallet",
-                name=("Text", name),
-                passphrase=("Text", passphrase),
-                flags=(_enums.WalletFlags, flags),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_create_wallet, _w)
-        lo_warning, hi_warning, lo_result, hi_result = (
-            _results_in_WalletLoader_create_wallet.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 2
-            else _results_in_WalletLoader_create_wallet.unpack(_m.resized(_at, _d, _p, 0, 2))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.LoadedWallet(
-            _read_list_common_BilingualStr(_m, _s, lo_warning, hi_warning),
-            _read_ResultWallet(_m, _s + 8, lo_result, hi_result),
+        return self._mpipc_call(
+            _method_WalletLoader_create_wallet,
+            _pack_WalletLoader_create_wallet(name, passphrase, flags),
         )
 
     def load_wallet(self, name: str) -> _wallet.LoadedWallet:
         """Load a wallet from the wallet directory."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_WalletLoader_load_wallet.pack(
-                0x2000000000004, _w.text(1, name), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "WalletLoader.load_wallet", name=("Text", name)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_load_wallet, _w)
-        lo_warning, hi_warning, lo_result, hi_result = (
-            _results_in_WalletLoader_load_wallet.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 2
-            else _results_in_WalletLoader_load_wallet.unpack(_m.resized(_at, _d, _p, 0, 2))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.LoadedWallet(
-            _read_list_common_BilingualStr(_m, _s, lo_warning, hi_warning),
-            _read_ResultWallet(_m, _s + 8, lo_result, hi_result),
+        return self._mpipc_call(
+            _method_WalletLoader_load_wallet, _pack_WalletLoader_load_wallet(name)
         )
 
     def get_wallet_dir(self) -> str:
         """The wallet directory."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_get_wallet_dir, _w)
-        lo_result, hi_result = (
-            _results_in_WalletLoader_get_wallet_dir.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_WalletLoader_get_wallet_dir.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_WalletLoader_get_wallet_dir, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _m.text(_s, lo_result, hi_result)
 
     def restore_wallet(
         self, backup_file: bytes, name: str, load_after_restore: bool = True
     ) -> _wallet.LoadedWallet:
         """Make a wallet from a backup. `backup_file` is its path."""
-        _w = Writer(6, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_WalletLoader_restore_wallet.pack(
-                BIT[load_after_restore],
-                0x2000000000008,
-                _w.data(2, backup_file),
-                _w.text(3, name),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "WalletLoader.restore_wallet",
-                backup_file=("Data", backup_file),
-                name=("Text", name),
-                load_after_restore=("Bool", load_after_restore),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_restore_wallet, _w)
-        lo_warning, hi_warning, lo_result, hi_result = (
-            _results_in_WalletLoader_restore_wallet.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 2
-            else _results_in_WalletLoader_restore_wallet.unpack(_m.resized(_at, _d, _p, 0, 2))
-        )
-        _s = _at + (_d << 3)
-        return _wallet.LoadedWallet(
-            _read_list_common_BilingualStr(_m, _s, lo_warning, hi_warning),
-            _read_ResultWallet(_m, _s + 8, lo_result, hi_result),
+        return self._mpipc_call(
+            _method_WalletLoader_restore_wallet,
+            _pack_WalletLoader_restore_wallet(backup_file, name, load_after_restore),
         )
 
     def migrate_wallet(
         self, name: str, passphrase: str
     ) -> _common.Result[_wallet.WalletMigrationResult]:
         """Bring a wallet of the old format to the new one."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_WalletLoader_migrate_wallet.pack(
-                0x2000000000008, _w.text(1, name), _w.text(2, passphrase), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "WalletLoader.migrate_wallet",
-                name=("Text", name),
-                passphrase=("Text", passphrase),
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_migrate_wallet, _w)
-        lo_result, hi_result = (
-            _results_in_WalletLoader_migrate_wallet.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_WalletLoader_migrate_wallet.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_WalletLoader_migrate_wallet, _pack_WalletLoader_migrate_wallet(name, passphrase)
         )
-        _s = _at + (_d << 3)
-        return _read_ResultWalletMigrationResult(_m, _s, lo_result, hi_result)
 
     def is_encrypted(self, name: str) -> bool:
         """Whether a wallet in the wallet directory is encrypted."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_WalletLoader_is_encrypted.pack(
-                0x2000000000004, _w.text(1, name), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "WalletLoader.is_encrypted", name=("Text", name)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_is_encrypted, _w)
-        bits_0: int
-        (bits_0,) = (
-            _results_in_WalletLoader_is_encrypted.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_WalletLoader_is_encrypted.unpack(_m.resized(_at, _d, _p, 1, 0))
+        return self._mpipc_call(
+            _method_WalletLoader_is_encrypted, _pack_WalletLoader_is_encrypted(name)
         )
-        return bits_0 & 1 != 0
 
     def list_wallet_dir(self) -> dict[str, str]:
         """The wallets in the wallet directory, and the format of each."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_list_wallet_dir, _w)
-        lo_result, hi_result = (
-            _results_in_WalletLoader_list_wallet_dir.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_WalletLoader_list_wallet_dir.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_WalletLoader_list_wallet_dir, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return _read_dict_PairTextTextEntry(_m, _s, lo_result, hi_result)
 
     def get_wallets(self) -> list[_wallet.Wallet]:
         """The wallets that are loaded."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_get_wallets, _w)
-        lo_result, hi_result = (
-            _results_in_WalletLoader_get_wallets.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_WalletLoader_get_wallets.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_WalletLoader_get_wallets, Writer(3, [None, None], CONTEXT_ONLY)
         )
-        _s = _at + (_d << 3)
-        return [
-            read_object(_m, _lo, _hi, WalletClient)
-            for _at, _lo, _hi in _m.pointers(_s, lo_result, hi_result)
-        ]
 
     def handle_load_wallet(self, callback: Callable[..., Any]) -> _handler.Handler:
         """Tell `callback` about every wallet that is loaded from now on."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_WalletLoader_handle_load_wallet.pack(
-                0x2000000000004,
-                write_object(_w, callback, LoadWalletCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "WalletLoader.handle_load_wallet", callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_WalletLoader_handle_load_wallet, _w)
-        lo_result, hi_result = (
-            _results_in_WalletLoader_handle_load_wallet.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_WalletLoader_handle_load_wallet.unpack(_m.resized(_at, _d, _p, 0, 1))
+        return self._mpipc_call(
+            _method_WalletLoader_handle_load_wallet, _pack_WalletLoader_handle_load_wallet(callback)
         )
-        return read_object(_m, lo_result, hi_result, _handler_codec.HandlerClient)
 
 
 def _serve_WalletLoader_create_wallet(
@@ -5034,7 +5798,7 @@ def _serve_WalletLoader_create_wallet(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_WalletLoader_create_wallet.pack(
+        _w.head = _results_out_WalletLoader_create_wallet.pack(
             _write_list_common_BilingualStr(_w, 0, _result.warning),
             _write_ResultWallet(_w, 1, _result.result),
         )
@@ -5057,7 +5821,7 @@ def _serve_WalletLoader_load_wallet(
     _result = _impl.load_wallet(_m.text(_s + 8, lo_name, hi_name))
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_WalletLoader_load_wallet.pack(
+        _w.head = _results_out_WalletLoader_load_wallet.pack(
             _write_list_common_BilingualStr(_w, 0, _result.warning),
             _write_ResultWallet(_w, 1, _result.result),
         )
@@ -5074,7 +5838,7 @@ def _serve_WalletLoader_get_wallet_dir(
     _result = _impl.get_wallet_dir()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_WalletLoader_get_wallet_dir.pack(_w.text(0, _result))
+        _w.head = _results_out_WalletLoader_get_wallet_dir.pack(_w.text(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "WalletLoader.get_wallet_dir", result=("Text", _result)) from None
     return _w
@@ -5096,7 +5860,7 @@ def _serve_WalletLoader_restore_wallet(
     )
     _w = Writer(2)
     try:
-        _w.parts[0] = _results_out_WalletLoader_restore_wallet.pack(
+        _w.head = _results_out_WalletLoader_restore_wallet.pack(
             _write_list_common_BilingualStr(_w, 0, _result.warning),
             _write_ResultWallet(_w, 1, _result.result),
         )
@@ -5121,7 +5885,7 @@ def _serve_WalletLoader_migrate_wallet(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_WalletLoader_migrate_wallet.pack(
+        _w.head = _results_out_WalletLoader_migrate_wallet.pack(
             _write_ResultWalletMigrationResult(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -5141,12 +5905,10 @@ def _serve_WalletLoader_is_encrypted(
     )
     _s = _at + (_d << 3)
     _result = _impl.is_encrypted(_m.text(_s + 8, lo_name, hi_name))
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_WalletLoader_is_encrypted.pack(BIT[_result])
+        return Writer(1, [], _results_out_WalletLoader_is_encrypted.pack(BIT[_result]))
     except MISFITS as _e:
         raise misfit(_e, "WalletLoader.is_encrypted", result=("Bool", _result)) from None
-    return _w
 
 
 def _serve_WalletLoader_list_wallet_dir(
@@ -5155,7 +5917,7 @@ def _serve_WalletLoader_list_wallet_dir(
     _result = _impl.list_wallet_dir()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_WalletLoader_list_wallet_dir.pack(
+        _w.head = _results_out_WalletLoader_list_wallet_dir.pack(
             _write_dict_PairTextTextEntry(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -5171,7 +5933,7 @@ def _serve_WalletLoader_get_wallets(
     _result = _impl.get_wallets()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_WalletLoader_get_wallets.pack(
+        _w.head = _results_out_WalletLoader_get_wallets.pack(
             write_pointers(_w, 0, _result, lambda _w, _at, _v: write_object(_w, _v, WalletServer))
         )
     except MISFITS as _e:
@@ -5192,7 +5954,7 @@ def _serve_WalletLoader_handle_load_wallet(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_WalletLoader_handle_load_wallet.pack(
+        _w.head = _results_out_WalletLoader_handle_load_wallet.pack(
             write_object(_w, _result, _handler_codec.HandlerServer)
         )
     except MISFITS as _e:
@@ -5260,13 +6022,47 @@ WalletLoaderServer = Server(
 
 _id_AddressBookChangedCallback = 0xAD868D169D144A1B
 _method_AddressBookChangedCallback_destroy = ClientMethod(
-    "AddressBookChangedCallback.destroy", _id_AddressBookChangedCallback, 0, 0x10000, True
-)
-_method_AddressBookChangedCallback_call = ClientMethod(
-    "AddressBookChangedCallback.__call__", _id_AddressBookChangedCallback, 1, 0x30002, True
+    "AddressBookChangedCallback.destroy", _id_AddressBookChangedCallback, 0, 0x10000, True, nothing
 )
 _params_out_AddressBookChangedCallback_call = Struct("<B3xii4xQQQQQ")
 _params_in_AddressBookChangedCallback_call = Struct("<B3xii4x8xiIiI")
+
+
+def _pack_AddressBookChangedCallback_call(
+    address: _wallet.TxDestination,
+    label: str,
+    isMine: bool,
+    purpose: _enums.AddressPurpose,
+    status: _enums.ChangeType,
+) -> Writer:
+    _w = Writer(7, [None, None])
+    try:
+        _w.head = _params_out_AddressBookChangedCallback_call.pack(
+            BIT[isMine],
+            purpose.value,
+            status.value,
+            0x2000000000008,
+            _write_TxDestination(_w, 3, address),
+            _w.text(4, label),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "AddressBookChangedCallback.__call__",
+            address=(_wallet.TxDestination, address),
+            label=("Text", label),
+            isMine=("Bool", isMine),
+            purpose=(_enums.AddressPurpose, purpose),
+            status=(_enums.ChangeType, status),
+        ) from None
+    return _w
+
+
+_method_AddressBookChangedCallback_call = ClientMethod(
+    "AddressBookChangedCallback.__call__", _id_AddressBookChangedCallback, 1, 0x30002, True, nothing
+)
 
 
 class AddressBookChangedCallbackClient(Client):
@@ -5284,29 +6080,10 @@ class AddressBookChangedCallbackClient(Client):
         purpose: _enums.AddressPurpose,
         status: _enums.ChangeType,
     ) -> None:
-        _w = Writer(7, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_AddressBookChangedCallback_call.pack(
-                BIT[isMine],
-                purpose.value,
-                status.value,
-                0x2000000000008,
-                _write_TxDestination(_w, 3, address),
-                _w.text(4, label),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "AddressBookChangedCallback.__call__",
-                address=(_wallet.TxDestination, address),
-                label=("Text", label),
-                isMine=("Bool", isMine),
-                purpose=(_enums.AddressPurpose, purpose),
-                status=(_enums.ChangeType, status),
-            ) from None
-        self._mpipc_call(_method_AddressBookChangedCallback_call, _w)
+        self._mpipc_call(
+            _method_AddressBookChangedCallback_call,
+            _pack_AddressBookChangedCallback_call(address, label, isMine, purpose, status),
+        )
 
 
 def _serve_AddressBookChangedCallback_call(
@@ -5348,10 +6125,20 @@ AddressBookChangedCallbackServer = Server(
 
 _id_CanGetAddressesChangedCallback = 0xBBFEAF2E5D6B3539
 _method_CanGetAddressesChangedCallback_destroy = ClientMethod(
-    "CanGetAddressesChangedCallback.destroy", _id_CanGetAddressesChangedCallback, 0, 0x10000, True
+    "CanGetAddressesChangedCallback.destroy",
+    _id_CanGetAddressesChangedCallback,
+    0,
+    0x10000,
+    True,
+    nothing,
 )
 _method_CanGetAddressesChangedCallback_call = ClientMethod(
-    "CanGetAddressesChangedCallback.__call__", _id_CanGetAddressesChangedCallback, 1, 0x10000, True
+    "CanGetAddressesChangedCallback.__call__",
+    _id_CanGetAddressesChangedCallback,
+    1,
+    0x10000,
+    True,
+    nothing,
 )
 
 
@@ -5363,9 +6150,9 @@ class CanGetAddressesChangedCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self) -> None:
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_CanGetAddressesChangedCallback_call, _w)
+        self._mpipc_call(
+            _method_CanGetAddressesChangedCallback_call, Writer(3, [None, None], CONTEXT_ONLY)
+        )
 
 
 def _serve_CanGetAddressesChangedCallback_call(
@@ -5395,13 +6182,26 @@ CanGetAddressesChangedCallbackServer = Server(
 
 _id_LoadWalletCallback = 0x868D77561F46AF8F
 _method_LoadWalletCallback_destroy = ClientMethod(
-    "LoadWalletCallback.destroy", _id_LoadWalletCallback, 0, 0x10000, True
-)
-_method_LoadWalletCallback_call = ClientMethod(
-    "LoadWalletCallback.__call__", _id_LoadWalletCallback, 1, 0x20000, True
+    "LoadWalletCallback.destroy", _id_LoadWalletCallback, 0, 0x10000, True, nothing
 )
 _params_out_LoadWalletCallback_call = Struct("<QQQQ")
 _params_in_LoadWalletCallback_call = Struct("<8xiI")
+
+
+def _pack_LoadWalletCallback_call(wallet: _wallet.Wallet) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_LoadWalletCallback_call.pack(
+            0x2000000000004, write_object(_w, wallet, WalletServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "LoadWalletCallback.__call__", wallet=(_wallet.Wallet, wallet)) from None
+    return _w
+
+
+_method_LoadWalletCallback_call = ClientMethod(
+    "LoadWalletCallback.__call__", _id_LoadWalletCallback, 1, 0x20000, True, nothing
+)
 
 
 class LoadWalletCallbackClient(Client):
@@ -5412,16 +6212,7 @@ class LoadWalletCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, wallet: _wallet.Wallet) -> None:
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_LoadWalletCallback_call.pack(
-                0x2000000000004, write_object(_w, wallet, WalletServer), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "LoadWalletCallback.__call__", wallet=(_wallet.Wallet, wallet)
-            ) from None
-        self._mpipc_call(_method_LoadWalletCallback_call, _w)
+        self._mpipc_call(_method_LoadWalletCallback_call, _pack_LoadWalletCallback_call(wallet))
 
 
 def _serve_LoadWalletCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -5450,13 +6241,31 @@ LoadWalletCallbackServer = Server(
 
 _id_ShowWalletProgressCallback = 0xA31E41C2528BD1F1
 _method_ShowWalletProgressCallback_destroy = ClientMethod(
-    "ShowWalletProgressCallback.destroy", _id_ShowWalletProgressCallback, 0, 0x10000, True
-)
-_method_ShowWalletProgressCallback_call = ClientMethod(
-    "ShowWalletProgressCallback.__call__", _id_ShowWalletProgressCallback, 1, 0x20001, True
+    "ShowWalletProgressCallback.destroy", _id_ShowWalletProgressCallback, 0, 0x10000, True, nothing
 )
 _params_out_ShowWalletProgressCallback_call = Struct("<i4xQQQQ")
 _params_in_ShowWalletProgressCallback_call = Struct("<i4x8xiI")
+
+
+def _pack_ShowWalletProgressCallback_call(title: str, progress: int) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_ShowWalletProgressCallback_call.pack(
+            progress, 0x2000000000004, _w.text(2, title), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "ShowWalletProgressCallback.__call__",
+            title=("Text", title),
+            progress=("Int32", progress),
+        ) from None
+    return _w
+
+
+_method_ShowWalletProgressCallback_call = ClientMethod(
+    "ShowWalletProgressCallback.__call__", _id_ShowWalletProgressCallback, 1, 0x20001, True, nothing
+)
 
 
 class ShowWalletProgressCallbackClient(Client):
@@ -5467,19 +6276,10 @@ class ShowWalletProgressCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, title: str, progress: int) -> None:
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ShowWalletProgressCallback_call.pack(
-                progress, 0x2000000000004, _w.text(2, title), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "ShowWalletProgressCallback.__call__",
-                title=("Text", title),
-                progress=("Int32", progress),
-            ) from None
-        self._mpipc_call(_method_ShowWalletProgressCallback_call, _w)
+        self._mpipc_call(
+            _method_ShowWalletProgressCallback_call,
+            _pack_ShowWalletProgressCallback_call(title, progress),
+        )
 
 
 def _serve_ShowWalletProgressCallback_call(
@@ -5515,10 +6315,10 @@ ShowWalletProgressCallbackServer = Server(
 
 _id_StatusChangedCallback = 0xDE63C88146B7284E
 _method_StatusChangedCallback_destroy = ClientMethod(
-    "StatusChangedCallback.destroy", _id_StatusChangedCallback, 0, 0x10000, True
+    "StatusChangedCallback.destroy", _id_StatusChangedCallback, 0, 0x10000, True, nothing
 )
 _method_StatusChangedCallback_call = ClientMethod(
-    "StatusChangedCallback.__call__", _id_StatusChangedCallback, 1, 0x10000, True
+    "StatusChangedCallback.__call__", _id_StatusChangedCallback, 1, 0x10000, True, nothing
 )
 
 
@@ -5530,9 +6330,7 @@ class StatusChangedCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self) -> None:
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_StatusChangedCallback_call, _w)
+        self._mpipc_call(_method_StatusChangedCallback_call, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_StatusChangedCallback_call(
@@ -5558,13 +6356,37 @@ StatusChangedCallbackServer = Server(
 
 _id_TransactionChangedCallback = 0x96D115FD9B806538
 _method_TransactionChangedCallback_destroy = ClientMethod(
-    "TransactionChangedCallback.destroy", _id_TransactionChangedCallback, 0, 0x10000, True
-)
-_method_TransactionChangedCallback_call = ClientMethod(
-    "TransactionChangedCallback.__call__", _id_TransactionChangedCallback, 1, 0x20001, True
+    "TransactionChangedCallback.destroy", _id_TransactionChangedCallback, 0, 0x10000, True, nothing
 )
 _params_out_TransactionChangedCallback_call = Struct("<i4xQQQQ")
 _params_in_TransactionChangedCallback_call = Struct("<i4x8xiI")
+
+
+def _pack_TransactionChangedCallback_call(
+    txid: _values_types.Txid, status: _enums.ChangeType
+) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_TransactionChangedCallback_call.pack(
+            status.value,
+            0x2000000000004,
+            _w.data(2, _values_types.build_bytes(txid)),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e,
+            "TransactionChangedCallback.__call__",
+            txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
+            status=(_enums.ChangeType, status),
+        ) from None
+    return _w
+
+
+_method_TransactionChangedCallback_call = ClientMethod(
+    "TransactionChangedCallback.__call__", _id_TransactionChangedCallback, 1, 0x20001, True, nothing
+)
 
 
 class TransactionChangedCallbackClient(Client):
@@ -5575,23 +6397,10 @@ class TransactionChangedCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, txid: _values_types.Txid, status: _enums.ChangeType) -> None:
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_TransactionChangedCallback_call.pack(
-                status.value,
-                0x2000000000004,
-                _w.data(2, _values_types.build_bytes(txid)),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e,
-                "TransactionChangedCallback.__call__",
-                txid=(Hooked(_values_types.Txid, _values_types.build_bytes, "Data"), txid),
-                status=(_enums.ChangeType, status),
-            ) from None
-        self._mpipc_call(_method_TransactionChangedCallback_call, _w)
+        self._mpipc_call(
+            _method_TransactionChangedCallback_call,
+            _pack_TransactionChangedCallback_call(txid, status),
+        )
 
 
 def _serve_TransactionChangedCallback_call(
@@ -5630,10 +6439,10 @@ TransactionChangedCallbackServer = Server(
 
 _id_UnloadWalletCallback = 0x87A230AE23C56A66
 _method_UnloadWalletCallback_destroy = ClientMethod(
-    "UnloadWalletCallback.destroy", _id_UnloadWalletCallback, 0, 0x10000, True
+    "UnloadWalletCallback.destroy", _id_UnloadWalletCallback, 0, 0x10000, True, nothing
 )
 _method_UnloadWalletCallback_call = ClientMethod(
-    "UnloadWalletCallback.__call__", _id_UnloadWalletCallback, 1, 0x10000, True
+    "UnloadWalletCallback.__call__", _id_UnloadWalletCallback, 1, 0x10000, True, nothing
 )
 
 
@@ -5645,9 +6454,7 @@ class UnloadWalletCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self) -> None:
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_UnloadWalletCallback_call, _w)
+        self._mpipc_call(_method_UnloadWalletCallback_call, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_UnloadWalletCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: int) -> Writer:

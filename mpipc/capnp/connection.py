@@ -13,44 +13,53 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 from struct import error as StructError
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
 from mpipc.capnp.frame import FrameReader
-from mpipc.capnp.message import Limits, Message
-from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local, ServerMethod
+from mpipc.capnp.message import Limits
+from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
 from mpipc.capnp.session import (
+    Answer,
     Broken,
     Capability,
     Delivery,
     Import,
     Kept,
+    Lane,
     LocalCapability,
     Overloaded,
+    OwnThread,
     Question,
     Session,
     again,
 )
-from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Shortcuts
+from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Incoming, Shortcuts
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
 
+R = TypeVar("R")
 _log = logging.getLogger("mpipc")
 
 # Callbacks nested more deeply than this may come near the interpreter's recursion limit. A call
 # needs this many frames for itself, and for a callback that it causes to begin and to fail.
 _DEEP = 4
 _HEADROOM = 80
+_BULK = 1 << 12  # words of parameters, beyond which a call is out of the ordinary
+_MAKE_THREAD = ClientMethod(
+    "makeThread", *threads.MAKE_THREAD, threads.ONE_POINTER, False, threads.read_capability
+)
+_HANDED_ON = object()
 
 
 class DriverThread(threads.Thread, Protocol):
     """A thread as the driver knows it."""
 
-    contexts: dict[Any, Import]
+    contexts: dict[Any, Lane | None]
     capability: ThreadCapability
-    pins: dict[Any, Callable[[], None]]
+    pins: dict[Any, OwnThread]
     home: object
     nested: int
     is_main: bool
@@ -91,12 +100,22 @@ class Driver(Protocol):
         """Run a task that may block and that nobody waits for."""
 
     def pump(self) -> None:
-        """Write what can be written without blocking. Called with the lock held."""
+        """Write what there is to write, as far as that does not wait. Called with the lock held."""
+
+    def write(self, data: bytes) -> None:
+        """Write this, if there is nothing else; else as `pump`."""
+
+    @property
+    def full(self) -> bool:
+        """Whether `drain` would wait."""
 
     def drain(self) -> None:
         """Wait until most of what is to be written is written. Called without the lock."""
 
-    def claim(self, thread: Any) -> None:
+    def expect(self, thread: Any) -> None:
+        """A thread begins to make calls."""
+
+    def claim(self, thread: Any) -> object:
         """Prepare a thread that is about to write and then wait: it is to read, if it may."""
 
     def recover(self, thread: Any) -> None:
@@ -135,9 +154,12 @@ class Connection:
         self._tracebacks = tracebacks
         self._logger = logger
         self._session = Session(bootstrap, limits, driver.kick)
-        self._shortcuts = Shortcuts(self._session)
+        shortcuts = Shortcuts(self._session, self)
+        self._take_answer, self._take_call = shortcuts.take_answer, shortcuts.take_call
+        self._current = driver.current
         self._frames = FrameReader(limits)
-        # What the driver asks for each time it writes.
+        # What the driver asks for each time it reads and writes.
+        self.handed_on = _HANDED_ON
         self.output = self._session.take_output
         self._root: weakref.ref[Import] | None = None
         self._thread_map: Import | None = None
@@ -149,6 +171,7 @@ class Connection:
         self._handed_over = False
         self._dispatching = False
         self._dispatch_lock = threading.RLock()
+        self.deferred = False
 
     # ----------------------------------------------------------------------------- for users
 
@@ -173,19 +196,12 @@ class Connection:
     @property
     def busy(self) -> bool:
         """Whether either side waits for an answer of the other's."""
-        return bool(self._session.answers or self._session.questions)
+        return self._session.busy
 
     @property
     def idle(self) -> bool:
         """Whether no proxy of the user's is left."""
         return not self._session.imports
-
-    @property
-    def deferred(self) -> bool:
-        """Whether an answer given by any thread may give another thread something to run."""
-        session = self._session
-        # In this order: what was deferred becomes an event, which is taken out to be handed on.
-        return bool(session.deferred or session.events or self._dispatching)
 
     def is_root(self, target: Import) -> bool:
         """Whether this is the reference that `start` gave out."""
@@ -207,49 +223,95 @@ class Connection:
         if construct is not None:
             w = threads.write_capability(self._own_thread_map)
             try:
-                result = self.call(root, construct, w)
+                thread_map = self.call(root, construct, w)
             except Unimplemented:
                 pass  # a peer without thread maps picks threads as it likes
             else:
-                thread_map = threads.read_capability(*result)
                 if isinstance(thread_map, Import):
                     with self._lock:
                         self._thread_map = Kept(thread_map)
         return self._client(generated.client, root)
 
-    def call(
-        self, target: Import, method: ClientMethod, w: Writer
-    ) -> tuple[Message, int, int, int]:
-        """Call a method and wait: (message, content, data words, pointers) of its results.
+    def call(self, target: Import, method: ClientMethod[R], w: Writer) -> R:
+        """Call a method, wait for its answer, and read that.
 
         Raises RemoteError, Disconnected, Timeout.
         """
-        thread = self.driver.current()
+        thread = self._current()
+        lane = thread.contexts.get(self)
+        own = lane.own if lane is not None else None
+        if lane is None or own is None:
+            return self._call_generally(target, method, w, thread)
+        question = own.question
+        if (
+            not question.done
+            or not question.kept
+            or len(w.caps) != 2
+            or not method.context
+            or thread.nested > _DEEP
+            or w.end > _BULK
+        ):
+            return self._call_generally(target, method, w, thread)
+        driver, session = self.driver, self._session
+        try:
+            driver.claim(thread)
+            thread.writing = self
+            with self._lock:
+                if session.closed:
+                    raise again(session.closed)
+                question.done = False
+                own.export.references += 1
+                call = rpc.call_in_context(
+                    question.id, target.id, method.ids, method.pointer, lane.table, w.end
+                )
+                driver.write(b"".join((call, w.head, *w.parts)))
+            thread.writing = None
+            driver.wait(question, thread)
+        except BaseException as e:
+            self._give_up(question, thread, e)
+            raise
+        message = question.message
+        if message is None:
+            return self._unpacked(method, question)
+        question.message = None
+        content, data_words, pointers = question.content
+        return method.unpack(message, content, data_words, pointers)
+
+    def _call_generally(
+        self, target: Import, method: ClientMethod[R], w: Writer, thread: DriverThread
+    ) -> R:
+        """A call that is not in a lane of its thread's, or out of the ordinary."""
         if thread.nested > _DEEP:
             _keep_headroom(_HEADROOM)
         if method.context:
-            remote = thread.contexts.get(self)
-            if remote is None and self._thread_map is not None:
-                remote = self._make_thread(thread)
-            w.caps[0] = remote
-            w.caps[1] = thread.capability
-            if remote is None:
-                # The context is always last.
-                fixed = w.parts[0]
-                w.parts[0] = fixed[: -len(threads.CONTEXT)] + threads.CONTEXT_WITHOUT_THREAD
-        if len(w.caps) > 2 or (w.caps and not method.context):
+            lane = thread.contexts.get(self) or self._first_lane(thread)
+            if lane is not None and not lane.table:
+                self._prepare(lane, thread)
+            self._fill_in(w, thread, lane)
+        if w.caps:
             w.caps = [self._outgoing(cap) for cap in w.caps]
         question = self._ask(
             thread, self._session.call, target, method.interface, method.number, w, method.shape
         )
-        message = question.message
-        if message is not None:
-            message.owner = self
-            return (message, *question.content)
-        payload = question.payload
+        return self._unpacked(method, question)
+
+    def _fill_in(self, w: Writer, thread: DriverThread, lane: Lane | None) -> None:
+        """Fill the context into parameters that are out of the ordinary."""
+        w.caps[1] = thread.capability
+        if lane is not None:
+            w.caps[0] = lane.remote
+        else:
+            # The context is always last in the fixed part.
+            w.head = w.head[: -len(threads.CONTEXT)] + threads.CONTEXT_WITHOUT_THREAD
+
+    def _unpacked(self, method: ClientMethod[R], question: Question) -> R:
+        """The results in an answer of any form. Raises what it says."""
+        if question.error is not None:
+            self._raise(question)
+        payload, question.payload = question.payload, None
         assert payload is not None
         payload.message.owner = self
-        return (payload.message, *payload.struct())
+        return method.unpack(payload.message, *payload.struct())
 
     def _ask(self, thread: DriverThread, ask: Callable[..., Question], *args: Any) -> Question:
         """Ask a question (of the session's) and wait for the answer. Raises what that says."""
@@ -266,15 +328,20 @@ class Connection:
         except BaseException as e:
             self._give_up(question, thread, e)
             raise
-        error, question.error = question.error, None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                # Nothing in its traceback may lead to it: such a cycle would keep all the objects
-                # that the frames refer to until the garbage collector finds it.
-                del error
+        if question.error is not None:
+            self._raise(question)
         return question
+
+    def _raise(self, question: Question) -> NoReturn:
+        """Raise what an answer says."""
+        error, question.error = question.error, None
+        assert error is not None
+        try:
+            raise error
+        finally:
+            # Nothing in its traceback may lead to it: such a cycle would keep all the objects
+            # that the frames refer to until the garbage collector finds it.
+            del error
 
     def _give_up(
         self, question: Question | None, thread: DriverThread, error: BaseException
@@ -287,6 +354,9 @@ class Connection:
             thread.writing = self
             with self._lock:
                 self._session.abandon(question)
+                own = thread.pins.get(self)
+                if own is not None and own.question is question and not self.closed:
+                    self._session.renew(own)
                 self.driver.pump()
             thread.writing = None
         self.driver.recover(thread)
@@ -296,31 +366,39 @@ class Connection:
         of what follows could be understood."""
         self.lost(Disconnected("the connection was interrupted in the middle of a message"))
 
-    def empty_params(self, method: ClientMethod) -> Writer:
+    def empty_params(self, method: ClientMethod[Any]) -> Writer:
         """Parameters of a method that has none but its context."""
         if not method.context:
             return Writer(0)
-        w = Writer(1 + threads.CONTEXT_WORDS, threads.CONTEXT_CAPS)
-        w.parts[0] = threads.context_pointer(0, 1).to_bytes(8, "little") + threads.CONTEXT
-        return w
+        head = threads.context_pointer(0, 1).to_bytes(8, "little") + threads.CONTEXT
+        return Writer(1 + threads.CONTEXT_WORDS, [None, None], head)
 
-    def _make_thread(self, thread: DriverThread) -> Import | None:
-        """The thread of the peer's that runs this thread's calls from now on."""
-        assert self._thread_map is not None
-        make = ClientMethod("makeThread", *threads.MAKE_THREAD, threads.ONE_POINTER, context=False)
-        result = self.call(self._thread_map, make, threads.write_text(thread.name))
-        remote = threads.read_capability(*result)
-        if not isinstance(remote, Import):
+    def _first_lane(self, thread: DriverThread) -> Lane | None:
+        """Ask for a thread of the peer's that runs this thread's calls from now on; None from a
+        peer that makes no threads."""
+        if self._thread_map is None:
             return None
-        capability = thread.capability
+        made = self.call(self._thread_map, _MAKE_THREAD, threads.write_text(thread.name))
+        if not isinstance(made, Import):
+            return None
+        self.driver.expect(thread)
         with self._lock:
-            kept = Kept(remote)
+            lane = Lane(Kept(made))
             if not self.closed:
                 self._threads.add(thread)
-                thread.contexts[self] = kept
-                # Every call of this thread's passes it on as callback thread; keep it exported.
-                thread.pins[self] = partial(self._session.unpin, self._session.pin(capability))
-        return kept
+                thread.contexts[self] = lane
+        return lane
+
+    def _prepare(self, lane: Lane, thread: DriverThread) -> None:
+        with self._lock:
+            if self.closed:
+                return  # as the call will notice
+            own = thread.pins.get(self)
+            if own is None:
+                # Every call of this thread's passes it on as callback thread.
+                self._threads.add(thread)
+                own = thread.pins[self] = self._session.pin(thread.capability, thread)
+            self._session.prepare(lane, own)
 
     def _outgoing(self, cap: Any) -> Any:
         """What to send for a capability: the peer's own object, when it is a proxy of one."""
@@ -349,27 +427,45 @@ class Connection:
 
     # ---------------------------------------------------------------------- for the driver
 
-    def feed(self, received: bytes) -> bool:
-        """Take in a chunk; whether it gave another thread something to run. A peer that breaks the
-        protocol is disconnected."""
-        frames = self._frames
+    def take(self, chunk: bytes, thread: DriverThread) -> object:
+        """Take in a chunk. Returns a call that `thread`, which calls this, should `execute`;
+        `handed_on`; or None."""
         self.heard += 1
+        if not self._frames.missing and len(chunk) >= SHORTEST:
+            kind = chunk[KIND_AT]
+            if kind == rpc.RETURN:
+                question = self._take_answer(chunk)
+                if question is not None:
+                    if question.waiter is not thread:
+                        question.waiter.wake()
+                    return None
+            elif kind == rpc.CALL and not self._session.events and not self._dispatching:
+                # Else it might overtake what another thread is handing on.
+                call = self._take_call(chunk)
+                if call is not None:
+                    running = call.capability.thread  # type: ignore[union-attr]
+                    if running is thread:
+                        return call
+                    running.post(call)
+                    return self.handed_on
+        return self._feed(chunk)
+
+    def _feed(self, chunk: bytes) -> object:
+        """Take in anything. A peer that breaks the protocol is disconnected."""
+        frames = self._frames
         self._handed_over = False
         try:
-            if len(received) >= SHORTEST and not frames.missing and self._take(received):
-                return self._handed_over
             with self._lock:
-                for message in frames.feed(received):
+                for message in frames.feed(chunk):
                     message.owner = self
                     self._session.receive(message)
+                # Before anybody can settle what it waits for.
+                self.deferred = self._session.deferred > 0
                 self.driver.pump()
             self._dispatch()
         except (IpcError, StructError, RecursionError) as e:
             self.drop(str(e))
-        except BaseException:
-            self.interrupted()
-            raise
-        return self._handed_over
+        return self.handed_on if self._handed_over else None
 
     def drop(self, reason: str) -> None:
         """End the connection because of something that the peer did, and tell it."""
@@ -379,32 +475,6 @@ class Connection:
             self.driver.pump()
         self._dispatch()
         self.lost(Disconnected(f"the connection was dropped: {reason}"))
-
-    def _take(self, chunk: bytes) -> bool:
-        """Take in a chunk if it is one of the messages for which there is a short cut."""
-        kind = chunk[KIND_AT]
-        if kind == rpc.RETURN:
-            with self._lock:
-                question = self._shortcuts.take_answer(chunk)
-            if question is None:
-                return False
-            question.waiter.wake()
-            if self._session.freed:
-                self._dispatch()
-            return True
-        if kind == rpc.CALL:
-            if self._session.events or self._dispatching:
-                return False  # it must not overtake what another thread is handing on
-            with self._lock:
-                call = self._shortcuts.take_call(chunk)
-            if call is None:
-                return False
-            self._handed_over = True
-            delivery = call.delivery
-            delivery.message.owner = self
-            call.thread.thread.post(partial(self._execute, delivery, call.method, call.callback))
-            return True
-        return False
 
     def lost(self, error: Disconnected) -> None:
         """The transport is gone, or goes now. May be called again."""
@@ -440,7 +510,7 @@ class Connection:
         with self._dispatch_lock:
             if self._dispatching:
                 return
-            self._dispatching = True
+            self._dispatching = self.deferred = True
             try:
                 while session.events:
                     event = session.events.popleft()
@@ -457,6 +527,7 @@ class Connection:
                         box.clear()  # runs none of the user's code
             finally:
                 self._dispatching = False
+                self.deferred = session.deferred > 0
         if session.events:  # they came while the flag was still set
             self._dispatch()
 
@@ -473,14 +544,13 @@ class Connection:
             thread.contexts.pop(self, None)
             thread.pins.pop(self, None)
 
-    def failed(self, task: Callable[[], None] | None, error: BaseException) -> None:
+    def failed(self, task: object, error: BaseException) -> None:
         """An exception has left a task, perhaps before it had begun: nobody may wait for it."""
-        if not isinstance(task, partial) or task.func.__name__ != Connection._execute.__name__:
+        if not isinstance(task, Incoming):
             return
-        connection: Connection = task.func.__self__  # type: ignore[attr-defined]  # or another one
-        delivery: Delivery = task.args[0]
-        if not delivery.answer.done and connection.driver.current().writing is None:
-            connection._reply_error(delivery, error)
+        connection: Connection = task.message.owner  # or another one
+        if not task.answer.done and connection.driver.current().writing is None:
+            connection._reply_error(task.answer, error)
 
     # ------------------------------------------------------------------------------- serving
 
@@ -497,90 +567,113 @@ class Connection:
                 raise Unimplemented(f"{name} has no such method ({delivery.method})")
             if method.kind == "construct":
                 self._construct(delivery)
-            elif not method.context:
-                self.driver.post_io(partial(self._execute, delivery, method, None))
+                return
+            call = Incoming(
+                delivery.answer, target, method, delivery.message, delivery.content,
+                hosted=delivery.hosted,
+            )  # fmt: skip
+            if not method.context:
+                self.driver.post_io(call)
+                return
+            thread, callback = threads.read_context(delivery.message, *delivery.content)
+            if isinstance(callback, ThreadCapability):
+                # A call of ours that turned out to be on an object of ours, so that the peer
+                # passed it back: the thread that waits for it can run it.
+                thread = callback
+            elif isinstance(callback, Import):
+                call.lane = Lane(callback)
+            if isinstance(thread, ThreadCapability):
+                self._handed_over = True
+                call.capability = thread  # which lives as long
+                thread.thread.post(call)
+            elif thread is None:
+                self.driver.post_pool(call)
+            elif isinstance(thread, Broken):
+                raise again(thread.error)
             else:
-                thread, callback = threads.read_context(delivery.message, *delivery.content)
-                if isinstance(callback, ThreadCapability):
-                    # A call of ours that turned out to be on an object of ours, so that the peer
-                    # passed it back: the thread that waits for it can run it.
-                    thread = callback
-                callback_thread = callback if isinstance(callback, Import) else None
-                run = partial(self._execute, delivery, method, callback_thread)
-                if isinstance(thread, ThreadCapability):
-                    self._handed_over = True
-                    thread.thread.post(run)
-                elif thread is None:
-                    self.driver.post_pool(run)
-                elif isinstance(thread, Broken):
-                    raise again(thread.error)
-                else:
-                    raise RemoteError("the call's thread is no thread of this process")
+                raise RemoteError("the call's thread is no thread of this process")
         except IpcError as e:
-            self._reply_error(delivery, e)
+            self._reply_error(delivery.answer, e)
 
-    def _execute(self, delivery: Delivery, method: ServerMethod, callback: Import | None) -> None:
+    def execute(self, call: Incoming, thread: DriverThread) -> None:
         """Run a call on the current thread and answer it.
 
         Calls that it makes back over this connection are run by the thread that made it.
         """
-        target = delivery.target
-        assert isinstance(target, Local)
-        thread = self.driver.current()
         contexts = thread.contexts
         before = contexts.get(self)
-        if callback is not None:
-            contexts[self] = callback
+        contexts[self] = call.lane
+        method = call.method
         try:
-            impl = target.impl
+            impl = call.target.impl
             if impl is None:
                 raise RemoteError("the object was destroyed")
-            if method.run is None:
-                target.destroy()
+            if self._logger:
+                impl = self._logger.object(impl, call.target.server.name, self.describe())
+            run = method.run
+            if run is None:
+                call.target.destroy()
                 del impl
                 w = Writer(0)
             else:
-                if self._logger:
-                    impl = self._logger.object(impl, target.server.name, self.describe())
-                w = method.run(impl, delivery.message, *delivery.content)
-                if w.caps:
-                    w.caps = [self._outgoing(cap) for cap in w.caps]
-        except Exception as e:
-            self._reply_error(delivery, e)
-            return
+                content, data_words, pointers = call.content
+                w = run(impl, call.message, content, data_words, pointers)
+            if w.caps:
+                w.caps = [self._outgoing(cap) for cap in w.caps]
         except BaseException as e:
+            self._reply_error(call.answer, e, params_unused=self._give_back(call))
             # Ctrl-C belongs to the main thread. Elsewhere it is as good as any other exception:
             # `sys.exit` in a method must not end a thread that its client goes on using.
-            self._reply_error(delivery, e)
-            if thread.is_main:
+            if thread.is_main and not isinstance(e, Exception):
                 raise
             return
         finally:
-            if callback is not None:
-                if before is None:
-                    contexts.pop(self, None)
-                else:
-                    contexts[self] = before
-        unused = not delivery.hosted
+            contexts[self] = before
+        driver, session, answer = self.driver, self._session, call.answer
         if thread.home is not None:
             # It goes back to waiting: the next call may be there as soon as this answer is.
-            self.driver.claim(thread)
+            driver.claim(thread)
         thread.writing = self
         with self._lock:
-            if callback is not None and delivery.hosted == (callback,):
-                # Only the callback thread came with the call, and it is not needed any more: the
-                # answer itself gives it back.
-                callback.disown()
-                unused = True
-            if self._session.closed or delivery.answer.finished:
-                _log.info("%s ran to its end, but its caller is gone", method.name)
-            self._session.reply(delivery, w, method.shape, params_unused=unused)
-            self.driver.pump()
+            if (
+                not call.simple
+                or w.caps
+                or answer.finished
+                or answer.waiting
+                or session.closed
+                or w.end > _BULK
+            ):
+                if session.closed or answer.finished:
+                    _log.info("%s ran to its end, but its caller is gone", method.name)
+                session.reply(answer, w, method.shape, params_unused=self._give_back(call))
+                driver.pump()
+            else:
+                call.lane.remote.id = -1  # type: ignore[union-attr]
+                answer.done = True
+                del session.answers[answer.id]
+                head = rpc.simple_return(answer.id, w.end, method.pointer)
+                driver.write(b"".join((head, w.head, *w.parts)))
         thread.writing = None
-        self._dispatch()
-        self.driver.drain()
+        if session.events or session.freed or self._dispatching:
+            self._dispatch()
+        if driver.full:
+            driver.drain()
 
-    def _reply_error(self, delivery: Delivery, error: BaseException) -> None:
+    def _give_back(self, call: Incoming) -> bool:
+        """Whether the answer gives back all that came with a call: when that is only its callback
+        thread, which is not needed any more."""
+        lane = call.lane
+        if call.simple:
+            lane.remote.id = -1  # type: ignore[union-attr]
+            return True
+        if lane is not None and call.hosted == (lane.remote,):
+            lane.remote.disown()
+            return True
+        return not call.hosted
+
+    def _reply_error(
+        self, answer: Answer, error: BaseException, *, params_unused: bool = False
+    ) -> None:
         name = error.type if isinstance(error, RemoteError) else type(error).__qualname__
         text = error.text if isinstance(error, RemoteError) else str(error)
         trace = f"{name}\n" if name else ""
@@ -592,7 +685,7 @@ class Connection:
         thread = self.driver.current()
         thread.writing = self
         with self._lock:
-            self._session.reply_error(delivery.answer, error, trace)
+            self._session.reply_error(answer, error, trace, params_unused=params_unused)
             self.driver.pump()
         thread.writing = None
         self._dispatch()
@@ -600,7 +693,7 @@ class Connection:
     def _reply(self, delivery: Delivery, w: Writer, shape: int) -> None:
         """Answer a call of the protocol's own, whose parameters' capabilities are kept."""
         with self._lock:
-            self._session.reply(delivery, w, shape, params_unused=False)
+            self._session.reply(delivery.answer, w, shape, params_unused=False)
             self.driver.pump()
         self._dispatch()
 

@@ -10,35 +10,49 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.message import Message
 from mpipc.capnp.misfits import unexpected
-from mpipc.capnp.session import Import
+from mpipc.capnp.session import Capability, Import
 from mpipc.capnp.writer import Writer
 from mpipc.errors import IpcError
 
 if TYPE_CHECKING:
     from mpipc.capnp.connection import Connection
 
-# A client keeps its state under names that no user's method can clash with.
 S = TypeVar("S", bound="Client")
+R = TypeVar("R")
 
 
-class ClientMethod(msgspec.Struct, frozen=True):
-    """What a client needs to know to send a call: ids, and the shape of the parameters
-    (`data words | pointers << 16`)."""
+class ClientMethod(msgspec.Struct, Generic[R], eq=False):
+    """What a client needs to know for a call: ids, the shape of the parameters
+    (`data words | pointers << 16`), and how the results are read:
+    `unpack(message, content, data words, pointers)`."""
 
     name: str
     interface: int
     number: int
     shape: int
     context: bool
+    unpack: Callable[[Message, int, int, int], R]
+    # Constant words of a call in a context.
+    ids: bytes = b""
+    pointer: int = 0
+
+    def __post_init__(self) -> None:
+        self.ids = rpc.method_ids(self.interface, self.number)
+        self.pointer = rpc.context_pointer(self.shape)
 
 
-class ServerMethod(msgspec.Struct, frozen=True):
+def nothing(message: Message, content: int, data_words: int, pointers: int) -> None:
+    """Unpack results that hold nothing."""
+
+
+class ServerMethod(msgspec.Struct, eq=False):
     """How a call is answered: `run(object, message, content, data words, pointers)` returns the
     writer of the results, whose shape is given. `kind` as in the model; `run` is None for the
     methods that the protocol adds."""
@@ -48,6 +62,11 @@ class ServerMethod(msgspec.Struct, frozen=True):
     context: bool
     kind: str = "method"
     run: Callable[[Any, Message, int, int, int], Writer] | None = None
+    # The pointer in a simple answer.
+    pointer: int = 0
+
+    def __post_init__(self) -> None:
+        self.pointer = rpc.result_pointer(self.shape)
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -90,19 +109,20 @@ class Client:
     Usable in `with`, which closes it: `mpipc.close` says what that means.
     """
 
+    # Its state, under names that no user's method can clash with.
     _mpipc_connection: Connection
     _mpipc_target: Import | None
     _mpipc_name: str
     _mpipc_methods: tuple[str, ...] = ()
-    _mpipc_destroy: ClientMethod | None = None
-    _mpipc_construct: ClientMethod | None = None
+    _mpipc_destroy: ClientMethod[None] | None = None
+    _mpipc_construct: ClientMethod[Capability] | None = None
 
     def __init__(self, connection: Connection, target: Import) -> None:
         self._mpipc_connection = connection
         self._mpipc_target = target
 
-    def _mpipc_call(self, method: ClientMethod, w: Writer) -> tuple[Message, int, int, int]:
-        """Send a call and wait for its answer: (message, content, data words, pointers)."""
+    def _mpipc_call(self, method: ClientMethod[R], w: Writer) -> R:
+        """Send a call, wait for its answer, and read it."""
         target = self._mpipc_target
         if target is None:
             raise IpcError(f"{type(self).__name__} was closed")

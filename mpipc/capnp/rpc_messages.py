@@ -107,7 +107,8 @@ CALL_MIDDLE = pack("<QQQ", _struct(2, 1, 1), _struct(3, 0, 2), 0)
 RETURN_BEGIN = pack("<QQQ", _STRUCT_1_1, RETURN, _struct(0, 2, 1))
 RETURN_MIDDLE = pack("<QQ", 0, _struct(0, 0, 2))
 _CALL = Struct("<II24sIHHQQ24sQQQQ")
-_CALL_WITH_2 = Struct("<II24sIHHQQ24sQQQQQQQQQ")
+_CALL_IN_CONTEXT = Struct("<4xI24sI44sI12xQ48s")
+_SIMPLE_RETURN = Struct("<4xI24sII16sQ8x")
 _RETURN = Struct("<II24sII16sQQ")
 
 
@@ -154,15 +155,44 @@ def call_header(
     content = 14 + 2 * count if count else 13
     # A struct without fields takes no words, and its pointer must not be null.
     first = ((content - 12) << 2 | shape << 32) if shape else 0xFFFFFFFC
-    if count == 2:  # a context and nothing else: most calls
-        return _CALL_WITH_2.pack(
-            0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0, CALL_MIDDLE,
-            target, 0, first, TABLE_OF_2, TAG_OF_2, caps[0], 0, caps[1], 0,
-        )  # fmt: skip
     return _CALL.pack(
         0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0, CALL_MIDDLE,
         target, 0, first, _table_pointer(count),
     ) + _cap_table(caps)  # fmt: skip
+
+
+def method_ids(interface: int, method: int) -> bytes:
+    """The constant words of a Call in a context, between its number and its target."""
+    return pack("<HHQQ24s", method, 0, interface, 0, CALL_MIDDLE)
+
+
+def context_pointer(shape: int) -> int:
+    """The pointer to the parameters of a Call in a context."""
+    return 6 << 2 | shape << 32
+
+
+def context_table(thread: int, callback: int) -> bytes:
+    """The capTable of a Call in a context, given as its elements' data words."""
+    return pack("<QQQQQQ", TABLE_OF_2, TAG_OF_2, thread, 0, callback, 0)
+
+
+def call_in_context(
+    question: int, target: int, ids: bytes, pointer: int, table: bytes, body_words: int
+) -> bytes:
+    """As `call_header`, for a call whose only capabilities are the threads of its context, made of
+    what the functions above give."""
+    return _CALL_IN_CONTEXT.pack(18 + body_words, CALL_BEGIN, question, ids, target, pointer, table)
+
+
+def simple_return(answer: int, body_words: int, pointer: int) -> bytes:
+    """As `return_header`, for results without capabilities that need no Finish and give back the
+    parameters; `pointer` is the one to the results, `result_pointer`."""
+    return _SIMPLE_RETURN.pack(8 + body_words, RETURN_BEGIN, answer, 2, RETURN_MIDDLE, pointer)
+
+
+def result_pointer(shape: int) -> int:
+    """The pointer to the results in `simple_return`."""
+    return 1 << 2 | shape << 32 if shape else 0xFFFFFFFC
 
 
 def return_header(

@@ -51,8 +51,8 @@ from mpipc.capnp.misfits import (
     results_misfit,
     unexpected,
 )
-from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod
-from mpipc.capnp.threads import CONTEXT, CONTEXT_CAPS, context_pointer
+from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod, nothing
+from mpipc.capnp.threads import CONTEXT, context_pointer, read_capability
 from mpipc.capnp.writer import Writer
 
 CONTEXT_ONLY = context_pointer(0, 1).to_bytes(8, "little") + CONTEXT
@@ -60,7 +60,6 @@ CONTEXT_ONLY = context_pointer(0, 1).to_bytes(8, "little") + CONTEXT
 
 __all__ = [
     "BIT",
-    "CONTEXT_CAPS",
     "CONTEXT_ONLY",
     "FEW",
     "MISFITS",
@@ -92,7 +91,9 @@ __all__ = [
     "float_xor",
     "milliseconds",
     "misfit",
+    "nothing",
     "optional",
+    "read_capability",
     "read_datas",
     "read_each_hooked",
     "read_hooked",

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import count
 from struct import pack
 from typing import Any, TypeAlias
 
@@ -33,6 +34,8 @@ from mpipc.capnp.message import POINTER, Limits, Message
 from mpipc.capnp.rpc_messages import Call, Descriptor, Payload, PromisedAnswer, Return
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
+
+_BULK = 1 << 12  # words of a message, beyond which it is not worth copying into one piece
 
 
 class Import:
@@ -83,11 +86,13 @@ Capability: TypeAlias = "LocalCapability | Import | Broken | None"
 
 class Question(msgspec.Struct, eq=False):
     """A call of ours. `done` once answered: then `error` or `payload` is set; or, where it was
-    clear what the results are, `message` and `content` (byte position, data words, pointers)."""
+    clear what the results are, `message` and `content` (byte position, data words, pointers).
+    `kept`: it is asked again and again, and keeps its number."""
 
     id: int
     waiter: Any = None
     done: bool = False
+    kept: bool = False
     payload: Payload | None = None
     message: Message | None = None
     content: tuple[int, int, int] = (0, 0, 0)
@@ -95,6 +100,30 @@ class Question(msgspec.Struct, eq=False):
     exported: Sequence[int] = ()
     abandoned: bool = False
     forward: Answer | None = None
+
+
+class OwnThread(msgspec.Struct, eq=False):
+    """A thread of ours as one connection knows it: the number of its capability, which stays
+    exported whatever the peer releases, and the question that its calls ask again and again.
+    Calling it ends that, in any thread, lock held or not."""
+
+    session: Session
+    number: int
+    export: Export
+    question: Question
+
+    def __call__(self) -> None:
+        self.session.unpin(self)
+
+
+class Lane(msgspec.Struct, eq=False):
+    """What the calls that one of our threads makes have in common: `remote`, the peer's thread that
+    runs them, and our own as their callback thread; `table` is the table of both capabilities.
+    `Session.prepare` fills in all but `remote`."""
+
+    remote: Import
+    own: OwnThread | None = None
+    table: bytes = b""
 
 
 class Answer(msgspec.Struct, eq=False):
@@ -115,7 +144,6 @@ class Answer(msgspec.Struct, eq=False):
 class Delivery(msgspec.Struct, eq=False):
     """A call of the peer's on an object of ours, to be answered with `Session.reply`."""
 
-    session: Session
     answer: Answer
     target: LocalCapability
     interface: int
@@ -125,10 +153,10 @@ class Delivery(msgspec.Struct, eq=False):
     hosted: tuple[Import, ...]  # the capabilities in the parameters that are the sender's
 
 
-class _Export(msgspec.Struct, eq=False):
-    """`references` are the peer's, `pins` our own."""
+class Export(msgspec.Struct, eq=False):
+    """`references` are the peer's, `pins` our own. `target` is None when it has ended."""
 
-    target: LocalCapability
+    target: LocalCapability | None
     references: int = 0
     pins: int = 0
 
@@ -158,16 +186,23 @@ class Session:
         self._on_drop = on_drop
         self.questions: dict[int, Question] = {}
         self._free_questions: list[int] = []
+        self._new_questions = count()
+        self._bulky = False
         self.answers: dict[int, Answer] = {}
-        self.exports: dict[int, _Export] = {}
+        self.exports: dict[int, Export] = {}
         self._export_ids: dict[int, int] = {}
         self._free_exports: list[int] = []
         self._dropped: deque[int] = deque()
-        self._unpinned: deque[int] = deque()
+        self._unpinned: deque[OwnThread] = deque()
         self._ready: deque[Callable[[], None]] = deque()
         self._proceeding = False
         # Answered and finished, but by answers of ours that are still to come.
         self._unsettled: set[Question] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether either side waits for an answer of the other's."""
+        return bool(self.answers) or not all(q.done for q in tuple(self.questions.values()))
 
     # ------------------------------------------------------------------------------- asking
 
@@ -188,32 +223,52 @@ class Session:
         self.out.append(
             rpc.call_header(question.id, target.id, interface, method, caps, w.end, shape)
         )
-        self.out += w.parts
+        self._write(w)
         return question
+
+    def prepare(self, lane: Lane, own: OwnThread) -> None:
+        """Make a lane ready for calls, given our own thread."""
+        lane.own = own
+        lane.table = rpc.context_table(
+            rpc.RECEIVER_HOSTED | lane.remote.id << 32, rpc.SENDER_HOSTED | own.number << 32
+        )
+
+    def _write(self, w: Writer) -> None:
+        self.out += (w.head, *w.parts)
+        if w.end > _BULK:
+            self._bulky = True
 
     def abandon(self, question: Question) -> None:
         """Nobody waits for this answer any more; it is dropped when it comes."""
+        question.kept = False
         if question in self._unsettled:
             self._unsettled.discard(question)  # finished already
         elif not question.done and not question.abandoned and not self.closed:
             question.abandoned = True
             self.out.append(rpc.finish(question.id, release_result_caps=True))
 
+    def renew(self, own: OwnThread) -> None:
+        """The question of a thread was abandoned: give it another one."""
+        own.question = self._kept_question(own.number, own.question.waiter)
+
+    def _kept_question(self, thread: int, waiter: Any) -> Question:
+        question = self._question(waiter)
+        question.done = question.kept = True
+        question.exported = (thread,)
+        return question
+
     def _question(self, waiter: Any) -> Question:
         if self.closed:
             raise again(self.closed)
-        id = self._free_questions.pop() if self._free_questions else len(self.questions)
+        id = self._free_questions.pop() if self._free_questions else next(self._new_questions)
         question = self.questions[id] = Question(id, waiter)
         return question
 
     # ----------------------------------------------------------------------------- answering
 
-    def reply(self, delivery: Delivery, w: Writer, shape: int, *, params_unused: bool) -> None:
+    def reply(self, answer: Answer, w: Writer, shape: int, *, params_unused: bool) -> None:
         """Answer a call with results. `params_unused`: nothing keeps the parameters'
         capabilities, so the peer may count them as released."""
-        self._reply(delivery.answer, w, shape, params_unused)
-
-    def _reply(self, answer: Answer, w: Writer, shape: int, params_unused: bool) -> None:
         if self.closed:
             return
         if w.caps and not answer.finished and not answer.to_yourself:
@@ -232,12 +287,12 @@ class Session:
                     answer.id, (), w.end, shape, release_param_caps=params_unused, no_finish=True
                 )
             )
-            self.out += w.parts
+            self._write(w)
             return
         answer.caps = tuple(w.caps)
         answer.shape = shape
         if w.caps or answer.to_yourself:  # something may still refer to it, though it is finished
-            answer.body = b"".join(w.parts)
+            answer.body = w.body()
         if answer.finished:
             self._return_other(answer, rpc.CANCELED, params_unused)
         elif answer.to_yourself:
@@ -252,7 +307,7 @@ class Session:
                     release_param_caps=params_unused, no_finish=no_finish,
                 )
             )  # fmt: skip
-            self.out += w.parts
+            self._write(w)
         self._done(answer)
 
     def reply_error(
@@ -389,8 +444,9 @@ class Session:
 
     def forget(self, question: Question) -> None:
         """A question is answered, and its number free again."""
-        del self.questions[question.id]
-        self._free_questions.append(question.id)
+        if not question.kept:
+            del self.questions[question.id]
+            self._free_questions.append(question.id)
 
     def _settle(self, question: Question) -> None:
         """All that an answer consists of is there."""
@@ -412,7 +468,7 @@ class Session:
             except ProtocolError as e:
                 self.reply_error(answer, e)
             else:
-                self._reply(answer, w, shape, False)
+                self.reply(answer, w, shape, params_unused=False)
 
     def _take_from(self, id: int, question: Question) -> None:
         """The results of `question` are those of the peer's own call `id`, which we keep."""
@@ -481,9 +537,7 @@ class Session:
                 message.caps = [_settled(entry) for entry in entries]
                 hosted = tuple(entry for entry in entries if type(entry) is Import)
                 self.events.append(
-                    Delivery(
-                        self, answer, local, call.interface, call.method, message, content, hosted
-                    )
+                    Delivery(answer, local, call.interface, call.method, message, content, hosted)
                 )
 
             self._when_settled(entries, deliver)
@@ -501,9 +555,9 @@ class Session:
     def _copied(self, payload: Payload, caps: Sequence[Capability]) -> tuple[Writer, int]:
         """Parameters or results to be passed on, and their shape. Raises ProtocolError."""
         content, data_words, pointers = payload.struct()
-        w = Writer(data_words + pointers, caps)
+        w = Writer(data_words + pointers, list(caps))
         depth = self.limits.nesting
-        w.parts[0] = copy_fixed(payload.message, content, data_words, pointers, w, 0, depth)
+        w.head = copy_fixed(payload.message, content, data_words, pointers, w, 0, depth)
         return w, data_words | pointers << 16
 
     def _receive_finish(self, id: int, *, release_caps: bool) -> None:
@@ -582,24 +636,25 @@ class Session:
         root = w.struct(0, 1, 1)
         # Word 0 is the root pointer; the Message that wraps the copy has its pointer at word 2.
         copied = copy_struct(message, message.start, lo, hi, w, 2, self.limits.nesting)
-        w.parts[0] = root[2].to_bytes(8, "little")
+        w.head = root[2].to_bytes(8, "little")
         w.parts[root[1]] = pack("<QQ", rpc.UNIMPLEMENTED, copied)
-        body = b"".join(w.parts)
+        body = w.body()
         self.out.append(pack("<II", 0, len(body) >> 3) + body)
 
     # -------------------------------------------------------------------------- capabilities
 
-    def pin(self, target: LocalCapability) -> int:
-        """Keep an object of ours in the table, whatever the peer releases; returns its number."""
-        number = self.export(target)
+    def pin(self, thread: LocalCapability, waiter: Any) -> OwnThread:
+        """Keep a thread of ours exported, whatever the peer releases. Raises Disconnected."""
+        number = self.export(thread)
+        question = self._kept_question(number, waiter)
         export = self.exports[number]
         export.references -= 1
         export.pins += 1
-        return number
+        return OwnThread(self, number, export, question)
 
-    def unpin(self, number: int) -> None:
+    def unpin(self, own: OwnThread) -> None:
         """Undo one `pin`; may be called in any thread, lock held or not."""
-        self._unpinned.append(number)
+        self._unpinned.append(own)
         self._on_drop()
 
     def dropped(self, id: int) -> None:
@@ -609,11 +664,17 @@ class Session:
         self._on_drop()
 
     def take_output(self) -> list[bytes]:
-        """What is to be written now, pending releases included."""
+        """What is to be written now, pending releases included; in one piece, unless it is much."""
         if self._dropped or self._unpinned:
             self._let_go()
-        out, self.out = self.out, []
-        return out
+        out = self.out
+        if not out:
+            return out
+        self.out = []
+        if self._bulky:
+            self._bulky = False
+            return out
+        return [b"".join(out)]
 
     def _let_go(self) -> None:
         while self._dropped:
@@ -625,10 +686,14 @@ class Session:
             if not self.closed:
                 self.out.append(rpc.release(id, 1))
         while self._unpinned:
-            number = self._unpinned.popleft()
+            own = self._unpinned.popleft()
             if not self.closed:
-                self.exports[number].pins -= 1
-                self.unexport(number, 0)
+                own.export.pins -= 1
+                self.unexport(own.number, 0)
+                if own.question.kept:
+                    own.question.kept = False
+                    if own.question.done:
+                        self.forget(own.question)
 
     def _adopt(self, entry: Descriptor) -> _Entry:
         """Turn a received descriptor into a capability, or the answer that will be one."""
@@ -689,7 +754,7 @@ class Session:
         if number is None:
             number = self._free_exports.pop() if self._free_exports else len(self.exports)
             self._export_ids[key] = number
-            self.exports[number] = _Export(target)
+            self.exports[number] = Export(target)
         self.exports[number].references += 1
         return number
 
@@ -714,7 +779,11 @@ class Session:
             del self.exports[number]
             del self._export_ids[id(export.target)]
             self._free_exports.append(number)
-            self.freed.append(export.target)
+            self._free(export)
+
+    def _free(self, export: Export) -> None:
+        self.freed.append(export.target)
+        export.target = None
 
     # --------------------------------------------------------------------------------- ending
 
@@ -729,6 +798,8 @@ class Session:
             return
         self.closed = error
         for question in (*self.questions.values(), *self._unsettled):
+            if question.done:
+                continue
             question.error = again(error)
             question.done = True
             if question.forward is None:
@@ -736,9 +807,10 @@ class Session:
         self.questions.clear()
         self._unsettled.clear()
         self._ready.clear()
-        for answer in self.answers.values():
+        for answer in tuple(self.answers.values()):  # the reader may add one meanwhile
             self.freed.extend(answer.caps)
-        self.freed.extend(export.target for export in self.exports.values())
+        for export in self.exports.values():
+            self._free(export)
         self.exports.clear()
         self._export_ids.clear()
         self.answers.clear()

@@ -5,18 +5,22 @@ context; each alone in its chunk and laid out as `rpc_messages` writes it. Succe
 begin with the very same bytes, up to where their content begins: so what these bytes say is worked
 out once and remembered. For anything else the methods here return None without a trace, and the
 chunk takes the general way through `FrameReader` and `Session.receive`, which comes to the same.
+
+They are called by the thread that reads, without the session's lock: each changes the session's
+tables in single steps that no other thread's depend on.
 """
 
 from __future__ import annotations
 
 from struct import Struct
+from typing import Any
 
 import msgspec
 
 from mpipc.capnp import rpc_messages as rpc
-from mpipc.capnp.message import POINTER, Limits, Message, budget
+from mpipc.capnp.message import POINTER, Message, budget
 from mpipc.capnp.proxy import Local, ServerMethod
-from mpipc.capnp.session import Answer, Delivery, Import, Question, Session
+from mpipc.capnp.session import Answer, Export, Import, Lane, Question, Session
 from mpipc.capnp.threads import CONTEXT, CONTEXT_WORDS, ThreadCapability
 
 KIND_AT = 16
@@ -24,159 +28,166 @@ KIND_AT = 16
 
 _ANSWER = Struct("<II24sII16siIQ")
 _CALL = Struct("<II24sIHHQ8x24sQ8xiIQQQ8xQ8x")
-SHORTEST = _ANSWER.size
 
+SHORTEST = _ANSWER.size
 _ANSWER_CONTENT = _ANSWER.size
 _ANSWER_POINTER = 1 << 2  # one word between the pointer and the content behind it
 _CALL_CONTENT = _CALL.size
 _CALL_POINTER = 6 << 2
-_CALL_POINTER_AT = 96
 _CONTEXT_SHAPE = CONTEXT_WORDS << 16
-_REMEMBERED = 1024  # beginnings; a few hundred bytes each
+_REMEMBERED = 1024  # beginnings; some hundred bytes each
 
 
-class _AnswerHead(msgspec.Struct, gc=False):
+class Incoming(msgspec.Struct, eq=False):
+    """A call of the peer's that is ready to run. `lane`: of the calls that it makes back. `hosted`:
+    the peer's objects in its parameters; in a `simple` one that is its callback thread, which does
+    not count among the session's imports and goes back with the answer. `capability` is the thread
+    that runs it, which must live as long."""
+
+    answer: Answer
+    target: Local
+    method: ServerMethod
+    message: Message
+    content: tuple[int, int, int]
+    lane: Lane | None = None
+    capability: ThreadCapability | None = None
+    simple: bool = False
+    hosted: tuple[Import, ...] = ()
+
+    def __call__(self) -> None:
+        connection = self.message.owner
+        connection.execute(self, connection.driver.current())
+
+
+class _AnswerHead(msgspec.Struct, eq=False):
     """What the beginning of an answer says."""
 
     size: int
     budget: int
-    id: int
-    released: bool
+    question: Question
+    export: Export
     content: tuple[int, int, int]
 
 
-class _CallHead(msgspec.Struct, gc=False):
-    """What the beginning of a call says; `context_pointer` at `context_pointer_at` leads to the
-    context at `context_at`, which is part of the content and so looked at each time."""
+class _CallHead(msgspec.Struct, eq=False):
+    """What the beginning of a call says. The pointer to its context (`context_pointer` at
+    `context_pointer_at`) and that (at `context_at`) are part of the content and so looked at each
+    time. The exports keep nothing alive: they lose their targets when they end."""
 
+    id: int
     size: int
     budget: int
-    id: int
-    target: int
-    thread: int
+    target: Export  # of a Local
+    method: ServerMethod
+    thread: Export  # of a ThreadCapability
     callback: int
-    interface: int
-    number: int
+    lane: Lane
     content: tuple[int, int, int]
     context_pointer_at: int
     context_pointer: bytes
     context_at: int
 
 
-class SimpleCall(msgspec.Struct, gc=False):
-    """A call that is ready to run."""
-
-    delivery: Delivery
-    method: ServerMethod
-    callback: Import
-    thread: ThreadCapability
-
-
 class Shortcuts:
-    """The short cuts of one session. Called with its lock held."""
+    """The short cuts of one session; `owner` is the connection."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, owner: Any) -> None:
         self._session = session
+        self._owner = owner
+        self._nesting = session.limits.nesting
+        self._calls_at_once = session.limits.calls
         self._answers: dict[bytes, _AnswerHead] = {}
         self._calls: dict[bytes, _CallHead] = {}
 
     def take_answer(self, chunk: bytes) -> Question | None:
         """The question that the chunk answers, completed."""
-        begin = chunk[:_ANSWER_CONTENT]
-        head = self._answers.get(begin)
+        head = self._answers.get(chunk[:_ANSWER_CONTENT])
         if head is None:
-            head = _answer_head(begin, self._session.limits)
+            head = self._new_answer(chunk)
             if head is None:
                 return None
-            if len(self._answers) >= _REMEMBERED:
-                self._answers.clear()
-            self._answers[begin] = head
-        size = len(chunk)
-        if head.size != size:
+        question, export = head.question, head.export
+        if head.size != len(chunk) or question.done or not question.kept or not export.references:
             return None
-        session = self._session
-        question = session.questions.get(head.id)
-        if question is None or question.abandoned or question.forward is not None:
-            return None
-        if head.released:
-            for number in question.exported:
-                session.unexport(number, 1)
-        session.forget(question)
-        question.message = Message(chunk, 8, size, None, head.budget, session.limits.nesting)
+        export.references -= 1  # it is pinned, so it stays
+        question.message = Message(
+            chunk, 8, head.size, None, head.budget, self._nesting, (), self._owner
+        )
         question.content = head.content
         question.done = True
         return question
 
-    def take_call(self, chunk: bytes) -> SimpleCall | None:
+    def take_call(self, chunk: bytes) -> Incoming | None:
         """The call in a chunk."""
-        begin = chunk[:_CALL_CONTENT]
-        head = self._calls.get(begin)
+        head = self._calls.get(chunk[:_CALL_CONTENT])
         if head is None:
-            head = _call_head(chunk, self._session.limits)
+            head = self._new_call(chunk)
             if head is None:
                 return None
-            if len(self._calls) >= _REMEMBERED:
-                self._calls.clear()
-            self._calls[begin] = head
-        size = len(chunk)
-        at = head.context_at
-        pointer_at = head.context_pointer_at
+        target: Any = head.target.target
+        capability: Any = head.thread.target
+        answers = self._session.answers
         if (
-            head.size != size
-            or chunk[at : at + 16] != CONTEXT
-            or chunk[pointer_at : pointer_at + 8] != head.context_pointer
+            head.size != len(chunk)
+            or not chunk.startswith(CONTEXT, head.context_at)
+            or not chunk.startswith(head.context_pointer, head.context_pointer_at)
+            or target is None
+            or capability is None
+            or head.id in answers
+            or len(answers) >= self._calls_at_once
         ):
             return None
-        session = self._session
-        exports, answers = session.exports, session.answers
-        called, running = exports.get(head.target), exports.get(head.thread)
-        if called is None or running is None or head.id in answers:
-            return None
-        if len(answers) >= session.limits.calls:
-            return None
-        local, thread = called.target, running.target
-        if type(local) is not Local or type(thread) is not ThreadCapability:
-            return None
-        method = local.server.methods.get((head.interface, head.number))
-        if method is None or not method.context:
-            return None
-        callback = Import(session, head.callback)
-        session.imports += 1
-        message = Message(
-            chunk, 8, size, None, head.budget, session.limits.nesting, (thread, callback)
-        )
+        lane = head.lane
+        lane.remote.id = head.callback
         answer = answers[head.id] = Answer(head.id)
-        content = head.content
-        return SimpleCall(
-            Delivery(
-                session, answer, local, head.interface, head.number, message, content, (callback,)
-            ),
-            method,
-            callback,
-            thread,
-        )
+        message = Message(
+            chunk, 8, head.size, None, head.budget, self._nesting, (capability, lane.remote),
+            self._owner,
+        )  # fmt: skip
+        return Incoming(answer, target, head.method, message, head.content, lane, capability, True)
+
+    def _new_answer(self, chunk: bytes) -> _AnswerHead | None:
+        """For a beginning that is not remembered."""
+        head = _answer_head(chunk, self._session) if len(chunk) >= _ANSWER_CONTENT else None
+        if head is not None:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            self._answers[chunk[:_ANSWER_CONTENT]] = head
+        return head
+
+    def _new_call(self, chunk: bytes) -> _CallHead | None:
+        """For a beginning that is not remembered."""
+        head = _call_head(chunk, self._session) if len(chunk) >= _CALL_CONTENT else None
+        if head is not None:
+            if len(self._calls) >= _REMEMBERED:
+                self._calls.clear()
+            self._calls[chunk[:_CALL_CONTENT]] = head
+        return head
 
 
-def _answer_head(begin: bytes, limits: Limits) -> _AnswerHead | None:
-    segments, words, prefix, id, flags, middle, lo, hi, table = _ANSWER.unpack(begin)
+def _answer_head(chunk: bytes, session: Session) -> _AnswerHead | None:
+    segments, words, prefix, id, flags, middle, lo, hi, table = _ANSWER.unpack_from(chunk)
     content = _ANSWER_CONTENT, hi & 0xFFFF, hi >> 16
+    question = session.questions.get(id)
     if (
         prefix != rpc.RETURN_BEGIN
         or middle != rpc.RETURN_MIDDLE
         or table
         or segments
-        or flags & ~1 != 2  # "no finish needed", with or without "release param caps"
+        or flags != 2  # "no finish needed" and "release param caps"
         or lo != _ANSWER_POINTER
-        or words > limits.message_words
+        or words > session.limits.message_words
+        or words * 8 != len(chunk) - 8
         or _beyond(content, words)
+        or question is None
+        or not question.kept
     ):
         return None
-    return _AnswerHead(8 + words * 8, budget(limits, words), id, flags == 2, content)
+    export = session.exports[question.exported[0]]
+    return _AnswerHead(len(chunk), budget(session.limits, words), question, export, content)
 
 
-def _call_head(chunk: bytes, limits: Limits) -> _CallHead | None:
-    if len(chunk) < _CALL_CONTENT:
-        return None
+def _call_head(chunk: bytes, session: Session) -> _CallHead | None:
     (segments, words, prefix, id, number, to, interface, middle, target, lo, hi, table, tag,
      first, second) = _CALL.unpack_from(chunk)  # fmt: skip
     content = _CALL_CONTENT, hi & 0xFFFF, hi >> 16
@@ -190,7 +201,7 @@ def _call_head(chunk: bytes, limits: Limits) -> _CallHead | None:
         or segments
         or to
         or lo != _CALL_POINTER
-        or words > limits.message_words
+        or words > session.limits.message_words
         or words * 8 != len(chunk) - 8
         or _beyond(content, words)
         or not content[2]
@@ -201,9 +212,19 @@ def _call_head(chunk: bytes, limits: Limits) -> _CallHead | None:
     context_at = pointer_at + 8 + (context_lo << 1)
     if context_lo & 3 or context_lo < 0 or context_hi != _CONTEXT_SHAPE:
         return None
+    export, running = session.exports.get(target), session.exports.get(first >> 32)
+    if export is None or running is None:
+        return None
+    local, capability = export.target, running.target
+    if type(local) is not Local or type(capability) is not ThreadCapability:
+        return None
+    method = local.server.methods.get((interface, number))
+    if method is None or not method.context or method.run is None:
+        return None
     return _CallHead(
-        len(chunk), budget(limits, words), id, target, first >> 32, second >> 32, interface, number,
-        content, pointer_at, chunk[pointer_at : pointer_at + 8], context_at,
+        id, len(chunk), budget(session.limits, words), export, method, running, second >> 32,
+        Lane(Import(session, -1)), content, pointer_at, chunk[pointer_at : pointer_at + 8],
+        context_at,
     )  # fmt: skip
 
 

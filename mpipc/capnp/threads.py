@@ -108,12 +108,12 @@ def read_text(message: Message, content: int, data_words: int, pointers: int) ->
 def write_capability(capability: Capability) -> Writer:
     """A struct whose only pointer is a capability."""
     w = Writer(1)
-    w.parts[0] = _WORD.pack(w.cap(capability))
+    w.head = _WORD.pack(w.cap(capability))
     return w
 
 
 def write_text(text: str) -> Writer:
     """A struct whose only pointer is a text."""
     w = Writer(1)
-    w.parts[0] = _WORD.pack(w.text(0, text))
+    w.head = _WORD.pack(w.text(0, text))
     return w

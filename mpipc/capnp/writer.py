@@ -2,11 +2,11 @@
 
 A struct's fixed part (data and pointer sections) must come before the objects that its pointers
 lead to, but its pointer words are known only once those objects have their places. So a `Writer`
-collects `parts`, and `end` is the word at which the next part will land. Generated code reserves a
-place for the fixed part, writes the children, and packs the fixed part last, in one operation:
+collects `parts`, and `end` is the word at which the next part will land. Generated code makes room
+for the fixed part, writes the children, and packs the fixed part last, in one operation:
 
-    at = w.reserve(2)                               # words of the fixed part
-    w.parts[slot] = _BLOCK.pack(height, w.data(at + 1, hash))
+    w = Writer(2)                                   # words of the fixed part
+    w.head = _BLOCK.pack(height, w.data(1, hash))
 
 Positions count in words from the beginning of the body. Pointers are relative, so a body can be put
 behind any header.
@@ -14,9 +14,11 @@ behind any header.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from struct import pack
 from typing import Any
+
+import msgspec
 
 # A pointer to a struct of no size must not be null: the specification says offset -1.
 EMPTY_STRUCT = 0xFFFFFFFC
@@ -34,15 +36,18 @@ _KINDS = {
 _DIGITS = b"01".ljust(256, b"?")  # by the value of a bool; what is none is no digit
 
 
-class Writer:
-    """Collects the parts of one message body; `caps` are the capabilities that it refers to."""
+class Writer(msgspec.Struct):
+    """Collects the parts of one message body: `head`, the fixed part of its outermost struct, then
+    `parts`. `caps` are the capabilities that it refers to."""
 
-    __slots__ = ("parts", "end", "caps")
+    end: int
+    caps: list[Any] = []
+    head: bytes = b""
+    parts: list[bytes] = []
 
-    def __init__(self, words: int, caps: Sequence[Any] = ()) -> None:
-        self.parts: list[bytes] = [b""]
-        self.end = words
-        self.caps: list[Any] = list(caps)
+    def body(self) -> bytes:
+        """All of it."""
+        return b"".join((self.head, *self.parts))
 
     def text(self, at: int, value: str) -> int:
         """Append a Text; returns the pointer word for the pointer at word `at`."""

@@ -8,7 +8,7 @@ from typing import Any
 from mpipc.capnp.threads import CONTEXT_WORDS, context_pointer
 from mpipc.errors import Problem, SchemaError
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, packed, passed, unpack_lines
+from mpipc.generate.fields import blamed, packed, passed, unpack_lines, uses_writer
 from mpipc.generate.layout import WIDTH
 from mpipc.generate.names import hexadecimal, identifier, method_name, quoted
 from mpipc.generate.records import RecordFormat
@@ -27,7 +27,7 @@ from mpipc.model import (
 def client_lines(
     interface: Interface, layout: ModuleLayout, scope: Scope, convert: Conversions
 ) -> list[str]:
-    """The source of an interface's client: its methods' constants, then the class."""
+    """The source of an interface's client: what its methods are made of, then the class."""
     name = identifier(interface.key)
     bases = [scope.generated(base, "{}Client") for base in interface.bases]
     listed = [f"*{base}._mpipc_methods" for base in bases]
@@ -44,9 +44,10 @@ def client_lines(
     ]
     methods = []
     for method in interface.methods:
-        lines += _constants(interface, method, layout, scope)
+        maker = _Maker(interface, method, layout, scope, convert)
+        lines += maker.parts()
         if method.kind == "method":
-            methods += ["", *_method(interface, method, layout, scope, convert)]
+            methods += ["", *maker.method()]
         else:
             body.append(f"    _mpipc_{method.kind} = _method_{method_name(interface, method)}")
     if listed:
@@ -63,150 +64,196 @@ def results_format(method: Method, layout: ModuleLayout, scope: Scope) -> Record
     return RecordFormat(method.results, layout.records[method.results.path], scope)
 
 
-def _has_context(method: Method) -> bool:
-    return any(isinstance(slot.type, Context) for slot in method.params.slots)
+class _Maker:
+    """Writes what calling one method takes.
 
+    _params_out_Chain_get    the formats of its parameters and results, where there are any
+    _pack_Chain_get          write the parameters
+    _unpack_Chain_get        read the results
+    _method_Chain_get        ids and shape
+    """
 
-def _constants(
-    interface: Interface, method: Method, layout: ModuleLayout, scope: Scope
-) -> Iterator[str]:
-    name = method_name(interface, method)
-    params, results = params_format(method, layout, scope), results_format(method, layout, scope)
-    arguments = [
-        f'"{interface.name}.{method.name}"',
-        f"_id_{identifier(interface.key)}",
-        str(method.ordinal),
-        hexadecimal(params.shape),
-        str(method.context),
-    ]
-    yield f"_method_{name} = {scope.runtime('ClientMethod')}({', '.join(arguments)})"
-    if method.kind != "method":
-        return
-    if method.parameters:
-        # The Context comes right behind the parameters, so that both are packed in one go.
-        behind = "QQ" if _has_context(method) else ""
-        structure = scope.runtime("Struct")
-        yield f'_params_out_{name} = {structure}("{params.write_format}{behind}")'
-        yield f'_params_in_{name} = {structure}("{params.read_format}")'
-    for index, (parameter, value) in enumerate(defaults(interface, method).items()):
-        if literal(value) is None:
-            declared = f"{scope.declared(interface.key)}.{method.name}"
-            made = f"{scope.runtime('default_of')}({declared}, {index})"
-            yield f"_default_{name}_{parameter} = {made}"
-    if results.words:
-        structure = scope.runtime("Struct")
-        yield f'_results_out_{name} = {structure}("{results.write_format}")'
-        yield f'_results_in_{name} = {structure}("{results.read_format}")'
+    def __init__(
+        self,
+        interface: Interface,
+        method: Method,
+        layout: ModuleLayout,
+        scope: Scope,
+        convert: Conversions,
+    ) -> None:
+        self._interface = interface
+        self._method = method
+        self._layout = layout
+        self._scope = scope
+        self._convert = convert
+        self._name = method_name(interface, method)
+        self._params = params_format(method, layout, scope)
+        self._results = results_format(method, layout, scope)
+        self._has_context = any(isinstance(slot.type, Context) for slot in method.params.slots)
 
+    def parts(self) -> Iterator[str]:
+        """What stands before the class."""
+        method, name = self._method, self._name
+        arguments = [
+            f'"{self._interface.name}.{method.name}"',
+            f"_id_{identifier(self._interface.key)}",
+            str(method.ordinal),
+            hexadecimal(self._params.shape),
+            str(method.context),
+        ]
+        if method.kind == "method":
+            yield from self._formats()
+            if method.parameters:
+                yield from ("", "", *self._pack())
+            if self._results.targets():
+                yield from ("", "", *self._unpack())
+                arguments.append(f"_unpack_{name}")
+            else:
+                arguments.append(self._scope.runtime("nothing"))
+            if method.parameters or self._results.targets():
+                yield from ("", "")
+        else:
+            unpack = "read_capability" if method.kind == "construct" else "nothing"
+            arguments.append(self._scope.runtime(unpack))
+        yield f"_method_{name} = {self._scope.runtime('ClientMethod')}({', '.join(arguments)})"
 
-def _method(
-    interface: Interface, method: Method, layout: ModuleLayout, scope: Scope, convert: Conversions
-) -> Iterator[str]:
-    name = method_name(interface, method)
-    results = results_format(method, layout, scope)
-    parameters = ", ".join(_parameters(interface, method, scope, convert))
-    if method.getter:
-        yield f"    @{scope.builtin('property')}"
-    yield f"    def {method.name}({parameters}) -> {_returned(method, scope, convert)}:"
-    yield from _docstring(method.doc)
-    if method.deprecated:
-        text = f"{interface.name}.{method.name} is deprecated: {method.deprecated}"
-        yield f"        self._mpipc_deprecated({quoted(text)})"
-    yield from _params(interface, method, layout, scope, convert)
-    call = f"self._mpipc_call(_method_{name}, _w)"
-    if not results.targets():
-        yield f"        {call}"
-        return
-    yield f"        _m, _at, _d, _p = {call}"
-    raised = [declared.slot for declared in method.raises]
-    fields = method.result_fields
-    unpack, values = unpack_lines(fields, results, f"_results_in_{name}", convert, raised)
-    if method.returns == "value" and isinstance(fields[0].type, Primitive):
-        # What `struct` returns has no type of its own.
-        number = results.source(fields[0].slot)
-        kind = "float" if number.code in "fd" else "int"
-        yield f"        {number.name}: {scope.builtin(kind)}"
-    yield from (f"        {line}" for line in unpack)
-    for declared in method.raises:
-        slot = declared.slot
-        yield f"        if lo_{slot.name} or hi_{slot.name}:"
-        pointer = results.pointer_at(slot, "_s"), f"lo_{slot.name}", f"hi_{slot.name}"
-        assert not isinstance(slot.type, Context | ThreadMap)
-        read = convert.from_pointer(slot.type, *pointer, slot.name)
-        if isinstance(slot.type, TextType):
-            read = f"{scope.declared(declared.key)}({read})"
-        yield f"            raise {read}"
-    if method.returns == "value":
-        yield f"        return {values[0]}"
-    elif method.returns != "none":
-        yield f"        return {scope.declared(method.returns)}({passed(fields, values)})"
+    def method(self) -> Iterator[str]:
+        """The method of the class."""
+        method, name = self._method, self._name
+        parameters = ", ".join(["self", *self._parameters(as_declared=True)])
+        if method.getter:
+            yield f"    @{self._scope.builtin('property')}"
+        yield f"    def {method.name}({parameters}) -> {self._returned()}:"
+        yield from _docstring(method.doc)
+        if method.deprecated:
+            text = f"{self._interface.name}.{method.name} is deprecated: {method.deprecated}"
+            yield f"        self._mpipc_deprecated({quoted(text)})"
+        if method.parameters:
+            writer = f"_pack_{name}({', '.join(field.name for field in method.parameters)})"
+        elif self._has_context:
+            head = self._scope.runtime("CONTEXT_ONLY")
+            writer = self._writer(self._params.words, head, context=True)
+        else:
+            writer = self._writer(self._params.words)
+        call = f"self._mpipc_call(_method_{name}, {writer})"
+        yield f"        {call}" if method.returns == "none" else f"        return {call}"
 
+    def _formats(self) -> Iterator[str]:
+        name = self._name
+        if self._method.parameters:
+            structure = self._scope.runtime("Struct")
+            # The Context comes right behind the parameters, so that both are packed in one go.
+            behind = "QQ" if self._has_context else ""
+            yield f'_params_out_{name} = {structure}("{self._params.write_format}{behind}")'
+            yield f'_params_in_{name} = {structure}("{self._params.read_format}")'
+        for index, (parameter, value) in enumerate(defaults(self._interface, self._method).items()):
+            if literal(value) is None:
+                declared = f"{self._scope.declared(self._interface.key)}.{self._method.name}"
+                made = f"{self._scope.runtime('default_of')}({declared}, {index})"
+                yield f"_default_{name}_{parameter} = {made}"
+        if self._results.words:
+            structure = self._scope.runtime("Struct")
+            yield f'_results_out_{name} = {structure}("{self._results.write_format}")'
+            yield f'_results_in_{name} = {structure}("{self._results.read_format}")'
 
-def _params(
-    interface: Interface, method: Method, layout: ModuleLayout, scope: Scope, convert: Conversions
-) -> Iterator[str]:
-    """Lines that make the writer `_w` of the parameters."""
-    params = params_format(method, layout, scope)
-    writer = scope.runtime("Writer")
-    has_context = _has_context(method)
-    if has_context:
-        words, caps = params.words + CONTEXT_WORDS, scope.runtime("CONTEXT_CAPS")
-        yield f"        _w = {writer}({words}, {caps})"
-    else:
-        yield f"        _w = {writer}({params.words})"
-    if not method.parameters:
-        if has_context:
-            yield f"        _w.parts[0] = {scope.runtime('CONTEXT_ONLY')}"
-        return
-    values = {field.name: field.name for field in method.parameters}
-    slots = packed(method.parameters, values, params, 0, convert)
-    context = []
-    if has_context:
-        slots["context"] = hexadecimal(context_pointer(params.data_words, params.words))
-        context = ["3", "0x100000003"]
-    arguments = ", ".join([*params.arguments(slots), *context])
-    described = [f"{f.name}=({blamed(f, convert)}, {f.name})" for f in method.parameters]
-    blame = ", ".join(["_e", f'"{interface.name}.{method.name}"', *described])
-    yield "        try:"
-    packing = f"_params_out_{method_name(interface, method)}.pack({arguments})"
-    yield f"            _w.parts[0] = {packing}"
-    yield f"        except {scope.runtime('MISFITS')} as _e:"
-    yield f"            raise {scope.runtime('misfit')}({blame}) from None"
+    def _writer(self, words: int, head: str = "", *, context: bool = False) -> str:
+        """The expression for a new writer."""
+        arguments = [str(words + CONTEXT_WORDS if context else words)]
+        if context or head:
+            arguments.append("[None, None]" if context else "[]")
+        return f"{self._scope.runtime('Writer')}({', '.join([*arguments, *filter(None, [head])])})"
 
+    def _pack(self) -> Iterator[str]:
+        """The function that writes the parameters."""
+        method, params, convert = self._method, self._params, self._convert
+        values = {field.name: field.name for field in method.parameters}
+        slots = packed(method.parameters, values, params, 0, convert)
+        context = []
+        if self._has_context:
+            slots["context"] = hexadecimal(context_pointer(params.data_words, params.words))
+            context = ["3", "0x100000003"]
+        arguments = ", ".join([*params.arguments(slots), *context])
+        head = f"_params_out_{self._name}.pack({arguments})"
+        described = [f"{f.name}=({blamed(f, convert)}, {f.name})" for f in method.parameters]
+        blame = ", ".join(["_e", f'"{self._interface.name}.{method.name}"', *described])
+        taken = ", ".join(self._parameters(as_declared=False))
+        yield f"def _pack_{self._name}({taken}) -> {self._scope.runtime('Writer')}:"
+        if uses_writer(head):
+            yield f"    _w = {self._writer(params.words, context=self._has_context)}"
+            yield "    try:"
+            yield f"        _w.head = {head}"
+            last = ["    return _w"]
+        else:
+            yield "    try:"
+            made = self._writer(params.words, head, context=self._has_context)
+            yield f"        return {made}"
+            last = []
+        yield f"    except {self._scope.runtime('MISFITS')} as _e:"
+        yield f"        raise {self._scope.runtime('misfit')}({blame}) from None"
+        yield from last
 
-def _parameters(
-    interface: Interface, method: Method, scope: Scope, convert: Conversions
-) -> Iterator[str]:
-    given = defaults(interface, method)
-    yield "self"
-    named = False
-    for field in method.parameters:
-        if field.keyword and not named:
-            named = True
-            yield "*"
-        if field.name == "self" or field.name.startswith("_"):
-            where = f"{interface.key}.{method.name}({field.name})"
-            raise SchemaError(
-                [Problem(where, "generated code uses this name itself", "another name")]
-            )
-        annotation = convert.annotation(field.type, taken=True)
-        if field.optional:
-            annotation += " | None"
-        default = ""
-        if field.name in given:
-            constant = f"_default_{method_name(interface, method)}_{field.name}"
-            default = f" = {literal(given[field.name]) or constant}"
-        yield f"{field.name}: {annotation}{default}"
+    def _unpack(self) -> Iterator[str]:
+        """The function that reads the results."""
+        method, results, scope = self._method, self._results, self._scope
+        taken = f"_m: {scope.runtime('Message')}, _at: int, _d: int, _p: int"
+        yield f"def _unpack_{self._name}({taken}) -> {self._returned()}:"
+        raised = [declared.slot for declared in method.raises]
+        fields = method.result_fields
+        unpack, values = unpack_lines(
+            fields, results, f"_results_in_{self._name}", self._convert, raised
+        )
+        if method.returns == "value" and isinstance(fields[0].type, Primitive):
+            # What `struct` returns has no type of its own.
+            number = results.source(fields[0].slot)
+            kind = "float" if number.code in "fd" else "int"
+            yield f"    {number.name}: {scope.builtin(kind)}"
+        yield from (f"    {line}" for line in unpack)
+        for declared in method.raises:
+            slot = declared.slot
+            yield f"    if lo_{slot.name} or hi_{slot.name}:"
+            pointer = results.pointer_at(slot, "_s"), f"lo_{slot.name}", f"hi_{slot.name}"
+            assert not isinstance(slot.type, Context | ThreadMap)
+            read = self._convert.from_pointer(slot.type, *pointer, slot.name)
+            if isinstance(slot.type, TextType):
+                read = f"{scope.declared(declared.key)}({read})"
+            yield f"        raise {read}"
+        if method.returns == "value":
+            yield f"    return {values[0]}"
+        elif method.returns != "none":
+            yield f"    return {scope.declared(method.returns)}({passed(fields, values)})"
 
+    def _parameters(self, *, as_declared: bool) -> Iterator[str]:
+        """The parameters, with their defaults and a star before those that are keyword-only; or
+        without either."""
+        given = defaults(self._interface, self._method) if as_declared else {}
+        starred = not as_declared
+        for field in self._method.parameters:
+            if field.keyword and not starred:
+                starred = True
+                yield "*"
+            if field.name == "self" or field.name.startswith("_"):
+                where = f"{self._interface.key}.{self._method.name}({field.name})"
+                raise SchemaError(
+                    [Problem(where, "generated code uses this name itself", "another name")]
+                )
+            annotation = self._convert.annotation(field.type, taken=True)
+            if field.optional:
+                annotation += " | None"
+            default = ""
+            if field.name in given:
+                constant = f"_default_{self._name}_{field.name}"
+                default = f" = {literal(given[field.name]) or constant}"
+            yield f"{field.name}: {annotation}{default}"
 
-def _returned(method: Method, scope: Scope, convert: Conversions) -> str:
-    if method.returns == "none":
-        return "None"
-    if method.returns == "value":
-        field = method.result_fields[0]
-        annotation = convert.annotation(field.type, taken=False)
-        return annotation + (" | None" if field.optional else "")
-    return scope.declared(method.returns)
+    def _returned(self) -> str:
+        method = self._method
+        if method.returns == "none":
+            return "None"
+        if method.returns == "value":
+            field = method.result_fields[0]
+            annotation = self._convert.annotation(field.type, taken=False)
+            return annotation + (" | None" if field.optional else "")
+        return self._scope.declared(method.returns)
 
 
 def defaults(interface: Interface, method: Method) -> dict[str, object]:

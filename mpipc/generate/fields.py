@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -38,6 +39,11 @@ def packed_pointer(field: Field, word: str, value: str, convert: Conversions) ->
     """The expression for the pointer word of a field."""
     pointer = convert.to_pointer(field.type, word, value)
     return pointer if isinstance(field.type, InterfaceType) else _or_zero(field, value, pointer)
+
+
+def uses_writer(packing: str) -> bool:
+    """Whether packing a record appends anything else to the writer `_w`."""
+    return re.search(r"\b_w\b", packing) is not None
 
 
 def _or_zero(field: Field, value: str, converted: str, zero: str = "0") -> str:

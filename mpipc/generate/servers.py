@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mpipc.generate.clients import params_format, results_format
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, packed, passed, unpack_lines
+from mpipc.generate.fields import blamed, packed, passed, unpack_lines, uses_writer
 from mpipc.generate.names import hexadecimal, identifier, method_name
 from mpipc.generate.scope import Scope
 from mpipc.model import (
@@ -73,7 +73,7 @@ def _raised(
     written = convert.to_pointer(slot.type, results.pointer_word(slot, 0), value)
     arguments = ", ".join(results.arguments({slot.name: written}))
     yield f"        _w = {scope.runtime('Writer')}({results.words})"
-    yield f"        _w.parts[0] = _results_out_{name}.pack({arguments})"
+    yield f"        _w.head = _results_out_{name}.pack({arguments})"
     yield "        return _w"
 
 
@@ -90,23 +90,30 @@ def _results(
     single = method.returns == "value"
     values = {field.name: "_result" if single else f"_result.{field.name}" for field in fields}
     arguments = ", ".join(results.arguments(packed(fields, values, results, 0, convert)))
-    packing = f"_w.parts[0] = _results_out_{name}.pack({arguments})"
-    yield f"    _w = {writer}({results.words})"
+    head = f"_results_out_{name}.pack({arguments})"
     if not fields:
-        yield f"    {packing}"
+        yield f"    return {writer}({results.words}, [], {head})"
+        return
+    where = f'_e, "{interface.name}.{method.name}"'
+    if isinstance(method.returns, TypeName):
+        cls = scope.declared(method.returns)
+        blame = f"{scope.runtime('results_misfit')}({where}, {cls}, _result)"
     else:
-        where = f'_e, "{interface.name}.{method.name}"'
-        if isinstance(method.returns, TypeName):
-            cls = scope.declared(method.returns)
-            blame = f"{scope.runtime('results_misfit')}({where}, {cls}, _result)"
-        else:
-            described = f"({blamed(fields[0], convert)}, _result)"
-            blame = f"{scope.runtime('misfit')}({where}, result={described})"
-        yield "    try:"
-        yield f"        {packing}"
-        yield f"    except {scope.runtime('MISFITS')} as _e:"
-        yield f"        raise {blame} from None"
-    yield "    return _w"
+        described = f"({blamed(fields[0], convert)}, _result)"
+        blame = f"{scope.runtime('misfit')}({where}, result={described})"
+    children = uses_writer(head)
+    if children:
+        yield f"    _w = {writer}({results.words})"
+    yield "    try:"
+    yield (
+        f"        _w.head = {head}"
+        if children
+        else f"        return {writer}({results.words}, [], {head})"
+    )
+    yield f"    except {scope.runtime('MISFITS')} as _e:"
+    yield f"        raise {blame} from None"
+    if children:
+        yield "    return _w"
 
 
 def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator[str]:

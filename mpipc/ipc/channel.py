@@ -1,16 +1,11 @@
 """A connection's bytes and threads: who reads, who writes, who waits.
 
 There is no event loop. A thread that waits for its answer reads the socket itself, so an answer
-needs no hand-over between threads. Reading is a role that one thread holds at a time:
-
-- a thread that waits (a caller, or an idle worker of a server) takes the role when it is free;
-- it gives it back when its answer has come, or when it has something to run;
-- while nobody holds it, the channel's I/O thread stands guard: its epoll is armed, and it reads
-  what arrives. While somebody holds the role, the epoll is disarmed, and the I/O thread sleeps.
+needs no hand-over between threads (`reader.py` says who reads when).
 
 Writing never waits while the lock is held, and the thread that reads never waits to write: what
-the socket does not take is queued, and the I/O thread writes it out. So two peers that both send
-more than the sockets hold cannot block each other.
+the socket does not take is queued, and the I/O thread writes it out (`outbox.py`). So two
+peers that both send more than the sockets hold cannot block each other.
 """
 
 from __future__ import annotations
@@ -23,30 +18,26 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Callable
 from queue import Empty
+from struct import pack
 from typing import Any, Protocol
 
 from mpipc.errors import Disconnected, Timeout
 from mpipc.ipc import forks, threads
+from mpipc.ipc.outbox import Outbox
+from mpipc.ipc.reader import TICK, ReaderRole
 from mpipc.ipc.threads import LocalThread, Pool, Task, Worker
 
 _log = logging.getLogger("mpipc")
 # Bytes that are received at once. Larger ones would leave the processor's cache before they are
 # looked at, and have their memory mapped anew each time: twice as long for a large message.
-_CHUNK = 1 << 16
-_SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
-_GATHER = 64  # parts that one sendmsg takes
-_ARMED = select.EPOLLIN | select.EPOLLONESHOT
-_LOW_WATER = 1 << 18  # bytes left to write below which a writer need not wait
-# A peer that leaves this many bytes (more than any one message) unread and takes none of them for
-# this long (seconds) is disconnected.
-_HIGH_WATER = 1 << 27
-_STALLED = 30.0
+_CHUNK = (1 << 16,)
+_LOOK_AGAIN = object()
 # The main thread may be interrupted anywhere, such as between giving up the reader's role and
-# arming the epoll, and the I/O thread then tidies up within this time (seconds).
-_GUARD_TICK = 1.0
+# having it guarded, and the I/O thread then tidies up within this time (seconds).
+_TIDY_TICK = 1.0
+_TIMEVAL = pack("@ll", 1, 0)
 
 
 class Ticket(Protocol):
@@ -61,9 +52,15 @@ class ProtocolEnd(Protocol):
     output: Callable[[], list[bytes]]
     """What is to be written. Called with the lock held."""
 
-    def feed(self, received: bytes) -> bool:
-        """Take in a chunk; whether it gave another thread something to run. Called without the
-        lock, by one thread at a time."""
+    handed_on: object
+    """What `take` returns when it gave another thread something to run."""
+
+    def take(self, chunk: bytes, thread: Any) -> object:
+        """Take in a chunk. Returns a call that `thread`, which calls this, should `execute`;
+        `handed_on`; or None. Called without the lock, by one thread at a time."""
+
+    def execute(self, call: Any, thread: Any) -> None:
+        """Run a call on the current thread."""
 
     def lost(self, error: Disconnected) -> None:
         """The transport is gone. Called without the lock, and perhaps again."""
@@ -81,9 +78,8 @@ class ProtocolEnd(Protocol):
     def closed(self) -> bool:
         """Whether the connection is gone."""
 
-    @property
-    def deferred(self) -> bool:
-        """Whether an answer given by any thread may give another thread something to run."""
+    deferred: bool
+    """Whether an answer given by any thread may give another thread something to run."""
 
     @property
     def idle(self) -> bool:
@@ -101,21 +97,18 @@ class Channel:
         sock.setblocking(True)
         self.lock = threading.Lock()
         self._sock = sock
+        self._recv = sock.recv
         self._description = description
         self.close_when_idle = False
-        # Its owner is the reader. Re-entrant locks know their owner, whatever interrupts it.
-        self._reading = threading.RLock()
         self._end: ProtocolEnd
-        self._queue: deque[memoryview] = deque()
-        self._queued = 0
-        self._progress = time.monotonic()
         self.stopped = False
-        self._guard_tick: float | None = None
+        self._tick: float | None = None
         self._epoll = select.epoll()
-        self._epoll.register(sock.fileno(), 0)
-        # A second descriptor, since one can be registered only once: its readiness to write.
-        self._out = os.dup(sock.fileno())
-        self._epoll.register(self._out, 0)
+        self._fd = sock.fileno()
+        self._role = ReaderRole(self._epoll, self._fd, self.kick)
+        self._take, self._give_back = self._role.take, self._role.give_back
+        self._outbox = Outbox(sock, self.lock, self._epoll)
+        self.write = self._outbox.write
         self._kick: _Kick | None = _Kick()
         self._epoll.register(self._kick.fd, select.EPOLLIN)
         self._kicked = False
@@ -129,7 +122,7 @@ class Channel:
         self._end = end
         forks.tell(self)
         self.io_thread = threading.Thread(target=self._io, name=name, daemon=True)
-        self._arm()
+        self._role.arm()
         self.io_thread.start()
 
     def describe(self) -> str:
@@ -164,45 +157,33 @@ class Channel:
 
     # ------------------------------------------------------------------------------ waiting
 
-    def claim(self, thread: LocalThread) -> None:
+    def expect(self, thread: LocalThread) -> None:
+        """A thread begins to make calls."""
+        if thread.is_main and self._tick is None:
+            # Python notices an interrupt that comes right before a system call only after it.
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL)
+            self._tick = _TIDY_TICK
+            self.kick()
+
+    def claim(self, thread: LocalThread) -> bool:
         """Take the reader's role, if it is free, for a thread that is about to write what will be
-        answered soon. Taken after the write, the answer might wake the I/O thread first.
+        answered soon; whether it has it. Taken after the write, the answer might wake the I/O
+        thread first.
 
         A thread that sleeps in the socket does not notice what other threads post to it. So one
         that can be called through another connection, too, does not read but waits at its inbox,
         and nobody but the I/O thread reads while answers may set off calls.
         """
-        if thread.away or thread.reads or (thread.home is not self and thread.home is not None):
-            return
-        if self._end.deferred:
-            return
-        if not self.stopped and self._reading.acquire(False):
-            thread.reads = True
-            try:
-                self._epoll.modify(self._sock, 0)
-            except (OSError, ValueError):
-                pass  # stopped meanwhile
-
-    def yield_role(self, thread: LocalThread) -> None:
-        """Give the reader's role back, if the thread has it."""
         if thread.reads:
-            thread.reads = False
-            self._reading.release()
-            try:
-                self._epoll.modify(self._sock, _ARMED)
-            except (OSError, ValueError):
-                pass  # stopped meanwhile
+            return True
+        home = thread.home
+        if (home is None or (home is self and not thread.away)) and not self._end.deferred:
+            return self._take(thread)
+        return False
 
     def recover(self, thread: LocalThread) -> None:
-        """Give the reader's role back after an interrupt, which may have come between any two
-        steps of `claim` and `yield_role`."""
-        thread.reads = False
-        try:
-            while True:
-                self._reading.release()
-        except RuntimeError:
-            pass  # the thread does not have it, or no longer
-        self._arm()
+        """An exception has left a call between `claim` and the end of `wait`."""
+        self._role.recover(thread)
 
     def wait(self, ticket: Ticket, thread: LocalThread) -> None:
         """Wait until the ticket is done; the thread runs what is posted to it meanwhile.
@@ -210,66 +191,113 @@ class Channel:
         Raises Timeout when the thread's deadline passes first. Only the thread itself calls this.
         """
         inbox = thread.inbox
-        before = thread.home, thread.nested, thread.away
+        role = self._role
+        home = thread.home
+        if home is None:
+            thread.home = self
+        else:
+            thread.nested += 1
+            thread.away += home is not self
         try:
-            if thread.home is None:
-                thread.home = self
-            else:
-                thread.nested += 1
-                thread.away += thread.home is not self
             while not ticket.done:
-                if inbox.empty():
-                    if not thread.reads:
-                        self.claim(thread)
-                    if thread.reads and self._read_until(ticket, thread):
+                if inbox.empty() and (thread.reads or self.claim(thread)):
+                    found = self._read_until(ticket, thread)
+                    if found is _LOOK_AGAIN:
                         continue
-                self.yield_role(thread)
-                if thread.is_main:
-                    self._run_next_safely(thread)
+                    if found is not None:
+                        self._give_back(thread)
+                        self._execute(found, thread)
+                        del found  # and with it the objects that the call came with
+                        continue
+                    role.give_back_and_wait(thread)
+                else:
+                    self._give_back(thread)
+                waiting = role.idling if isinstance(ticket, Worker) else role.asking
+                waiting[thread] = ticket
+                # Whoever gives the role back from now on sees that this thread waits.
+                if inbox.empty() and self.claim(thread):
+                    waiting.pop(thread, None)
                     continue
-                task = inbox.get() if thread.deadline is None else inbox.get(True, _left(thread))
-                if task is not None:
-                    task()
-                    del task  # and with it the objects that a call came with
+                self._run_next(thread)
+                waiting.pop(thread, None)
         except Empty:
             raise Timeout("no answer in time") from None
         finally:
-            self.yield_role(thread)
-            thread.home, thread.nested, thread.away = before
+            if thread.reads:
+                self._give_back(thread)
+                if role.asking:
+                    role.hand_on()
+            else:
+                role.asking.pop(thread, None)
+            if home is None:
+                thread.home = None
+            else:
+                thread.nested -= 1
+                thread.away -= home is not self
 
-    def _run_next_safely(self, thread: LocalThread) -> None:
-        """Run the next task in the inbox of the thread that signals interrupt: whatever their
-        handlers raise, nothing that was taken from the inbox gets lost unnoticed."""
+    def _execute(self, call: Any, thread: LocalThread) -> None:
+        """Run a call that this thread has received."""
+        try:
+            self._end.execute(call, thread)
+        except BaseException as e:
+            self._end.failed(call, e)
+            raise
+
+    def _run_next(self, thread: LocalThread) -> None:
+        """Wait for the next task in the inbox and run it. Whatever the handler of an interrupt
+        raises, nothing that was taken from the inbox gets lost unnoticed."""
         taken: list[Task | None] = []
         left = None if thread.deadline is None else _left(thread)
         try:
             # In one step: an interrupt comes before or after it.
             taken.extend(map(thread.inbox.get, (True,), (left,)))
-            if taken[0] is not None:
-                taken[0]()
+            task = taken[0]
+            if task is not None:
+                task()
         except BaseException as e:
             for task in taken:
                 self._end.failed(task, e)
             raise
 
-    def _read_until(self, ticket: Ticket, thread: LocalThread) -> bool:
-        """Read, holding the reader's role, until the ticket is done or there is a task to run.
+    def _read_until(self, ticket: Ticket, thread: LocalThread) -> Any:
+        """Read, holding the reader's role, until the ticket is done or there is something to run:
+        then `_LOOK_AGAIN`, or a task that came for this thread.
 
-        False: it must go on at its inbox. Either others may post to it (see `claim`), or a worker
+        None: it must go on at its inbox. Either others may post to it (see `claim`), or a worker
         that has nothing to do read what another thread has to run: it steps aside, so that the busy
         one can be the reader from now on.
         """
-        inbox = thread.inbox
-        if self._guard_tick is None and thread.is_main:
-            self._guard_tick = _GUARD_TICK
-            self.kick()
-        while not ticket.done and inbox.empty() and not self.stopped:
+        end, inbox = self._end, thread.inbox
+        while not self.stopped:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
-            handed_over = self._receive_safely() if thread.is_main else self._receive(0)
-            if self._end.deferred or (handed_over and isinstance(ticket, Worker)):
-                break
-        return ticket.done or not inbox.empty()
+            received: list[bytes] = []
+            try:
+                # In one step: an interrupt comes before or after it.
+                received.extend(map(self._recv, _CHUNK))
+                if received[0]:
+                    found = end.take(received[0], thread)
+                else:
+                    found = self._lost("the other end closed the connection")
+            except BlockingIOError:
+                continue
+            except OSError as e:
+                if received:
+                    raise
+                found = self._lost(f"the connection broke: {e.strerror or e}")
+            except BaseException:
+                if received:
+                    end.interrupted()
+                raise
+            if ticket.done:
+                return _LOOK_AGAIN
+            if found is not None and found is not end.handed_on:
+                return found
+            if not inbox.empty():
+                return _LOOK_AGAIN
+            if (found is not None and isinstance(ticket, Worker)) or end.deferred:
+                return None
+        return None
 
     def _await_input(self, deadline: float) -> None:
         left = deadline - time.monotonic()
@@ -281,123 +309,33 @@ class Channel:
 
     # ------------------------------------------------------------------------------ reading
 
-    def _receive(self, flags: int) -> bool:
-        """Read once and hand it to the protocol; whether that gave another thread something to run.
-        The caller holds the reader's role."""
-        try:
-            received = self._sock.recv(_CHUNK, flags)
-        except BlockingIOError:
-            return False
-        except OSError as e:
-            return self._broke(e)
-        return self._end.feed(received) if received else self._closed()
-
-    def _receive_safely(self) -> bool:
-        """As `_receive`, in the thread that signals interrupt: whatever their handlers raise,
-        nothing that was received gets lost unnoticed."""
-        received: list[bytes] = []
-        try:
-            # In one step: an interrupt comes before or after it.
-            received.extend(map(self._sock.recv, (_CHUNK,)))
-            return self._end.feed(received[0]) if received[0] else self._closed()
-        except OSError as e:
-            if received:
-                raise
-            return self._broke(e)
-        except BaseException:
-            if received:
-                self._end.interrupted()
-            raise
-
-    def _closed(self) -> bool:
-        self._end.lost(Disconnected("the other end closed the connection"))
-        return False
-
-    def _broke(self, error: OSError) -> bool:
-        self._end.lost(Disconnected(f"the connection broke: {error.strerror or error}"))
-        return False
-
-    def _arm(self) -> None:
-        self._set_interest(self._sock, _ARMED)
-
-    def _set_interest(self, fd: Any, events: int) -> None:
-        try:
-            self._epoll.modify(fd, events)
-        except (OSError, ValueError):
-            pass  # the channel was stopped meanwhile, and its descriptors are closed
+    def _lost(self, reason: str) -> object:
+        self._end.lost(Disconnected(reason))
+        return None
 
     # ------------------------------------------------------------------------------ writing
 
     def pump(self) -> None:
-        """Write what can be written without waiting. Called with the lock held."""
+        """Write what there is to write, as far as that does not wait. Called with the lock held."""
         parts = self._end.output()
-        if not self._queue:
-            if not parts or self.stopped:
-                return
-            size = sum(map(len, parts))
-            if size < _CHUNK:
-                data = b"".join(parts)
-                try:
-                    sent = self._sock.send(data, _SEND)
-                except BlockingIOError:
-                    sent = 0
-                except OSError:
-                    return  # whoever reads finds out why
-                if sent == size:
-                    return
-                parts = [data[sent:]]
-        if not self._queue:
-            self._progress = time.monotonic()
-        for part in _pieces(parts):
-            self._queue.append(memoryview(part))
-            self._queued += len(part)
-        self._write_queue()
+        if len(parts) == 1:
+            self.write(parts[0])
+        elif parts:
+            self._outbox.write_all(parts)
 
-    def _write_queue(self) -> None:
-        while self._queue:
-            batch = [self._queue[i] for i in range(min(len(self._queue), _GATHER))]
-            try:
-                sent = self._sock.sendmsg(batch, (), _SEND)
-            except BlockingIOError:
-                # The I/O thread goes on when there is room.
-                self._set_interest(self._out, select.EPOLLOUT | select.EPOLLONESHOT)
-                break
-            except OSError:
-                self._queue.clear()
-                self._queued = 0
-                return
-            self._queued -= sent
-            self._progress = time.monotonic()
-            while sent:
-                head = self._queue[0]
-                if sent < len(head):
-                    self._queue[0] = head[sent:]
-                    break
-                sent -= len(head)
-                self._queue.popleft()
-        else:
-            return
-        stalled = time.monotonic() - self._progress
-        if self._queued > _HIGH_WATER and stalled > _STALLED:
-            # A peer that asks on and on and reads none of its answers.
-            self._queue.clear()
-            self._queued = 0
-            self._shutdown()
+    @property
+    def full(self) -> bool:
+        """Whether `drain` would wait."""
+        return self._outbox.full
 
     def drain(self) -> None:
         """Wait until most of what is to be written is written. Called without the lock.
 
         The I/O thread does not wait: it is the one that must go on reading.
         """
-        if self._queued <= _LOW_WATER or threading.current_thread() is self.io_thread:
-            return
-        self.yield_role(threads.current())
-        while self._queued > _LOW_WATER and not self.stopped:
-            poll = select.poll()
-            poll.register(self._out, select.POLLOUT)
-            poll.poll(1000)
-            with self.lock:
-                self._write_queue()
+        if threading.current_thread() is not self.io_thread:
+            self._role.give_back_and_wait(threads.current())
+            self._outbox.drain(lambda: self.stopped)
 
     # ---------------------------------------------------------------------------- I/O thread
 
@@ -424,32 +362,48 @@ class Channel:
             self._release()
 
     def _look_around(self) -> None:
-        ready = self._epoll.poll(self._guard_tick)
+        role = self._role
+        ready = self._epoll.poll(TICK if role.watching else self._tick)
         for fd, _ in ready:
-            if fd == self._sock.fileno():
+            if fd == self._fd:
+                role.disarmed()
                 self._guard()
-            elif fd == self._out:
+            elif fd == self._outbox.fd:
                 with self.lock:
-                    self._write_queue()
+                    self._outbox.go_on()
             else:
                 self._work(fd)
-        if not ready:
+        if role.watching:
+            if role.unused() and self._guard():
+                role.was_late()
+        elif not ready:
             self._tidy_up()
 
-    def _guard(self) -> None:
-        """Something has arrived while nobody reads."""
-        if self._reading.acquire(False):
-            try:
-                self._receive(socket.MSG_DONTWAIT)
-            finally:
-                self._reading.release()
-            self._arm()
+    def _guard(self) -> bool:
+        """Read what has arrived, if nobody else does; whether there was something."""
+        thread = threads.current()
+        if not self._role.take(thread):
+            return False
+        received = b""
+        try:
+            received = self._recv(*_CHUNK, socket.MSG_DONTWAIT)
+            if received:
+                self._end.take(received, thread)
+            else:
+                self._lost("the other end closed the connection")
+        except BlockingIOError:
+            pass
+        except OSError as e:
+            self._lost(f"the connection broke: {e.strerror or e}")
+        finally:
+            self._role.give_back_and_wait(thread)
+        return bool(received)
 
     def _tidy_up(self) -> None:
         """What an interrupted main thread may have left undone."""
-        if self._reading.acquire(False):
-            self._reading.release()
-            self._arm()
+        thread = threads.current()
+        if self._role.take(thread):
+            self._role.give_back_and_wait(thread)
         self._kicked = False
         with self.lock:
             self.pump()
@@ -469,25 +423,21 @@ class Channel:
 
     def stop(self) -> None:
         """Shut the socket down: whoever reads it wakes up, and the I/O thread cleans up."""
-        self._shutdown()
+        self._outbox.shut_down()
         self._pool.end()
-        self.stopped = True
+        self.stopped = self._outbox.stopped = True
         self._kicked = False
         self.kick()
 
-    def _shutdown(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other end was faster
-
     def _release(self) -> None:
         """The I/O thread's last act: wait for the reader to leave, then close the descriptors."""
-        with self._reading, self.lock:
+        while not self._role.take(threads.current()):
+            time.sleep(TICK)
+        with self.lock:
             self._kick = None
             self._epoll.close()
             self._sock.close()
-            os.close(self._out)
+            self._outbox.close()
         if self.on_stop is not None:
             self.on_stop()
 
@@ -496,14 +446,12 @@ class Channel:
         if self._kick is None:
             return
         self._kick = None
-        self.stopped = True
+        self.stopped = self._outbox.stopped = True
         self._epoll.close()
         self._sock.close()
-        os.close(self._out)
-        self._queue.clear()
-        self._queued = 0
+        self._outbox.close()
+        self._outbox.clear()
         self.lock = threading.Lock()
-        self._reading = threading.RLock()
         self._pool = Pool(0, self._work_until)
         self._end.forked()
 
@@ -511,15 +459,6 @@ class Channel:
         """Wait until the channel's descriptors are closed, at most `timeout` seconds."""
         if threading.current_thread() is not self.io_thread:
             self.io_thread.join(timeout)
-
-
-def _pieces(parts: list[bytes]) -> Iterator[bytes]:
-    """The parts, runs of small ones joined: copying them takes less time than handing over each."""
-    for small, run in groupby(parts, lambda part: len(part) < _CHUNK):
-        if small:
-            yield b"".join(run)
-        else:
-            yield from run
 
 
 def _left(thread: LocalThread) -> float:

@@ -43,7 +43,7 @@ class LocalThread:
         self.inbox: SimpleQueue[Task | None] = SimpleQueue()
         self.contexts: dict[Any, Any] = {}
         self.capability = ThreadCapability(self)
-        self.pins: dict[Any, Task] = {}
+        self.pins: dict[Any, Any] = {}
         self.deadline: float | None = None
         self.home: object = None
         self.nested = 0

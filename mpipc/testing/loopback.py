@@ -7,17 +7,19 @@ function reads again as a `Message`. The results take the same way back.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, TypeVar
 
 from mpipc.capnp.message import DEFAULT_LIMITS, POINTER, Message, budget
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
 from mpipc.capnp.writer import Writer
 from mpipc.generate.load import generated_for
 
+R = TypeVar("R")
+
 
 def framed(w: Writer, shape: int) -> bytes:
     """A message whose root is a struct of this shape: `data words | pointers << 16`."""
-    body = b"".join(w.parts)
+    body = w.body()
     assert len(body) == w.end * 8, "the writer has lost count"
     root = shape << 32 if shape else 0xFFFFFFFC
     words = struct.pack("<Q", root) + body
@@ -66,14 +68,14 @@ class Loopback:
         self.results = b""
         self.client: Any = self.generated.client(self, object())  # type: ignore[arg-type]
 
-    def call(self, target: object, method: ClientMethod, w: Writer) -> Any:
+    def call(self, target: object, method: ClientMethod[R], w: Writer) -> R:
         """As `Connection.call`."""
         self.called = method.interface, method.number
         self.params = framed(w, method.shape)
         if self.answer:
-            return received(self.answer)
+            return method.unpack(*received(self.answer))
         self.serve(method.interface, method.number, self.params, w.caps)
-        return received(self.results, self._caps)
+        return method.unpack(*received(self.results, self._caps))
 
     def serve(self, interface: int, number: int, params: bytes, caps: Any = ()) -> None:
         """Have framed parameters read, the object called, and keep the results."""

@@ -317,6 +317,9 @@ class RealProcess(Process):
     def instances(self, type: str) -> int:
         return sum(
             f"{each.__class__.__module__}.{each.__class__.__name__}" == type
+            # Not those that are kept for calls like earlier ones, and refer to nothing any more.
+            and getattr(each, "id", 0) != -1
+            and getattr(each, "target", each) is not None
             for each in gc.get_objects()
         )
 

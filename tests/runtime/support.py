@@ -75,6 +75,15 @@ class ServerProcess:
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            # Each of its threads stops as soon as it notices.
+            tasks = Path(f"/proc/{self.process.pid}/task")
+            eventually(
+                lambda: all(
+                    (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+                    for task in tasks.iterdir()
+                )
+            )
 
     def stop(self) -> None:
         self.process.kill()

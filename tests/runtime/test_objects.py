@@ -20,7 +20,7 @@ TABLES = [
     "mpipc.capnp.session.Import",
     "mpipc.capnp.session.Question",
     "mpipc.capnp.session.Answer",
-    "mpipc.capnp.session._Export",
+    "mpipc.capnp.session.Export",
     "mpipc.capnp.proxy.Local",
 ]
 

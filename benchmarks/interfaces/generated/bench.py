@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from mpipc.capnp.runtime import (
-    CONTEXT_CAPS,
     FEW,
     MISFITS,
     Client,
@@ -22,6 +21,8 @@ from mpipc.capnp.runtime import (
     WriteRows,
     describe,
     misfit,
+    nothing,
+    read_capability,
     read_object,
     write_few,
     write_object,
@@ -90,27 +91,127 @@ def _read_list_Row(_m: Message, _at: int, _lo: int, _hi: int) -> list[_bench.Row
 
 
 _id_Bench = 0xF317C55F62EE6D97
-_method_Bench_construct = ClientMethod("Bench.construct", _id_Bench, 0, 0x10000, False)
-_method_Bench_get_block_hash = ClientMethod("Bench.get_block_hash", _id_Bench, 1, 0x10001, True)
+_method_Bench_construct = ClientMethod(
+    "Bench.construct", _id_Bench, 0, 0x10000, False, read_capability
+)
 _params_out_Bench_get_block_hash = Struct("<i4xQQQ")
 _params_in_Bench_get_block_hash = Struct("<i4x8x")
 _results_out_Bench_get_block_hash = Struct("<Q")
 _results_in_Bench_get_block_hash = Struct("<iI")
-_method_Bench_get_rows = ClientMethod("Bench.get_rows", _id_Bench, 2, 0x10001, True)
+
+
+def _pack_Bench_get_block_hash(height: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Bench_get_block_hash.pack(height, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.get_block_hash", height=("Int32", height)) from None
+
+
+def _unpack_Bench_get_block_hash(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Bench_get_block_hash.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Bench_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Bench_get_block_hash = ClientMethod(
+    "Bench.get_block_hash", _id_Bench, 1, 0x10001, True, _unpack_Bench_get_block_hash
+)
 _params_out_Bench_get_rows = Struct("<i4xQQQ")
 _params_in_Bench_get_rows = Struct("<i4x8x")
 _results_out_Bench_get_rows = Struct("<Q")
 _results_in_Bench_get_rows = Struct("<iI")
-_method_Bench_call_back = ClientMethod("Bench.call_back", _id_Bench, 3, 0x20001, True)
+
+
+def _pack_Bench_get_rows(count: int) -> Writer:
+    try:
+        return Writer(
+            4, [None, None], _params_out_Bench_get_rows.pack(count, 0x2000000000000, 3, 0x100000003)
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.get_rows", count=("Int32", count)) from None
+
+
+def _unpack_Bench_get_rows(_m: Message, _at: int, _d: int, _p: int) -> list[_bench.Row]:
+    lo_result, hi_result = (
+        _results_in_Bench_get_rows.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Bench_get_rows.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _read_list_Row(_m, _s, lo_result, hi_result)
+
+
+_method_Bench_get_rows = ClientMethod(
+    "Bench.get_rows", _id_Bench, 2, 0x10001, True, _unpack_Bench_get_rows
+)
 _params_out_Bench_call_back = Struct("<i4xQQQQ")
 _params_in_Bench_call_back = Struct("<i4x8xiI")
 _results_out_Bench_call_back = Struct("<i4x")
 _results_in_Bench_call_back = Struct("<i4x")
-_method_Bench_get_data = ClientMethod("Bench.get_data", _id_Bench, 4, 0x10001, True)
+
+
+def _pack_Bench_call_back(value: int, callback: Callable[..., Any]) -> Writer:
+    _w = Writer(5, [None, None])
+    try:
+        _w.head = _params_out_Bench_call_back.pack(
+            value, 0x2000000000004, write_object(_w, callback, BenchCallbackServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "Bench.call_back", value=("Int32", value), callback=("Callable", callback)
+        ) from None
+    return _w
+
+
+def _unpack_Bench_call_back(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Bench_call_back.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Bench_call_back.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Bench_call_back = ClientMethod(
+    "Bench.call_back", _id_Bench, 3, 0x20001, True, _unpack_Bench_call_back
+)
 _params_out_Bench_get_data = Struct("<i4xQQQ")
 _params_in_Bench_get_data = Struct("<i4x8x")
 _results_out_Bench_get_data = Struct("<Q")
 _results_in_Bench_get_data = Struct("<iI")
+
+
+def _pack_Bench_get_data(size: int) -> Writer:
+    try:
+        return Writer(
+            4, [None, None], _params_out_Bench_get_data.pack(size, 0x2000000000000, 3, 0x100000003)
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.get_data", size=("Int32", size)) from None
+
+
+def _unpack_Bench_get_data(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Bench_get_data.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Bench_get_data.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Bench_get_data = ClientMethod(
+    "Bench.get_data", _id_Bench, 4, 0x10001, True, _unpack_Bench_get_data
+)
 
 
 class BenchClient(Client, _bench.Bench):
@@ -122,77 +223,19 @@ class BenchClient(Client, _bench.Bench):
 
     def get_block_hash(self, height: int) -> bytes:
         """32 bytes."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Bench_get_block_hash.pack(
-                height, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Bench.get_block_hash", height=("Int32", height)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Bench_get_block_hash, _w)
-        lo_result, hi_result = (
-            _results_in_Bench_get_block_hash.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Bench_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Bench_get_block_hash, _pack_Bench_get_block_hash(height))
 
     def get_rows(self, count: int) -> list[_bench.Row]:
         """The first `count` rows."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Bench_get_rows.pack(count, 0x2000000000000, 3, 0x100000003)
-        except MISFITS as _e:
-            raise misfit(_e, "Bench.get_rows", count=("Int32", count)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Bench_get_rows, _w)
-        lo_result, hi_result = (
-            _results_in_Bench_get_rows.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Bench_get_rows.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _read_list_Row(_m, _s, lo_result, hi_result)
+        return self._mpipc_call(_method_Bench_get_rows, _pack_Bench_get_rows(count))
 
     def call_back(self, value: int, callback: Callable[..., Any]) -> int:
         """What the callback makes of a value."""
-        _w = Writer(5, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Bench_call_back.pack(
-                value,
-                0x2000000000004,
-                write_object(_w, callback, BenchCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "Bench.call_back", value=("Int32", value), callback=("Callable", callback)
-            ) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Bench_call_back, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_Bench_call_back.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Bench_call_back.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_Bench_call_back, _pack_Bench_call_back(value, callback))
 
     def get_data(self, size: int) -> bytes:
         """So many bytes."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Bench_get_data.pack(size, 0x2000000000000, 3, 0x100000003)
-        except MISFITS as _e:
-            raise misfit(_e, "Bench.get_data", size=("Int32", size)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Bench_get_data, _w)
-        lo_result, hi_result = (
-            _results_in_Bench_get_data.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Bench_get_data.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Bench_get_data, _pack_Bench_get_data(size))
 
 
 def _serve_Bench_get_block_hash(
@@ -206,7 +249,7 @@ def _serve_Bench_get_block_hash(
     _result = _impl.get_block_hash(v_height)
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Bench_get_block_hash.pack(_w.data(0, _result))
+        _w.head = _results_out_Bench_get_block_hash.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Bench.get_block_hash", result=("Data", _result)) from None
     return _w
@@ -221,7 +264,7 @@ def _serve_Bench_get_rows(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _
     _result = _impl.get_rows(v_count)
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Bench_get_rows.pack(_write_list_Row(_w, 0, _result))
+        _w.head = _results_out_Bench_get_rows.pack(_write_list_Row(_w, 0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Bench.get_rows", result=([_bench.Row], _result)) from None
     return _w
@@ -236,12 +279,10 @@ def _serve_Bench_call_back(_impl: _bench.Bench, _m: Message, _at: int, _d: int, 
     _result = _impl.call_back(
         v_value, read_object(_m, lo_callback, hi_callback, BenchCallbackClient)
     )
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Bench_call_back.pack(_result)
+        return Writer(1, [], _results_out_Bench_call_back.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "Bench.call_back", result=("Int32", _result)) from None
-    return _w
 
 
 def _serve_Bench_get_data(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -253,7 +294,7 @@ def _serve_Bench_get_data(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _
     _result = _impl.get_data(v_size)
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Bench_get_data.pack(_w.data(0, _result))
+        _w.head = _results_out_Bench_get_data.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Bench.get_data", result=("Data", _result)) from None
     return _w
@@ -282,15 +323,38 @@ BenchServer = Server(
 
 _id_BenchCallback = 0xB92C4964567976B6
 _method_BenchCallback_destroy = ClientMethod(
-    "BenchCallback.destroy", _id_BenchCallback, 0, 0x10000, True
-)
-_method_BenchCallback_call = ClientMethod(
-    "BenchCallback.__call__", _id_BenchCallback, 1, 0x10001, True
+    "BenchCallback.destroy", _id_BenchCallback, 0, 0x10000, True, nothing
 )
 _params_out_BenchCallback_call = Struct("<i4xQQQ")
 _params_in_BenchCallback_call = Struct("<i4x8x")
 _results_out_BenchCallback_call = Struct("<i4x")
 _results_in_BenchCallback_call = Struct("<i4x")
+
+
+def _pack_BenchCallback_call(arg0: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_BenchCallback_call.pack(arg0, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "BenchCallback.__call__", arg0=("Int32", arg0)) from None
+
+
+def _unpack_BenchCallback_call(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_BenchCallback_call.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_BenchCallback_call.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_BenchCallback_call = ClientMethod(
+    "BenchCallback.__call__", _id_BenchCallback, 1, 0x10001, True, _unpack_BenchCallback_call
+)
 
 
 class BenchCallbackClient(Client):
@@ -301,19 +365,7 @@ class BenchCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, arg0: int) -> int:
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_BenchCallback_call.pack(arg0, 0x2000000000000, 3, 0x100000003)
-        except MISFITS as _e:
-            raise misfit(_e, "BenchCallback.__call__", arg0=("Int32", arg0)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_BenchCallback_call, _w)
-        v_result: int
-        (v_result,) = (
-            _results_in_BenchCallback_call.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_BenchCallback_call.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result
+        return self._mpipc_call(_method_BenchCallback_call, _pack_BenchCallback_call(arg0))
 
 
 def _serve_BenchCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: int) -> Writer:
@@ -323,12 +375,10 @@ def _serve_BenchCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p: in
         else _params_in_BenchCallback_call.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _result = _impl(v_arg0)
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_BenchCallback_call.pack(_result)
+        return Writer(1, [], _results_out_BenchCallback_call.pack(_result))
     except MISFITS as _e:
         raise misfit(_e, "BenchCallback.__call__", result=("Int32", _result)) from None
-    return _w
 
 
 BenchCallbackServer = Server(

@@ -10,7 +10,6 @@ from interfaces import common as _common
 from interfaces.generated import common as _common_codec
 from mpipc.capnp.runtime import (
     BIT,
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     MISFITS,
     Client,
@@ -22,6 +21,7 @@ from mpipc.capnp.runtime import (
     Struct,
     Writer,
     misfit,
+    nothing,
     read_object,
     write_object,
 )
@@ -38,9 +38,11 @@ IMPORTS: dict[str, str] = {
 
 
 _id_TipHandler = 0x8AFCEC477D9759DB
-_method_TipHandler_destroy = ClientMethod("TipHandler.destroy", _id_TipHandler, 0, 0x10000, True)
+_method_TipHandler_destroy = ClientMethod(
+    "TipHandler.destroy", _id_TipHandler, 0, 0x10000, True, nothing
+)
 _method_TipHandler_disconnect = ClientMethod(
-    "TipHandler.disconnect", _id_TipHandler, 1, 0x10000, True
+    "TipHandler.disconnect", _id_TipHandler, 1, 0x10000, True, nothing
 )
 
 
@@ -53,9 +55,7 @@ class TipHandlerClient(Client, _chain.TipHandler):
 
     def disconnect(self) -> None:
         """Tell the callback about no further tip."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        self._mpipc_call(_method_TipHandler_disconnect, _w)
+        self._mpipc_call(_method_TipHandler_disconnect, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_TipHandler_disconnect(
@@ -78,28 +78,137 @@ TipHandlerServer = Server(
 
 
 _id_Chain = 0xA2057F6F36CDB2B5
-_method_Chain_destroy = ClientMethod("Chain.destroy", _id_Chain, 0, 0x10000, True)
-_method_Chain_get_height = ClientMethod("Chain.get_height", _id_Chain, 1, 0x10000, True)
+_method_Chain_destroy = ClientMethod("Chain.destroy", _id_Chain, 0, 0x10000, True, nothing)
 _results_out_Chain_get_height = Struct("<iB3x")
 _results_in_Chain_get_height = Struct("<iB3x")
-_method_Chain_get_block_hash = ClientMethod("Chain.get_block_hash", _id_Chain, 2, 0x10001, True)
+
+
+def _unpack_Chain_get_height(_m: Message, _at: int, _d: int, _p: int) -> int | None:
+    v_result: int
+    v_result, bits_4 = (
+        _results_in_Chain_get_height.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Chain_get_height.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result if bits_4 & 1 != 0 else None
+
+
+_method_Chain_get_height = ClientMethod(
+    "Chain.get_height", _id_Chain, 1, 0x10000, True, _unpack_Chain_get_height
+)
 _params_out_Chain_get_block_hash = Struct("<i4xQQQ")
 _params_in_Chain_get_block_hash = Struct("<i4x8x")
 _results_out_Chain_get_block_hash = Struct("<Q")
 _results_in_Chain_get_block_hash = Struct("<iI")
-_method_Chain_get_block_header = ClientMethod("Chain.get_block_header", _id_Chain, 3, 0x20000, True)
+
+
+def _pack_Chain_get_block_hash(height: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Chain_get_block_hash.pack(height, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.get_block_hash", height=("Int32", height)) from None
+
+
+def _unpack_Chain_get_block_hash(_m: Message, _at: int, _d: int, _p: int) -> bytes:
+    lo_result, hi_result = (
+        _results_in_Chain_get_block_hash.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result)
+
+
+_method_Chain_get_block_hash = ClientMethod(
+    "Chain.get_block_hash", _id_Chain, 2, 0x10001, True, _unpack_Chain_get_block_hash
+)
 _params_out_Chain_get_block_header = Struct("<QQQQ")
 _params_in_Chain_get_block_header = Struct("<8xiI")
 _results_out_Chain_get_block_header = Struct("<Q")
 _results_in_Chain_get_block_header = Struct("<iI")
-_method_Chain_get_tip = ClientMethod("Chain.get_tip", _id_Chain, 4, 0x10000, True)
+
+
+def _pack_Chain_get_block_header(hash: bytes) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_get_block_header.pack(
+            0x2000000000004, _w.data(1, hash), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.get_block_header", hash=("Data", hash)) from None
+    return _w
+
+
+def _unpack_Chain_get_block_header(_m: Message, _at: int, _d: int, _p: int) -> bytes | None:
+    lo_result, hi_result = (
+        _results_in_Chain_get_block_header.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_get_block_header.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.data(_s, lo_result, hi_result) if lo_result or hi_result else None
+
+
+_method_Chain_get_block_header = ClientMethod(
+    "Chain.get_block_header", _id_Chain, 3, 0x20000, True, _unpack_Chain_get_block_header
+)
 _results_out_Chain_get_tip = Struct("<Q")
 _results_in_Chain_get_tip = Struct("<iI")
-_method_Chain_handle_tips = ClientMethod("Chain.handle_tips", _id_Chain, 5, 0x20000, True)
+
+
+def _unpack_Chain_get_tip(_m: Message, _at: int, _d: int, _p: int) -> _common.BlockRef | None:
+    lo_result, hi_result = (
+        _results_in_Chain_get_tip.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_get_tip.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return (
+        _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
+        if lo_result or hi_result
+        else None
+    )
+
+
+_method_Chain_get_tip = ClientMethod(
+    "Chain.get_tip", _id_Chain, 4, 0x10000, True, _unpack_Chain_get_tip
+)
 _params_out_Chain_handle_tips = Struct("<QQQQ")
 _params_in_Chain_handle_tips = Struct("<8xiI")
 _results_out_Chain_handle_tips = Struct("<Q")
 _results_in_Chain_handle_tips = Struct("<iI")
+
+
+def _pack_Chain_handle_tips(callback: Callable[..., Any]) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Chain_handle_tips.pack(
+            0x2000000000004,
+            write_object(_w, callback, ChainHandleTipsCallbackServer),
+            3,
+            0x100000003,
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Chain.handle_tips", callback=("Callable", callback)) from None
+    return _w
+
+
+def _unpack_Chain_handle_tips(_m: Message, _at: int, _d: int, _p: int) -> _chain.TipHandler:
+    lo_result, hi_result = (
+        _results_in_Chain_handle_tips.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Chain_handle_tips.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, TipHandlerClient)
+
+
+_method_Chain_handle_tips = ClientMethod(
+    "Chain.handle_tips", _id_Chain, 5, 0x20000, True, _unpack_Chain_handle_tips
+)
 
 
 class ChainClient(Client, _chain.Chain):
@@ -117,101 +226,37 @@ class ChainClient(Client, _chain.Chain):
 
     def get_height(self) -> int | None:
         """Height of the tip, or None when there is no block at all."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_height, _w)
-        v_result: int
-        v_result, bits_4 = (
-            _results_in_Chain_get_height.unpack_from(_m.buf, _at)
-            if _d == 1 and _p == 0
-            else _results_in_Chain_get_height.unpack(_m.resized(_at, _d, _p, 1, 0))
-        )
-        return v_result if bits_4 & 1 != 0 else None
+        return self._mpipc_call(_method_Chain_get_height, Writer(3, [None, None], CONTEXT_ONLY))
 
     def get_block_hash(self, height: int) -> bytes:
         """Hash of the block at a height, which must not be above the tip's."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_get_block_hash.pack(
-                height, 0x2000000000000, 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.get_block_hash", height=("Int32", height)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_block_hash, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_get_block_hash.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result)
+        return self._mpipc_call(_method_Chain_get_block_hash, _pack_Chain_get_block_hash(height))
 
     def get_block_header(self, hash: bytes) -> bytes | None:
         """The 80-byte header of a block, or None when it is not known."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_get_block_header.pack(
-                0x2000000000004, _w.data(1, hash), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.get_block_header", hash=("Data", hash)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_block_header, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_get_block_header.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_get_block_header.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return _m.data(_s, lo_result, hi_result) if lo_result or hi_result else None
+        return self._mpipc_call(_method_Chain_get_block_header, _pack_Chain_get_block_header(hash))
 
     def get_tip(self) -> _common.BlockRef | None:
         """The tip, or None when there is no block at all."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_get_tip, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_get_tip.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_get_tip.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        _s = _at + (_d << 3)
-        return (
-            _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
-            if lo_result or hi_result
-            else None
-        )
+        return self._mpipc_call(_method_Chain_get_tip, Writer(3, [None, None], CONTEXT_ONLY))
 
     def handle_tips(self, callback: Callable[..., Any]) -> _chain.TipHandler:
         """Call back for every new tip, in order, until the handler is disconnected."""
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_Chain_handle_tips.pack(
-                0x2000000000004,
-                write_object(_w, callback, ChainHandleTipsCallbackServer),
-                3,
-                0x100000003,
-            )
-        except MISFITS as _e:
-            raise misfit(_e, "Chain.handle_tips", callback=("Callable", callback)) from None
-        _m, _at, _d, _p = self._mpipc_call(_method_Chain_handle_tips, _w)
-        lo_result, hi_result = (
-            _results_in_Chain_handle_tips.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_Chain_handle_tips.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, TipHandlerClient)
+        return self._mpipc_call(_method_Chain_handle_tips, _pack_Chain_handle_tips(callback))
 
 
 def _serve_Chain_get_height(_impl: _chain.Chain, _m: Message, _at: int, _d: int, _p: int) -> Writer:
     _result = _impl.get_height()
-    _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_height.pack(
-            0 if _result is None else _result, BIT[_result is not None]
+        return Writer(
+            1,
+            [],
+            _results_out_Chain_get_height.pack(
+                0 if _result is None else _result, BIT[_result is not None]
+            ),
         )
     except MISFITS as _e:
         raise misfit(_e, "Chain.get_height", result=(("Int32", None), _result)) from None
-    return _w
 
 
 def _serve_Chain_get_block_hash(
@@ -225,7 +270,7 @@ def _serve_Chain_get_block_hash(
     _result = _impl.get_block_hash(v_height)
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_block_hash.pack(_w.data(0, _result))
+        _w.head = _results_out_Chain_get_block_hash.pack(_w.data(0, _result))
     except MISFITS as _e:
         raise misfit(_e, "Chain.get_block_hash", result=("Data", _result)) from None
     return _w
@@ -243,7 +288,7 @@ def _serve_Chain_get_block_header(
     _result = _impl.get_block_header(_m.data(_s + 8, lo_hash, hi_hash))
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_block_header.pack(
+        _w.head = _results_out_Chain_get_block_header.pack(
             0 if _result is None else _w.data(0, _result)
         )
     except MISFITS as _e:
@@ -255,7 +300,7 @@ def _serve_Chain_get_tip(_impl: _chain.Chain, _m: Message, _at: int, _d: int, _p
     _result = _impl.get_tip()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_get_tip.pack(
+        _w.head = _results_out_Chain_get_tip.pack(
             0 if _result is None else _common_codec._write_BlockRef(_w, 0, _result)
         )
     except MISFITS as _e:
@@ -276,9 +321,7 @@ def _serve_Chain_handle_tips(
     )
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_Chain_handle_tips.pack(
-            write_object(_w, _result, TipHandlerServer)
-        )
+        _w.head = _results_out_Chain_handle_tips.pack(write_object(_w, _result, TipHandlerServer))
     except MISFITS as _e:
         raise misfit(_e, "Chain.handle_tips", result=(_chain.TipHandler, _result)) from None
     return _w
@@ -310,13 +353,28 @@ ChainServer = Server(
 
 _id_ChainHandleTipsCallback = 0xCA27EAEDF0A067E5
 _method_ChainHandleTipsCallback_destroy = ClientMethod(
-    "ChainHandleTipsCallback.destroy", _id_ChainHandleTipsCallback, 0, 0x10000, True
-)
-_method_ChainHandleTipsCallback_call = ClientMethod(
-    "ChainHandleTipsCallback.__call__", _id_ChainHandleTipsCallback, 1, 0x20000, True
+    "ChainHandleTipsCallback.destroy", _id_ChainHandleTipsCallback, 0, 0x10000, True, nothing
 )
 _params_out_ChainHandleTipsCallback_call = Struct("<QQQQ")
 _params_in_ChainHandleTipsCallback_call = Struct("<8xiI")
+
+
+def _pack_ChainHandleTipsCallback_call(arg0: _common.BlockRef) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_ChainHandleTipsCallback_call.pack(
+            0x2000000000004, _common_codec._write_BlockRef(_w, 1, arg0), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(
+            _e, "ChainHandleTipsCallback.__call__", arg0=(_common.BlockRef, arg0)
+        ) from None
+    return _w
+
+
+_method_ChainHandleTipsCallback_call = ClientMethod(
+    "ChainHandleTipsCallback.__call__", _id_ChainHandleTipsCallback, 1, 0x20000, True, nothing
+)
 
 
 class ChainHandleTipsCallbackClient(Client):
@@ -327,16 +385,9 @@ class ChainHandleTipsCallbackClient(Client):
     _mpipc_methods: tuple[str, ...] = ("__call__",)
 
     def __call__(self, arg0: _common.BlockRef) -> None:
-        _w = Writer(4, CONTEXT_CAPS)
-        try:
-            _w.parts[0] = _params_out_ChainHandleTipsCallback_call.pack(
-                0x2000000000004, _common_codec._write_BlockRef(_w, 1, arg0), 3, 0x100000003
-            )
-        except MISFITS as _e:
-            raise misfit(
-                _e, "ChainHandleTipsCallback.__call__", arg0=(_common.BlockRef, arg0)
-            ) from None
-        self._mpipc_call(_method_ChainHandleTipsCallback_call, _w)
+        self._mpipc_call(
+            _method_ChainHandleTipsCallback_call, _pack_ChainHandleTipsCallback_call(arg0)
+        )
 
 
 def _serve_ChainHandleTipsCallback_call(

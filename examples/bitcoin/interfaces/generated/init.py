@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from interfaces.generated import init as _init_codec
 from mpipc.capnp.runtime import (
-    CONTEXT_CAPS,
     CONTEXT_ONLY,
     MISFITS,
     ClientMethod,
@@ -38,9 +37,22 @@ IMPORTS: dict[str, str] = {
 
 
 _id_NodeInit = 0xE2E88A306C253775
-_method_NodeInit_make_chain = ClientMethod("NodeInit.make_chain", _id_NodeInit, 0, 0x10000, True)
 _results_out_NodeInit_make_chain = Struct("<Q")
 _results_in_NodeInit_make_chain = Struct("<iI")
+
+
+def _unpack_NodeInit_make_chain(_m: Message, _at: int, _d: int, _p: int) -> _chain.Chain:
+    lo_result, hi_result = (
+        _results_in_NodeInit_make_chain.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_NodeInit_make_chain.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, _chain_codec.ChainClient)
+
+
+_method_NodeInit_make_chain = ClientMethod(
+    "NodeInit.make_chain", _id_NodeInit, 0, 0x10000, True, _unpack_NodeInit_make_chain
+)
 
 
 class NodeInitClient(_init_codec.InitClient, _init.NodeInit):
@@ -51,15 +63,7 @@ class NodeInitClient(_init_codec.InitClient, _init.NodeInit):
 
     def make_chain(self) -> _chain.Chain:
         """Access to the best chain."""
-        _w = Writer(3, CONTEXT_CAPS)
-        _w.parts[0] = CONTEXT_ONLY
-        _m, _at, _d, _p = self._mpipc_call(_method_NodeInit_make_chain, _w)
-        lo_result, hi_result = (
-            _results_in_NodeInit_make_chain.unpack_from(_m.buf, _at)
-            if _d == 0 and _p == 1
-            else _results_in_NodeInit_make_chain.unpack(_m.resized(_at, _d, _p, 0, 1))
-        )
-        return read_object(_m, lo_result, hi_result, _chain_codec.ChainClient)
+        return self._mpipc_call(_method_NodeInit_make_chain, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_NodeInit_make_chain(
@@ -68,7 +72,7 @@ def _serve_NodeInit_make_chain(
     _result = _impl.make_chain()
     _w = Writer(1)
     try:
-        _w.parts[0] = _results_out_NodeInit_make_chain.pack(
+        _w.head = _results_out_NodeInit_make_chain.pack(
             write_object(_w, _result, _chain_codec.ChainServer)
         )
     except MISFITS as _e:

@@ -1,0 +1,144 @@
+"""What a channel has to write, and the socket does not take yet.
+
+Writing never waits while the lock is held: what the socket does not take is queued, and the
+channel's I/O thread writes it out as there is room.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any
+
+_SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+_GATHER = 64  # parts that one sendmsg takes
+_SMALL = 1 << 16  # bytes; joining such parts takes less time than handing over each
+_LOW_WATER = 1 << 18  # bytes left to write below which a writer need not wait
+# A peer that leaves this many bytes (more than any one message) unread and takes none of them for
+# this long (seconds) is disconnected.
+_HIGH_WATER = 1 << 27
+_STALLED = 30.0
+
+
+class Outbox:
+    """The writing half of a socket. All but `full` and `drain` is called with the channel's lock
+    held. `fd` is a descriptor of its own, which is registered with `epoll` while there is something
+    to write: one descriptor can be registered only once.
+    """
+
+    def __init__(self, sock: socket.socket, lock: Any, epoll: select.epoll) -> None:
+        self._sock = sock
+        self._send = sock.send
+        self._lock = lock
+        self._epoll = epoll
+        self._queue: deque[memoryview] = deque()
+        self._queued = 0
+        self._progress = 0.0
+        self.stopped = False
+        self.fd = os.dup(sock.fileno())
+        epoll.register(self.fd, 0)
+
+    def write(self, data: bytes) -> None:
+        """Write one piece, as far as that does not wait."""
+        if self._queue or self.stopped:
+            self.write_all([data])
+            return
+        try:
+            sent = self._send(data, _SEND)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # whoever reads finds out why
+        if sent != len(data):
+            self.write_all([data[sent:]])
+
+    def write_all(self, parts: list[bytes]) -> None:
+        """Write many pieces."""
+        if self.stopped:
+            return
+        if not self._queue:
+            self._progress = time.monotonic()
+        for part in _pieces(parts):
+            self._queue.append(memoryview(part))
+            self._queued += len(part)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Write what is queued, as far as that does not wait."""
+        while self._queue:
+            batch = [self._queue[i] for i in range(min(len(self._queue), _GATHER))]
+            try:
+                sent = self._sock.sendmsg(batch, (), _SEND)
+            except BlockingIOError:
+                self._when_ready()
+                break
+            except OSError:
+                self.clear()
+                return
+            self._queued -= sent
+            self._progress = time.monotonic()
+            while sent:
+                head = self._queue[0]
+                if sent < len(head):
+                    self._queue[0] = head[sent:]
+                    break
+                sent -= len(head)
+                self._queue.popleft()
+        else:
+            return
+        stalled = time.monotonic() - self._progress
+        if self._queued > _HIGH_WATER and stalled > _STALLED:
+            # A peer that asks on and on and reads none of its answers.
+            self.clear()
+            self.shut_down()
+
+    def clear(self) -> None:
+        """Forget what is queued."""
+        self._queue.clear()
+        self._queued = 0
+
+    def shut_down(self) -> None:
+        """End the stream, both ways: whoever reads it wakes up."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other end was faster
+
+    def _when_ready(self) -> None:
+        try:
+            # The I/O thread goes on when there is room.
+            self._epoll.modify(self.fd, select.EPOLLOUT | select.EPOLLONESHOT)
+        except (OSError, ValueError):
+            pass  # the channel was stopped meanwhile, and its descriptors are closed
+
+    @property
+    def full(self) -> bool:
+        """Whether a writer should wait before it writes more."""
+        return self._queued > _LOW_WATER
+
+    def drain(self, stopped: Callable[[], bool]) -> None:
+        """Wait until it is not full."""
+        while self.full and not stopped():
+            poll = select.poll()
+            poll.register(self.fd, select.POLLOUT)
+            poll.poll(1000)
+            with self._lock:
+                self.go_on()
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.fd)
+
+
+def _pieces(parts: list[bytes]) -> Iterator[bytes]:
+    """The parts, runs of small ones joined."""
+    for small, run in groupby(parts, lambda part: len(part) < _SMALL):
+        if small:
+            yield b"".join(run)
+        else:
+            yield from run
