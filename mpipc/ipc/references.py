@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def restrict(obj: T, allow: Collection[str]) -> T:
-    """A reference to an object through which only the methods in `allow` can be called.
+    """A reference to an object through which only the methods and properties in `allow` work.
 
     It is an instance of the same interfaces; other methods raise PermissionError, which a caller in
     another process sees as RemoteError. `obj` is an object of this process or a proxy. What the
@@ -117,12 +117,12 @@ def _reference_class(interfaces: tuple[type, ...]) -> Any:
     )
 
 
-def _forwarded(name: str, method: Any) -> Any:
-    if isinstance(method, property):
+def _forwarded(name: str, declared: Any) -> Any:
+    if isinstance(declared, property):
         return property(lambda self: getattr(self._mpipc_holder.target(name), name))
 
     # Not what is in its __dict__, which says that it is abstract.
-    @functools.wraps(method, updated=())
+    @functools.wraps(declared, updated=())
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return getattr(self._mpipc_holder.target(name), name)(*args, **kwargs)
 

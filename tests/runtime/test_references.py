@@ -163,6 +163,10 @@ class Base(ABC):
     @abstractmethod
     def first(self) -> str: ...
 
+    @property
+    @abstractmethod
+    def title(self) -> str: ...
+
     def both(self) -> str:
         """Not remote, but made of what is."""
         return self.first() + self.first()
@@ -181,6 +185,10 @@ class Real(Derived):
     def second(self) -> str:
         return "2"
 
+    @property
+    def title(self) -> str:
+        return "real"
+
     def secret(self) -> str:
         return "3"
 
@@ -189,6 +197,9 @@ def test_inherited_interfaces() -> None:
     reference = mpipc.restrict(Real(), allow=["first"])
     assert isinstance(reference, Derived) and isinstance(reference, Base)
     assert reference.both() == "11"
+    assert mpipc.restrict(Real(), allow=["title"]).title == "real"
+    with pytest.raises(PermissionError, match="title may not be called"):
+        assert reference.title
     assert not hasattr(reference, "secret")
     with pytest.raises(PermissionError):
         reference.second()
