@@ -121,7 +121,7 @@ def same(ours: Values, theirs: dict[str, Any]) -> bool:
         points=[(each.x, each.y) for each in ours.points],
         table={key: (value.x, value.y) for key, value in ours.table.items()},
     )
-    return found == theirs and ours.delay == duration(theirs["delay"])
+    return found == theirs and ours.delay == duration(theirs["delay"], "delay")
 
 
 def no_duration(milliseconds: float) -> bool:

@@ -14,6 +14,7 @@ from mpipc.capnp.runtime import (
     MISFITS,
     Client,
     ClientMethod,
+    ConversionError,
     Generated,
     Hooked,
     Message,
@@ -50,16 +51,16 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "18eb9ed51158aa2f7e66a86003a5a39c"
+MODEL = "3fd060523fe379890413de2c279a8bdf"
 SOURCES: dict[str, str] = {
-    "interfaces.chain": "5e0cbd5fb56ed349899e74815389370a",
-    "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.errors": "6da426ef552785220be3edb49c76f104",
-    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
+    "interfaces.chain": "5379a20d39dc014f031605fac5f3c91c",
+    "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
+    "interfaces.errors": "7c3c0163e6f28029869c0fc6dc5e7cd8",
+    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.handler": "7a286c4fa5f610933d0248167cdfc667",
 }
 
 
@@ -461,11 +462,11 @@ def _load_JSONRPCRequest(_m: Message, _at: int, _d: int, _p: int) -> _chain.JSON
         _m.text(_s, lo_id, hi_id),
         _m.text(_s + 8, lo_method, hi_method),
         _m.text(_s + 16, lo_params, hi_params),
-        enum_member(_enums.RPCMode, v_mode),
+        enum_member(_enums.RPCMode, v_mode, "JSONRPCRequest.mode"),
         _m.text(_s + 24, lo_uri, hi_uri),
         _m.text(_s + 32, lo_authUser, hi_authUser),
         _m.text(_s + 40, lo_peerAddr, hi_peerAddr),
-        enum_member(_enums.JSONRPCVersion, v_version),
+        enum_member(_enums.JSONRPCVersion, v_version, "JSONRPCRequest.version"),
     )
 
 
@@ -897,9 +898,15 @@ def _serve_ChainNotifications_transaction_removed_from_mempool(
         )
     )
     _s = _at + (_d << 3)
-    _impl.transaction_removed_from_mempool(
-        _m.data(_s + 8, lo_tx, hi_tx), enum_member(_enums.MemPoolRemovalReason, v_reason)
-    )
+    try:
+        p_tx: bytes = _m.data(_s + 8, lo_tx, hi_tx)
+        p_reason: _enums.MemPoolRemovalReason = enum_member(
+            _enums.MemPoolRemovalReason, v_reason, "reason"
+        )
+    except ConversionError as _e:
+        _e.args = (f"ChainNotifications.transaction_removed_from_mempool: {_e}",)
+        raise
+    _impl.transaction_removed_from_mempool(p_tx, p_reason)
     return Writer(0)
 
 
@@ -912,10 +919,13 @@ def _serve_ChainNotifications_block_connected(
         else _params_in_ChainNotifications_block_connected.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _impl.block_connected(
-        _read_ChainstateRole(_m, _s + 8, lo_role, hi_role),
-        _read_BlockInfo(_m, _s + 16, lo_block, hi_block),
-    )
+    try:
+        p_role: _chain.ChainstateRole = _read_ChainstateRole(_m, _s + 8, lo_role, hi_role)
+        p_block: _chain.BlockInfo = _read_BlockInfo(_m, _s + 16, lo_block, hi_block)
+    except ConversionError as _e:
+        _e.args = (f"ChainNotifications.block_connected: {_e}",)
+        raise
+    _impl.block_connected(p_role, p_block)
     return Writer(0)
 
 
@@ -928,7 +938,12 @@ def _serve_ChainNotifications_block_disconnected(
         else _params_in_ChainNotifications_block_disconnected.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _impl.block_disconnected(_read_BlockInfo(_m, _s + 8, lo_block, hi_block))
+    try:
+        p_block: _chain.BlockInfo = _read_BlockInfo(_m, _s + 8, lo_block, hi_block)
+    except ConversionError as _e:
+        _e.args = (f"ChainNotifications.block_disconnected: {_e}",)
+        raise
+    _impl.block_disconnected(p_block)
     return Writer(0)
 
 
@@ -1100,11 +1115,14 @@ def _serve_ActorCallback_call(
     )
     _s = _at + (_d << 3)
     try:
-        _result = _impl(
-            _read_JSONRPCRequest(_m, _s + 8, lo_request, hi_request),
-            _m.text(_s + 16, lo_response, hi_response),
-            bits_0 & 1 != 0,
-        )
+        p_request: _chain.JSONRPCRequest = _read_JSONRPCRequest(_m, _s + 8, lo_request, hi_request)
+        p_response: str = _m.text(_s + 16, lo_response, hi_response)
+        p_last_callback: bool = bits_0 & 1 != 0
+    except ConversionError as _e:
+        _e.args = (f"ActorCallback.__call__: {_e}",)
+        raise
+    try:
+        _result = _impl(p_request, p_response, p_last_callback)
     except _errors.RPCError as _e:
         _w = Writer(6)
         _w.head = _results_out_ActorCallback_call.pack(0, 0, _w.text(2, str(_e)), 0, 0, 0)
@@ -1187,7 +1205,11 @@ def _unpack_Chain_get_block_hash(
         else _results_in_Chain_get_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
+    try:
+        return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
+    except ConversionError as _e:
+        _e.args = (f"Chain.get_block_hash: {_e}",)
+        raise
 
 
 _method_Chain_get_block_hash = ClientMethod(
@@ -1378,7 +1400,13 @@ def _unpack_Chain_find_block(_m: Message, _at: int, _d: int, _p: int) -> _chain.
         else _results_in_Chain_find_block.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _chain.FoundBlock(_read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0)
+    try:
+        return _chain.FoundBlock(
+            _read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_block: {_e}",)
+        raise
 
 
 _method_Chain_find_block = ClientMethod(
@@ -1425,7 +1453,13 @@ def _unpack_Chain_find_first_block_with_time_and_height(
         )
     )
     _s = _at + (_d << 3)
-    return _chain.FoundBlock(_read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0)
+    try:
+        return _chain.FoundBlock(
+            _read_FoundBlockResult(_m, _s, lo_block, hi_block), bits_0 & 1 != 0
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_first_block_with_time_and_height: {_e}",)
+        raise
 
 
 _method_Chain_find_first_block_with_time_and_height = ClientMethod(
@@ -1478,9 +1512,13 @@ def _unpack_Chain_find_ancestor_by_height(
         else _results_in_Chain_find_ancestor_by_height.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _chain.FoundAncestor(
-        _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
-    )
+    try:
+        return _chain.FoundAncestor(
+            _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_ancestor_by_height: {_e}",)
+        raise
 
 
 _method_Chain_find_ancestor_by_height = ClientMethod(
@@ -1538,9 +1576,13 @@ def _unpack_Chain_find_ancestor_by_hash(
         else _results_in_Chain_find_ancestor_by_hash.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _chain.FoundAncestor(
-        _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
-    )
+    try:
+        return _chain.FoundAncestor(
+            _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor), bits_0 & 1 != 0
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_ancestor_by_hash: {_e}",)
+        raise
 
 
 _method_Chain_find_ancestor_by_hash = ClientMethod(
@@ -1599,12 +1641,16 @@ def _unpack_Chain_find_common_ancestor(
         else _results_in_Chain_find_common_ancestor.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    return _chain.FoundCommonAncestor(
-        _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor),
-        _read_FoundBlockResult(_m, _s + 8, lo_block1, hi_block1),
-        _read_FoundBlockResult(_m, _s + 16, lo_block2, hi_block2),
-        bits_0 & 1 != 0,
-    )
+    try:
+        return _chain.FoundCommonAncestor(
+            _read_FoundBlockResult(_m, _s, lo_ancestor, hi_ancestor),
+            _read_FoundBlockResult(_m, _s + 8, lo_block1, hi_block1),
+            _read_FoundBlockResult(_m, _s + 16, lo_block2, hi_block2),
+            bits_0 & 1 != 0,
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_common_ancestor: {_e}",)
+        raise
 
 
 _method_Chain_find_common_ancestor = ClientMethod(
@@ -1643,7 +1689,11 @@ def _unpack_Chain_find_coins(
         else _results_in_Chain_find_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_dict_PairOutPointDataEntry(_m, _s, lo_coins, hi_coins)
+    try:
+        return _read_dict_PairOutPointDataEntry(_m, _s, lo_coins, hi_coins)
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_coins: {_e}",)
+        raise
 
 
 _method_Chain_find_coins = ClientMethod(
@@ -1763,7 +1813,11 @@ def _unpack_Chain_is_rbf_opt_in(
         if _d == 1 and _p == 0
         else _results_in_Chain_is_rbf_opt_in.unpack(_m.resized(_at, _d, _p, 1, 0))
     )
-    return enum_member(_enums.RBFTransactionState, v_result)
+    try:
+        return enum_member(_enums.RBFTransactionState, v_result, "result")
+    except ConversionError as _e:
+        _e.args = (f"Chain.is_rbf_opt_in: {_e}",)
+        raise
 
 
 _method_Chain_is_rbf_opt_in = ClientMethod(
@@ -1962,7 +2016,11 @@ def _unpack_Chain_calculate_individual_bump_fees(
         else _results_in_Chain_calculate_individual_bump_fees.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_dict_PairInt64OutPointEntry(_m, _s, lo_result, hi_result)
+    try:
+        return _read_dict_PairInt64OutPointEntry(_m, _s, lo_result, hi_result)
+    except ConversionError as _e:
+        _e.args = (f"Chain.calculate_individual_bump_fees: {_e}",)
+        raise
 
 
 _method_Chain_calculate_individual_bump_fees = ClientMethod(
@@ -2104,10 +2162,14 @@ def _unpack_Chain_estimate_smart_fee(_m: Message, _at: int, _d: int, _p: int) ->
         else _results_in_Chain_estimate_smart_fee.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    return _chain.SmartFee(
-        _common_codec._read_FeeCalculation(_m, _s, lo_calc, hi_calc),
-        _m.data(_s + 8, lo_result, hi_result),
-    )
+    try:
+        return _chain.SmartFee(
+            _common_codec._read_FeeCalculation(_m, _s, lo_calc, hi_calc),
+            _m.data(_s + 8, lo_result, hi_result),
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.estimate_smart_fee: {_e}",)
+        raise
 
 
 _method_Chain_estimate_smart_fee = ClientMethod(
@@ -3220,7 +3282,14 @@ def _serve_Chain_has_block_filter_index(
         if _d == 1 and _p == 1
         else _params_in_Chain_has_block_filter_index.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
-    _result = _impl.has_block_filter_index(enum_member(_enums.BlockFilterType, v_filterType))
+    try:
+        p_filter_type: _enums.BlockFilterType = enum_member(
+            _enums.BlockFilterType, v_filterType, "filter_type"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.has_block_filter_index: {_e}",)
+        raise
+    _result = _impl.has_block_filter_index(p_filter_type)
     try:
         return Writer(1, [], _results_out_Chain_has_block_filter_index.pack(BIT[_result]))
     except MISFITS as _e:
@@ -3236,13 +3305,18 @@ def _serve_Chain_block_filter_matches_any(
         else _params_in_Chain_block_filter_matches_any.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.block_filter_matches_any(
-        enum_member(_enums.BlockFilterType, v_filterType),
-        read_hooked(
+    try:
+        p_filter_type: _enums.BlockFilterType = enum_member(
+            _enums.BlockFilterType, v_filterType, "filter_type"
+        )
+        p_block_hash: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
-        ),
-        read_datas(_m, _s + 16, lo_filterSet, hi_filterSet),
-    )
+        )
+        p_filter_set: list[bytes] = read_datas(_m, _s + 16, lo_filterSet, hi_filterSet)
+    except ConversionError as _e:
+        _e.args = (f"Chain.block_filter_matches_any: {_e}",)
+        raise
+    _result = _impl.block_filter_matches_any(p_filter_type, p_block_hash, p_filter_set)
     try:
         return Writer(
             1,
@@ -3264,10 +3338,15 @@ def _serve_Chain_find_block(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
         else _params_in_Chain_find_block.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.find_block(
-        read_hooked(_values_types.BlockHash, _m.data(_s + 8, lo_hash, hi_hash), "hash"),
-        _read_FoundBlockParam(_m, _s + 16, lo_block, hi_block),
-    )
+    try:
+        p_hash: _values_types.BlockHash = read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_hash, hi_hash), "hash"
+        )
+        p_block: _chain.FoundBlockParam = _read_FoundBlockParam(_m, _s + 16, lo_block, hi_block)
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_block: {_e}",)
+        raise
+    _result = _impl.find_block(p_hash, p_block)
     _w = Writer(2)
     try:
         _w.head = _results_out_Chain_find_block.pack(
@@ -3289,11 +3368,14 @@ def _serve_Chain_find_first_block_with_time_and_height(
         )
     )
     _s = _at + (_d << 3)
-    _result = _impl.find_first_block_with_time_and_height(
-        read_hooked(_values_types.read_unix_time, v_minTime, "min_time"),
-        v_minHeight,
-        _read_FoundBlockParam(_m, _s + 8, lo_block, hi_block),
-    )
+    try:
+        p_min_time: datetime = read_hooked(_values_types.read_unix_time, v_minTime, "min_time")
+        p_min_height: int = v_minHeight
+        p_block: _chain.FoundBlockParam = _read_FoundBlockParam(_m, _s + 8, lo_block, hi_block)
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_first_block_with_time_and_height: {_e}",)
+        raise
+    _result = _impl.find_first_block_with_time_and_height(p_min_time, p_min_height, p_block)
     _w = Writer(2)
     try:
         _w.head = _results_out_Chain_find_first_block_with_time_and_height.pack(
@@ -3315,13 +3397,18 @@ def _serve_Chain_find_ancestor_by_height(
         else _params_in_Chain_find_ancestor_by_height.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.find_ancestor_by_height(
-        read_hooked(
+    try:
+        p_block_hash: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
-        ),
-        v_ancestorHeight,
-        _read_FoundBlockParam(_m, _s + 16, lo_ancestor, hi_ancestor),
-    )
+        )
+        p_ancestor_height: int = v_ancestorHeight
+        p_ancestor: _chain.FoundBlockParam = _read_FoundBlockParam(
+            _m, _s + 16, lo_ancestor, hi_ancestor
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_ancestor_by_height: {_e}",)
+        raise
+    _result = _impl.find_ancestor_by_height(p_block_hash, p_ancestor_height, p_ancestor)
     _w = Writer(2)
     try:
         _w.head = _results_out_Chain_find_ancestor_by_height.pack(
@@ -3343,17 +3430,22 @@ def _serve_Chain_find_ancestor_by_hash(
         else _params_in_Chain_find_ancestor_by_hash.unpack(_m.resized(_at, _d, _p, 0, 4))
     )
     _s = _at + (_d << 3)
-    _result = _impl.find_ancestor_by_hash(
-        read_hooked(
+    try:
+        p_block_hash: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
-        ),
-        read_hooked(
+        )
+        p_ancestor_hash: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash,
             _m.data(_s + 16, lo_ancestorHash, hi_ancestorHash),
             "ancestor_hash",
-        ),
-        _read_FoundBlockParam(_m, _s + 24, lo_ancestor, hi_ancestor),
-    )
+        )
+        p_ancestor: _chain.FoundBlockParam = _read_FoundBlockParam(
+            _m, _s + 24, lo_ancestor, hi_ancestor
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_ancestor_by_hash: {_e}",)
+        raise
+    _result = _impl.find_ancestor_by_hash(p_block_hash, p_ancestor_hash, p_ancestor)
     _w = Writer(2)
     try:
         _w.head = _results_out_Chain_find_ancestor_by_hash.pack(
@@ -3386,16 +3478,23 @@ def _serve_Chain_find_common_ancestor(
         else _params_in_Chain_find_common_ancestor.unpack(_m.resized(_at, _d, _p, 0, 6))
     )
     _s = _at + (_d << 3)
-    _result = _impl.find_common_ancestor(
-        read_hooked(
+    try:
+        p_block_hash1: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 8, lo_blockHash1, hi_blockHash1), "block_hash1"
-        ),
-        read_hooked(
+        )
+        p_block_hash2: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 16, lo_blockHash2, hi_blockHash2), "block_hash2"
-        ),
-        _read_FoundBlockParam(_m, _s + 24, lo_ancestor, hi_ancestor),
-        _read_FoundBlockParam(_m, _s + 32, lo_block1, hi_block1),
-        _read_FoundBlockParam(_m, _s + 40, lo_block2, hi_block2),
+        )
+        p_ancestor: _chain.FoundBlockParam = _read_FoundBlockParam(
+            _m, _s + 24, lo_ancestor, hi_ancestor
+        )
+        p_block1: _chain.FoundBlockParam = _read_FoundBlockParam(_m, _s + 32, lo_block1, hi_block1)
+        p_block2: _chain.FoundBlockParam = _read_FoundBlockParam(_m, _s + 40, lo_block2, hi_block2)
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_common_ancestor: {_e}",)
+        raise
+    _result = _impl.find_common_ancestor(
+        p_block_hash1, p_block_hash2, p_ancestor, p_block1, p_block2
     )
     _w = Writer(4)
     try:
@@ -3419,7 +3518,14 @@ def _serve_Chain_find_coins(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
         else _params_in_Chain_find_coins.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.find_coins(_read_dict_PairOutPointDataEntry(_m, _s + 8, lo_coins, hi_coins))
+    try:
+        p_coins: dict[_values_types.OutPoint, bytes] = _read_dict_PairOutPointDataEntry(
+            _m, _s + 8, lo_coins, hi_coins
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.find_coins: {_e}",)
+        raise
+    _result = _impl.find_coins(p_coins)
     _w = Writer(1)
     try:
         _w.head = _results_out_Chain_find_coins.pack(
@@ -3446,11 +3552,14 @@ def _serve_Chain_guess_verification_progress(
         else _params_in_Chain_guess_verification_progress.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.guess_verification_progress(
-        read_hooked(
+    try:
+        p_block_hash: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
         )
-    )
+    except ConversionError as _e:
+        _e.args = (f"Chain.guess_verification_progress: {_e}",)
+        raise
+    _result = _impl.guess_verification_progress(p_block_hash)
     try:
         return Writer(1, [], _results_out_Chain_guess_verification_progress.pack(_result))
     except MISFITS as _e:
@@ -3464,13 +3573,16 @@ def _serve_Chain_has_blocks(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
         else _params_in_Chain_has_blocks.unpack(_m.resized(_at, _d, _p, 2, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.has_blocks(
-        read_hooked(
+    try:
+        p_block_hash: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
-        ),
-        v_minHeight,
-        v_maxHeight if bits_8 & 1 != 0 else None,
-    )
+        )
+        p_min_height: int = v_minHeight
+        p_max_height: int | None = v_maxHeight if bits_8 & 1 != 0 else None
+    except ConversionError as _e:
+        _e.args = (f"Chain.has_blocks: {_e}",)
+        raise
+    _result = _impl.has_blocks(p_block_hash, p_min_height, p_max_height)
     try:
         return Writer(1, [], _results_out_Chain_has_blocks.pack(BIT[_result]))
     except MISFITS as _e:
@@ -3504,9 +3616,14 @@ def _serve_Chain_is_in_mempool(
         else _params_in_Chain_is_in_mempool.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.is_in_mempool(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.is_in_mempool: {_e}",)
+        raise
+    _result = _impl.is_in_mempool(p_txid)
     try:
         return Writer(1, [], _results_out_Chain_is_in_mempool.pack(BIT[_result]))
     except MISFITS as _e:
@@ -3522,9 +3639,14 @@ def _serve_Chain_has_descendants_in_mempool(
         else _params_in_Chain_has_descendants_in_mempool.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.has_descendants_in_mempool(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.has_descendants_in_mempool: {_e}",)
+        raise
+    _result = _impl.has_descendants_in_mempool(p_txid)
     try:
         return Writer(1, [], _results_out_Chain_has_descendants_in_mempool.pack(BIT[_result]))
     except MISFITS as _e:
@@ -3540,11 +3662,16 @@ def _serve_Chain_broadcast_transaction(
         else _params_in_Chain_broadcast_transaction.unpack(_m.resized(_at, _d, _p, 2, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.broadcast_transaction(
-        _m.data(_s + 8, lo_tx, hi_tx),
-        v_maxTxFee,
-        enum_member(_enums.TxBroadcast, v_broadcastMethod),
-    )
+    try:
+        p_tx: bytes = _m.data(_s + 8, lo_tx, hi_tx)
+        p_max_tx_fee: int = v_maxTxFee
+        p_broadcast_method: _enums.TxBroadcast = enum_member(
+            _enums.TxBroadcast, v_broadcastMethod, "broadcast_method"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.broadcast_transaction: {_e}",)
+        raise
+    _result = _impl.broadcast_transaction(p_tx, p_max_tx_fee, p_broadcast_method)
     _w = Writer(2)
     try:
         _w.head = _results_out_Chain_broadcast_transaction.pack(
@@ -3566,9 +3693,14 @@ def _serve_Chain_get_transaction_ancestry(
         else _params_in_Chain_get_transaction_ancestry.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_transaction_ancestry(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.get_transaction_ancestry: {_e}",)
+        raise
+    _result = _impl.get_transaction_ancestry(p_txid)
     try:
         return Writer(
             4,
@@ -3592,12 +3724,15 @@ def _serve_Chain_calculate_individual_bump_fees(
         else _params_in_Chain_calculate_individual_bump_fees.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.calculate_individual_bump_fees(
-        read_each_hooked(
+    try:
+        p_outpoints: list[_values_types.OutPoint] = read_each_hooked(
             _values_types.OutPoint, read_datas(_m, _s + 8, lo_outpoints, hi_outpoints), "outpoints"
-        ),
-        _m.data(_s + 16, lo_targetFeerate, hi_targetFeerate),
-    )
+        )
+        p_target_feerate: bytes = _m.data(_s + 16, lo_targetFeerate, hi_targetFeerate)
+    except ConversionError as _e:
+        _e.args = (f"Chain.calculate_individual_bump_fees: {_e}",)
+        raise
+    _result = _impl.calculate_individual_bump_fees(p_outpoints, p_target_feerate)
     _w = Writer(1)
     try:
         _w.head = _results_out_Chain_calculate_individual_bump_fees.pack(
@@ -3624,12 +3759,15 @@ def _serve_Chain_calculate_combined_bump_fee(
         else _params_in_Chain_calculate_combined_bump_fee.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.calculate_combined_bump_fee(
-        read_each_hooked(
+    try:
+        p_outpoints: list[_values_types.OutPoint] = read_each_hooked(
             _values_types.OutPoint, read_datas(_m, _s + 8, lo_outpoints, hi_outpoints), "outpoints"
-        ),
-        _m.data(_s + 16, lo_targetFeerate, hi_targetFeerate),
-    )
+        )
+        p_target_feerate: bytes = _m.data(_s + 16, lo_targetFeerate, hi_targetFeerate)
+    except ConversionError as _e:
+        _e.args = (f"Chain.calculate_combined_bump_fee: {_e}",)
+        raise
+    _result = _impl.calculate_combined_bump_fee(p_outpoints, p_target_feerate)
     try:
         return Writer(
             2,
@@ -3895,9 +4033,14 @@ def _serve_Chain_wait_for_notifications_if_tip_changed(
         )
     )
     _s = _at + (_d << 3)
-    _impl.wait_for_notifications_if_tip_changed(
-        read_hooked(_values_types.BlockHash, _m.data(_s + 8, lo_oldTip, hi_oldTip), "old_tip")
-    )
+    try:
+        p_old_tip: _values_types.BlockHash = read_hooked(
+            _values_types.BlockHash, _m.data(_s + 8, lo_oldTip, hi_oldTip), "old_tip"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.wait_for_notifications_if_tip_changed: {_e}",)
+        raise
+    _impl.wait_for_notifications_if_tip_changed(p_old_tip)
     return Writer(0)
 
 
@@ -4024,11 +4167,14 @@ def _serve_Chain_overwrite_rw_setting(
         else _params_in_Chain_overwrite_rw_setting.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.overwrite_rw_setting(
-        _m.text(_s + 8, lo_name, hi_name),
-        _m.text(_s + 16, lo_value, hi_value),
-        enum_member(_enums.SettingsAction, v_action),
-    )
+    try:
+        p_name: str = _m.text(_s + 8, lo_name, hi_name)
+        p_value: str = _m.text(_s + 16, lo_value, hi_value)
+        p_action: _enums.SettingsAction = enum_member(_enums.SettingsAction, v_action, "action")
+    except ConversionError as _e:
+        _e.args = (f"Chain.overwrite_rw_setting: {_e}",)
+        raise
+    _result = _impl.overwrite_rw_setting(p_name, p_value, p_action)
     try:
         return Writer(1, [], _results_out_Chain_overwrite_rw_setting.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4044,9 +4190,13 @@ def _serve_Chain_delete_rw_settings(
         else _params_in_Chain_delete_rw_settings.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.delete_rw_settings(
-        _m.text(_s + 8, lo_name, hi_name), enum_member(_enums.SettingsAction, v_action)
-    )
+    try:
+        p_name: str = _m.text(_s + 8, lo_name, hi_name)
+        p_action: _enums.SettingsAction = enum_member(_enums.SettingsAction, v_action, "action")
+    except ConversionError as _e:
+        _e.args = (f"Chain.delete_rw_settings: {_e}",)
+        raise
+    _result = _impl.delete_rw_settings(p_name, p_action)
     try:
         return Writer(1, [], _results_out_Chain_delete_rw_settings.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4505,7 +4655,12 @@ def _serve_ChainClient_set_mock_time(
         if _d == 1 and _p == 1
         else _params_in_ChainClient_set_mock_time.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
-    _impl.set_mock_time(read_hooked(_values_types.read_unix_time, v_time, "time"))
+    try:
+        p_time: datetime = read_hooked(_values_types.read_unix_time, v_time, "time")
+    except ConversionError as _e:
+        _e.args = (f"ChainClient.set_mock_time: {_e}",)
+        raise
+    _impl.set_mock_time(p_time)
     return Writer(0)
 
 
@@ -4517,7 +4672,14 @@ def _serve_ChainClient_scheduler_mock_forward(
         if _d == 1 and _p == 1
         else _params_in_ChainClient_scheduler_mock_forward.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
-    _impl.scheduler_mock_forward(read_hooked(_times.read_seconds, v_deltaSeconds, "delta_seconds"))
+    try:
+        p_delta_seconds: timedelta = read_hooked(
+            _times.read_seconds, v_deltaSeconds, "delta_seconds"
+        )
+    except ConversionError as _e:
+        _e.args = (f"ChainClient.scheduler_mock_forward: {_e}",)
+        raise
+    _impl.scheduler_mock_forward(p_delta_seconds)
     return Writer(0)
 
 
@@ -4585,10 +4747,14 @@ def _unpack_SettingsUpdateCallback_call(
         else _results_in_SettingsUpdateCallback_call.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _chain.SettingsUpdate(
-        _m.text(_s, lo_value, hi_value),
-        enum_member(_enums.SettingsAction, v_result) if bits_4 & 1 != 0 else None,
-    )
+    try:
+        return _chain.SettingsUpdate(
+            _m.text(_s, lo_value, hi_value),
+            enum_member(_enums.SettingsAction, v_result, "result") if bits_4 & 1 != 0 else None,
+        )
+    except ConversionError as _e:
+        _e.args = (f"SettingsUpdateCallback.__call__: {_e}",)
+        raise
 
 
 _method_SettingsUpdateCallback_call = ClientMethod(

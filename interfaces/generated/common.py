@@ -27,11 +27,11 @@ from .. import common as _common
 from .. import enums as _enums
 from .. import values as _values_types
 
-MODEL = "28e71ceaa662cf9554fbd4a10619a160"
+MODEL = "3af23c00c3c9bca67fedc3cbf63439a1"
 SOURCES: dict[str, str] = {
-    "interfaces.common": "659efe29db72ea79546d35e6a603c418",
-    "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
+    "interfaces.common": "0510c89a61be2606626d25f592ba579f",
+    "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
+    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {}
 
@@ -319,7 +319,9 @@ def _load_PSBTFillOptions(_m: Message, _at: int, _d: int, _p: int) -> _common.PS
     )
     return _common.PSBTFillOptions(
         bits_0 & 1 == 0,
-        enum_member(_enums.SighashType, v_sighashType) if bits_0 & 2 != 0 else None,
+        enum_member(_enums.SighashType, v_sighashType, "PSBTFillOptions.sighash_type")
+        if bits_0 & 2 != 0
+        else None,
         bits_0 & 4 == 0,
         bits_0 & 8 != 0,
     )
@@ -450,7 +452,7 @@ def _load_FeeCalculation(_m: Message, _at: int, _d: int, _p: int) -> _common.Fee
     _s = _at + (_d << 3)
     return _common.FeeCalculation(
         _read_EstimationResult(_m, _s, lo_est, hi_est),
-        enum_member(_enums.FeeReason, v_reason),
+        enum_member(_enums.FeeReason, v_reason, "FeeCalculation.reason"),
         v_desiredTarget,
         v_returnedTarget,
         v_bestHeight,

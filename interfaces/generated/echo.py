@@ -19,9 +19,9 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "de4c1a286413ab257ce083984c1fe4b5"
+MODEL = "ce515cd5262abf76eac90fd4e2853073"
 SOURCES: dict[str, str] = {
-    "interfaces.echo": "c95bfb24c0bac7de7c9980cfdaab84de",
+    "interfaces.echo": "fd6f31dd4b8dfd2569929aa2c13dda19",
 }
 IMPORTS: dict[str, str] = {}
 

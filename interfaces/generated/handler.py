@@ -17,9 +17,9 @@ from mpipc.capnp.runtime import (
 
 from .. import handler as _handler
 
-MODEL = "8a91fbb2dccef114906bded53ddeae34"
+MODEL = "7a286c4fa5f610933d0248167cdfc667"
 SOURCES: dict[str, str] = {
-    "interfaces.handler": "737ee4f1979fb79d8dd6d0265a7c8aa1",
+    "interfaces.handler": "5d0ee95cd31f1222101f1cdf3bcb127f",
 }
 IMPORTS: dict[str, str] = {}
 

@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "cc4140b15a502185345efcc52f56942f"
+MODEL = "5fb5b8906a7e49de91280ec5b134efd5"
 SOURCES: dict[str, str] = {
-    "interfaces.init": "f14de4840ad718a166160077ca15274b",
+    "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.echo": "de4c1a286413ab257ce083984c1fe4b5",
-    "interfaces.mining": "894399da096d4a8abc01379e8b9ae758",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.echo": "ce515cd5262abf76eac90fd4e2853073",
+    "interfaces.mining": "c0eff8af897ca2c2a0dd659d32e75708",
 }
 
 

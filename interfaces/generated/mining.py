@@ -11,6 +11,7 @@ from mpipc.capnp.runtime import (
     MISFITS,
     Client,
     ClientMethod,
+    ConversionError,
     Generated,
     Hooked,
     Message,
@@ -36,13 +37,13 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "894399da096d4a8abc01379e8b9ae758"
+MODEL = "c0eff8af897ca2c2a0dd659d32e75708"
 SOURCES: dict[str, str] = {
-    "interfaces.mining": "c4620acb5c15d61545080f2078caa4b5",
-    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
+    "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
+    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
 }
 
 
@@ -104,7 +105,7 @@ def _load_BlockWaitOptions(_m: Message, _at: int, _d: int, _p: int) -> _mining.B
         if _d == 2 and _p == 0
         else _in_BlockWaitOptions.unpack(_m.resized(_at, _d, _p, 2, 0))
     )
-    return _mining.BlockWaitOptions(duration(v_timeout), v_feeThreshold)
+    return _mining.BlockWaitOptions(duration(v_timeout, "BlockWaitOptions.timeout"), v_feeThreshold)
 
 
 def _read_BlockWaitOptions(_m: Message, _at: int, _lo: int, _hi: int) -> _mining.BlockWaitOptions:
@@ -617,7 +618,14 @@ def _serve_BlockTemplate_wait_next(
         else _params_in_BlockTemplate_wait_next.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.wait_next(_read_BlockWaitOptions(_m, _s + 8, lo_options, hi_options))
+    try:
+        p_options: _mining.BlockWaitOptions = _read_BlockWaitOptions(
+            _m, _s + 8, lo_options, hi_options
+        )
+    except ConversionError as _e:
+        _e.args = (f"BlockTemplate.wait_next: {_e}",)
+        raise
+    _result = _impl.wait_next(p_options)
     _w = Writer(1)
     try:
         _w.head = _results_out_BlockTemplate_wait_next.pack(
@@ -748,7 +756,13 @@ def _unpack_Mining_get_tip(_m: Message, _at: int, _d: int, _p: int) -> _common.B
         else _results_in_Mining_get_tip.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _common_codec._read_BlockRef(_m, _s, lo_result, hi_result) if bits_0 & 1 != 0 else None
+    try:
+        return (
+            _common_codec._read_BlockRef(_m, _s, lo_result, hi_result) if bits_0 & 1 != 0 else None
+        )
+    except ConversionError as _e:
+        _e.args = (f"Mining.get_tip: {_e}",)
+        raise
 
 
 _method_Mining_get_tip = ClientMethod(
@@ -794,11 +808,15 @@ def _unpack_Mining_wait_tip_changed(
         else _results_in_Mining_wait_tip_changed.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return (
-        _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
-        if lo_result or hi_result
-        else None
-    )
+    try:
+        return (
+            _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
+            if lo_result or hi_result
+            else None
+        )
+    except ConversionError as _e:
+        _e.args = (f"Mining.wait_tip_changed: {_e}",)
+        raise
 
 
 _method_Mining_wait_tip_changed = ClientMethod(
@@ -968,12 +986,15 @@ def _serve_Mining_wait_tip_changed(
         else _params_in_Mining_wait_tip_changed.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.wait_tip_changed(
-        read_hooked(
+    try:
+        p_current_tip: _values_types.BlockHash = read_hooked(
             _values_types.BlockHash, _m.data(_s + 8, lo_currentTip, hi_currentTip), "current_tip"
-        ),
-        duration(v_timeout),
-    )
+        )
+        p_timeout: timedelta = duration(v_timeout, "timeout")
+    except ConversionError as _e:
+        _e.args = (f"Mining.wait_tip_changed: {_e}",)
+        raise
+    _result = _impl.wait_tip_changed(p_current_tip, p_timeout)
     _w = Writer(1)
     try:
         _w.head = _results_out_Mining_wait_tip_changed.pack(

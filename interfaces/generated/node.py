@@ -14,6 +14,7 @@ from mpipc.capnp.runtime import (
     MISFITS,
     Client,
     ClientMethod,
+    ConversionError,
     Generated,
     Hooked,
     Message,
@@ -49,18 +50,18 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "a4c64d4d3e2854635a555f0bb8903f24"
+MODEL = "81b9caca1512a81128d8ac07fb467042"
 SOURCES: dict[str, str] = {
-    "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.errors": "6da426ef552785220be3edb49c76f104",
-    "interfaces.node": "fabf1f58f4281bfbf99df32d7e714396",
-    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
+    "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
+    "interfaces.errors": "7c3c0163e6f28029869c0fc6dc5e7cd8",
+    "interfaces.node": "50afc7dded17423fdb412a88371c92e9",
+    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "18eb9ed51158aa2f7e66a86003a5a39c",
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
-    "interfaces.wallet": "e50ee8ada5cb5659ef518a59b9cd08db",
+    "interfaces.chain": "3fd060523fe379890413de2c279a8bdf",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.handler": "7a286c4fa5f610933d0248167cdfc667",
+    "interfaces.wallet": "0c5cfd2d7df965228cadab5d368aa8fc",
 }
 
 
@@ -370,7 +371,7 @@ def _load_NodeStateStats(_m: Message, _at: int, _d: int, _p: int) -> _node.NodeS
         v_addressesProcessed,
         v_addressesRateLimited,
         bits_12 & 2 != 0,
-        enum_member(_enums.ServiceFlags, v_theirServices),
+        enum_member(_enums.ServiceFlags, v_theirServices, "NodeStateStats.their_services"),
         v_presyncHeight,
         read_hooked(_times.read_seconds, v_timeOffset, "NodeStateStats.time_offset"),
     )
@@ -518,16 +519,16 @@ def _load_NodeStats(_m: Message, _at: int, _d: int, _p: int) -> _node.NodeStats:
         _read_dict_PairUInt64TextEntry(_m, _s + 16, lo_sendBytesPerMsgType, hi_sendBytesPerMsgType),
         v_recvBytes,
         _read_dict_PairUInt64TextEntry(_m, _s + 24, lo_recvBytesPerMsgType, hi_recvBytesPerMsgType),
-        enum_member(_enums.NetPermissionFlags, v_permissionFlags),
+        enum_member(_enums.NetPermissionFlags, v_permissionFlags, "NodeStats.permission_flags"),
         read_hooked(_times.read_microseconds, v_pingTime, "NodeStats.ping_time"),
         read_hooked(_times.read_microseconds, v_minPingTime, "NodeStats.min_ping_time"),
         _m.text(_s + 32, lo_addrLocal, hi_addrLocal),
         _m.data(_s + 40, lo_addr, hi_addr),
         _m.data(_s + 48, lo_addrBind, hi_addrBind),
-        enum_member(_enums.Network, v_network),
+        enum_member(_enums.Network, v_network, "NodeStats.network"),
         v_mappedAs,
-        enum_member(_enums.ConnectionType, v_connType),
-        enum_member(_enums.TransportProtocolType, v_transportType),
+        enum_member(_enums.ConnectionType, v_connType, "NodeStats.conn_type"),
+        enum_member(_enums.TransportProtocolType, v_transportType, "NodeStats.transport_type"),
         _m.text(_s + 56, lo_sessionId, hi_sessionId),
         _read_NodeStateStats(_m, _s + 64, lo_stateStats, hi_stateStats)
         if lo_stateStats or hi_stateStats
@@ -698,7 +699,9 @@ def _read_list_NodeStats(_m: Message, _at: int, _lo: int, _hi: int) -> list[_nod
                 for _at, _lo, _hi in _rows.pointers(3)
             ],
             [
-                enum_member(_enums.NetPermissionFlags, v_permissionFlags)
+                enum_member(
+                    _enums.NetPermissionFlags, v_permissionFlags, "NodeStats.permission_flags"
+                )
                 for v_permissionFlags in _rows.numbers("i", 15)
             ],
             [
@@ -712,14 +715,19 @@ def _read_list_NodeStats(_m: Message, _at: int, _lo: int, _hi: int) -> list[_nod
             _rows.texts(4),
             _rows.datas(5),
             _rows.datas(6),
-            [enum_member(_enums.Network, v_network) for v_network in _rows.numbers("i", 24)],
+            [
+                enum_member(_enums.Network, v_network, "NodeStats.network")
+                for v_network in _rows.numbers("i", 24)
+            ],
             _rows.numbers("I", 25),
             [
-                enum_member(_enums.ConnectionType, v_connType)
+                enum_member(_enums.ConnectionType, v_connType, "NodeStats.conn_type")
                 for v_connType in _rows.numbers("i", 26)
             ],
             [
-                enum_member(_enums.TransportProtocolType, v_transportType)
+                enum_member(
+                    _enums.TransportProtocolType, v_transportType, "NodeStats.transport_type"
+                )
                 for v_transportType in _rows.numbers("B", 53)
             ],
             _rows.texts(7),
@@ -910,9 +918,13 @@ def _unpack_Node_app_init_main(_m: Message, _at: int, _d: int, _p: int) -> _node
     _s = _at + (_d << 3)
     if lo_error or hi_error:
         raise RuntimeError(_m.text(_s + 8, lo_error, hi_error))
-    return _node.AppInit(
-        _read_BlockAndHeaderTipInfo(_m, _s, lo_tipInfo, hi_tipInfo), bits_0 & 1 != 0
-    )
+    try:
+        return _node.AppInit(
+            _read_BlockAndHeaderTipInfo(_m, _s, lo_tipInfo, hi_tipInfo), bits_0 & 1 != 0
+        )
+    except ConversionError as _e:
+        _e.args = (f"Node.app_init_main: {_e}",)
+        raise
 
 
 _method_Node_app_init_main = ClientMethod(
@@ -1117,7 +1129,11 @@ def _unpack_Node_get_nodes_stats(_m: Message, _at: int, _d: int, _p: int) -> _no
         else _results_in_Node_get_nodes_stats.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _node.NodesStats(_read_list_NodeStats(_m, _s, lo_stats, hi_stats), bits_0 & 1 != 0)
+    try:
+        return _node.NodesStats(_read_list_NodeStats(_m, _s, lo_stats, hi_stats), bits_0 & 1 != 0)
+    except ConversionError as _e:
+        _e.args = (f"Node.get_nodes_stats: {_e}",)
+        raise
 
 
 _method_Node_get_nodes_stats = ClientMethod(
@@ -1385,11 +1401,15 @@ def _unpack_Node_get_header_tip(_m: Message, _at: int, _d: int, _p: int) -> _nod
         if _d == 2 and _p == 0
         else _results_in_Node_get_header_tip.unpack(_m.resized(_at, _d, _p, 2, 0))
     )
-    return _node.HeaderTip(
-        v_height,
-        read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
-        bits_4 & 1 != 0,
-    )
+    try:
+        return _node.HeaderTip(
+            v_height,
+            read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
+            bits_4 & 1 != 0,
+        )
+    except ConversionError as _e:
+        _e.args = (f"Node.get_header_tip: {_e}",)
+        raise
 
 
 _method_Node_get_header_tip = ClientMethod(
@@ -1449,7 +1469,11 @@ def _unpack_Node_get_best_block_hash(
         else _results_in_Node_get_best_block_hash.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
+    try:
+        return read_hooked(_values_types.BlockHash, _m.data(_s, lo_result, hi_result), "result")
+    except ConversionError as _e:
+        _e.args = (f"Node.get_best_block_hash: {_e}",)
+        raise
 
 
 _method_Node_get_best_block_hash = ClientMethod(
@@ -1465,7 +1489,11 @@ def _unpack_Node_get_last_block_time(_m: Message, _at: int, _d: int, _p: int) ->
         if _d == 1 and _p == 0
         else _results_in_Node_get_last_block_time.unpack(_m.resized(_at, _d, _p, 1, 0))
     )
-    return read_hooked(_values_types.read_unix_time, v_result, "result")
+    try:
+        return read_hooked(_values_types.read_unix_time, v_result, "result")
+    except ConversionError as _e:
+        _e.args = (f"Node.get_last_block_time: {_e}",)
+        raise
 
 
 _method_Node_get_last_block_time = ClientMethod(
@@ -1706,9 +1734,14 @@ def _unpack_Node_broadcast_transaction(_m: Message, _at: int, _d: int, _p: int) 
         else _results_in_Node_broadcast_transaction.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _node.Broadcast(
-        _m.text(_s, lo_error, hi_error), enum_member(_enums.TransactionError, v_result)
-    )
+    try:
+        return _node.Broadcast(
+            _m.text(_s, lo_error, hi_error),
+            enum_member(_enums.TransactionError, v_result, "result"),
+        )
+    except ConversionError as _e:
+        _e.args = (f"Node.broadcast_transaction: {_e}",)
+        raise
 
 
 _method_Node_broadcast_transaction = ClientMethod(
@@ -2550,10 +2583,11 @@ def _serve_Node_base_initialize(
         else _params_in_Node_base_initialize.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
+    p_global_args: _common.GlobalArgs = _common_codec._read_GlobalArgs(
+        _m, _s + 8, lo_globalArgs, hi_globalArgs
+    )
     try:
-        _result = _impl.base_initialize(
-            _common_codec._read_GlobalArgs(_m, _s + 8, lo_globalArgs, hi_globalArgs)
-        )
+        _result = _impl.base_initialize(p_global_args)
     except RuntimeError as _e:
         _w = Writer(2)
         _w.head = _results_out_Node_base_initialize.pack(0, _w.text(1, str(_e)))
@@ -2684,7 +2718,12 @@ def _serve_Node_get_proxy(_impl: _node.Node, _m: Message, _at: int, _d: int, _p:
         if _d == 1 and _p == 1
         else _params_in_Node_get_proxy.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
-    _result = _impl.get_proxy(enum_member(_enums.Network, v_net))
+    try:
+        p_net: _enums.Network = enum_member(_enums.Network, v_net, "net")
+    except ConversionError as _e:
+        _e.args = (f"Node.get_proxy: {_e}",)
+        raise
+    _result = _impl.get_proxy(p_net)
     _w = Writer(2)
     try:
         _w.head = _results_out_Node_get_proxy.pack(
@@ -2703,7 +2742,14 @@ def _serve_Node_get_node_count(
         if _d == 1 and _p == 1
         else _params_in_Node_get_node_count.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
-    _result = _impl.get_node_count(enum_member(_enums.ConnectionDirection, v_flags))
+    try:
+        p_flags: _enums.ConnectionDirection = enum_member(
+            _enums.ConnectionDirection, v_flags, "flags"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Node.get_node_count: {_e}",)
+        raise
+    _result = _impl.get_node_count(p_flags)
     try:
         return Writer(1, [], _results_out_Node_get_node_count.pack(_result))
     except MISFITS as _e:
@@ -2743,10 +2789,15 @@ def _serve_Node_ban(_impl: _node.Node, _m: Message, _at: int, _d: int, _p: int) 
         else _params_in_Node_ban.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.ban(
-        _m.data(_s + 8, lo_netAddr, hi_netAddr),
-        read_hooked(_times.read_seconds, v_banTimeOffset, "ban_time_offset"),
-    )
+    try:
+        p_net_addr: bytes = _m.data(_s + 8, lo_netAddr, hi_netAddr)
+        p_ban_time_offset: timedelta = read_hooked(
+            _times.read_seconds, v_banTimeOffset, "ban_time_offset"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Node.ban: {_e}",)
+        raise
+    _result = _impl.ban(p_net_addr, p_ban_time_offset)
     try:
         return Writer(1, [], _results_out_Node_ban.pack(BIT[_result]))
     except MISFITS as _e:
@@ -3017,12 +3068,11 @@ def _serve_Node_execute_rpc(_impl: _node.Node, _m: Message, _at: int, _d: int, _
         else _params_in_Node_execute_rpc.unpack(_m.resized(_at, _d, _p, 0, 4))
     )
     _s = _at + (_d << 3)
+    p_command: str = _m.text(_s + 8, lo_command, hi_command)
+    p_params: str = _m.text(_s + 16, lo_params, hi_params)
+    p_uri: str = _m.text(_s + 24, lo_uri, hi_uri)
     try:
-        _result = _impl.execute_rpc(
-            _m.text(_s + 8, lo_command, hi_command),
-            _m.text(_s + 16, lo_params, hi_params),
-            _m.text(_s + 24, lo_uri, hi_uri),
-        )
+        _result = _impl.execute_rpc(p_command, p_params, p_uri)
     except RuntimeError as _e:
         _w = Writer(3)
         _w.head = _results_out_Node_execute_rpc.pack(_w.text(0, str(_e)), 0, 0)
@@ -3060,9 +3110,14 @@ def _serve_Node_get_unspent_output(
         else _params_in_Node_get_unspent_output.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_unspent_output(
-        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
-    )
+    try:
+        p_output: _values_types.OutPoint = read_hooked(
+            _values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Node.get_unspent_output: {_e}",)
+        raise
+    _result = _impl.get_unspent_output(p_output)
     _w = Writer(1)
     try:
         _w.head = _results_out_Node_get_unspent_output.pack(
@@ -3792,10 +3847,15 @@ def _serve_MessageBoxCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _
         else _params_in_MessageBoxCallback_call.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl(
-        _common_codec._read_BilingualStr(_m, _s + 8, lo_message, hi_message),
-        enum_member(_enums.MessageBoxStyle, v_style),
-    )
+    try:
+        p_message: _common.BilingualStr = _common_codec._read_BilingualStr(
+            _m, _s + 8, lo_message, hi_message
+        )
+        p_style: _enums.MessageBoxStyle = enum_member(_enums.MessageBoxStyle, v_style, "style")
+    except ConversionError as _e:
+        _e.args = (f"MessageBoxCallback.__call__: {_e}",)
+        raise
+    _result = _impl(p_message, p_style)
     try:
         return Writer(1, [], _results_out_MessageBoxCallback_call.pack(BIT[_result]))
     except MISFITS as _e:
@@ -3928,11 +3988,16 @@ def _serve_NotifyBlockTipCallback_call(
         else _params_in_NotifyBlockTipCallback_call.unpack(_m.resized(_at, _d, _p, 2, 2))
     )
     _s = _at + (_d << 3)
-    _impl(
-        enum_member(_enums.SynchronizationState, v_syncState),
-        _read_BlockTip(_m, _s + 8, lo_tip, hi_tip),
-        v_verificationProgress,
-    )
+    try:
+        p_syncState: _enums.SynchronizationState = enum_member(
+            _enums.SynchronizationState, v_syncState, "syncState"
+        )
+        p_tip: _node.BlockTip = _read_BlockTip(_m, _s + 8, lo_tip, hi_tip)
+        p_verificationProgress: float = v_verificationProgress
+    except ConversionError as _e:
+        _e.args = (f"NotifyBlockTipCallback.__call__: {_e}",)
+        raise
+    _impl(p_syncState, p_tip, p_verificationProgress)
     return Writer(0)
 
 
@@ -4019,11 +4084,16 @@ def _serve_NotifyHeaderTipCallback_call(
         else _params_in_NotifyHeaderTipCallback_call.unpack(_m.resized(_at, _d, _p, 2, 2))
     )
     _s = _at + (_d << 3)
-    _impl(
-        enum_member(_enums.SynchronizationState, v_syncState),
-        _read_BlockTip(_m, _s + 8, lo_tip, hi_tip),
-        v_verificationProgress,
-    )
+    try:
+        p_syncState: _enums.SynchronizationState = enum_member(
+            _enums.SynchronizationState, v_syncState, "syncState"
+        )
+        p_tip: _node.BlockTip = _read_BlockTip(_m, _s + 8, lo_tip, hi_tip)
+        p_verificationProgress: float = v_verificationProgress
+    except ConversionError as _e:
+        _e.args = (f"NotifyHeaderTipCallback.__call__: {_e}",)
+        raise
+    _impl(p_syncState, p_tip, p_verificationProgress)
     return Writer(0)
 
 
@@ -4295,11 +4365,18 @@ def _serve_QuestionCallback_call(_impl: Any, _m: Message, _at: int, _d: int, _p:
         else _params_in_QuestionCallback_call.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl(
-        _common_codec._read_BilingualStr(_m, _s + 8, lo_message, hi_message),
-        _m.text(_s + 16, lo_nonInteractiveMessage, hi_nonInteractiveMessage),
-        enum_member(_enums.MessageBoxStyle, v_style),
-    )
+    try:
+        p_message: _common.BilingualStr = _common_codec._read_BilingualStr(
+            _m, _s + 8, lo_message, hi_message
+        )
+        p_nonInteractiveMessage: str = _m.text(
+            _s + 16, lo_nonInteractiveMessage, hi_nonInteractiveMessage
+        )
+        p_style: _enums.MessageBoxStyle = enum_member(_enums.MessageBoxStyle, v_style, "style")
+    except ConversionError as _e:
+        _e.args = (f"QuestionCallback.__call__: {_e}",)
+        raise
+    _result = _impl(p_message, p_nonInteractiveMessage, p_style)
     try:
         return Writer(1, [], _results_out_QuestionCallback_call.pack(BIT[_result]))
     except MISFITS as _e:

@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "c56dce789c5abab95c8b2d0d9c767227"
+MODEL = "516d2f9745b6158c90934e45cae845b2"
 SOURCES: dict[str, str] = {
-    "interfaces.proposed": "e66cb1f9b6c8cb9822f5d6aed056f9f1",
+    "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "18eb9ed51158aa2f7e66a86003a5a39c",
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.echo": "de4c1a286413ab257ce083984c1fe4b5",
-    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
-    "interfaces.init": "cc4140b15a502185345efcc52f56942f",
-    "interfaces.mining": "894399da096d4a8abc01379e8b9ae758",
-    "interfaces.node": "a4c64d4d3e2854635a555f0bb8903f24",
-    "interfaces.rpc": "21d2da59baaeba27e719a3c48ed2de24",
-    "interfaces.tracing": "f3e7521de84e208f8e896c9d5a44f981",
-    "interfaces.wallet": "e50ee8ada5cb5659ef518a59b9cd08db",
+    "interfaces.chain": "3fd060523fe379890413de2c279a8bdf",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.echo": "ce515cd5262abf76eac90fd4e2853073",
+    "interfaces.handler": "7a286c4fa5f610933d0248167cdfc667",
+    "interfaces.init": "5fb5b8906a7e49de91280ec5b134efd5",
+    "interfaces.mining": "c0eff8af897ca2c2a0dd659d32e75708",
+    "interfaces.node": "81b9caca1512a81128d8ac07fb467042",
+    "interfaces.rpc": "5730470fc16338afa45fa0ed0026cb82",
+    "interfaces.tracing": "50ac55ee8cf1f1facd918c4f23036520",
+    "interfaces.wallet": "0c5cfd2d7df965228cadab5d368aa8fc",
 }
 
 

@@ -18,10 +18,10 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "21d2da59baaeba27e719a3c48ed2de24"
+MODEL = "5730470fc16338afa45fa0ed0026cb82"
 SOURCES: dict[str, str] = {
-    "interfaces.rpc": "6928fbfedbe50d8da8a994d5a40ae406",
-    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
+    "interfaces.rpc": "ca48af005efab91d82fb342078bd1ee4",
+    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {}
 

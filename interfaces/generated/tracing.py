@@ -8,6 +8,7 @@ from mpipc.capnp.runtime import (
     MISFITS,
     Client,
     ClientMethod,
+    ConversionError,
     Generated,
     Hooked,
     Message,
@@ -28,13 +29,13 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "f3e7521de84e208f8e896c9d5a44f981"
+MODEL = "50ac55ee8cf1f1facd918c4f23036520"
 SOURCES: dict[str, str] = {
-    "interfaces.tracing": "6bb28becabf5f1b558af4c5faff2adc6",
-    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
+    "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
+    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
+    "interfaces.handler": "7a286c4fa5f610933d0248167cdfc667",
 }
 
 
@@ -175,7 +176,12 @@ def _serve_UtxoCacheTrace_add(
         else _params_in_UtxoCacheTrace_add.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    _impl.add(_read_UtxoInfo(_m, _s, lo_utxoInfo, hi_utxoInfo))
+    try:
+        p_utxo_info: _tracing.UtxoInfo = _read_UtxoInfo(_m, _s, lo_utxoInfo, hi_utxoInfo)
+    except ConversionError as _e:
+        _e.args = (f"UtxoCacheTrace.add: {_e}",)
+        raise
+    _impl.add(p_utxo_info)
     return Writer(0)
 
 
@@ -188,7 +194,12 @@ def _serve_UtxoCacheTrace_spend(
         else _params_in_UtxoCacheTrace_spend.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    _impl.spend(_read_UtxoInfo(_m, _s, lo_utxoInfo, hi_utxoInfo))
+    try:
+        p_utxo_info: _tracing.UtxoInfo = _read_UtxoInfo(_m, _s, lo_utxoInfo, hi_utxoInfo)
+    except ConversionError as _e:
+        _e.args = (f"UtxoCacheTrace.spend: {_e}",)
+        raise
+    _impl.spend(p_utxo_info)
     return Writer(0)
 
 
@@ -201,7 +212,12 @@ def _serve_UtxoCacheTrace_uncache(
         else _params_in_UtxoCacheTrace_uncache.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    _impl.uncache(_read_UtxoInfo(_m, _s, lo_utxoInfo, hi_utxoInfo))
+    try:
+        p_utxo_info: _tracing.UtxoInfo = _read_UtxoInfo(_m, _s, lo_utxoInfo, hi_utxoInfo)
+    except ConversionError as _e:
+        _e.args = (f"UtxoCacheTrace.uncache: {_e}",)
+        raise
+    _impl.uncache(p_utxo_info)
     return Writer(0)
 
 

@@ -14,6 +14,7 @@ from mpipc.capnp.runtime import (
     MISFITS,
     Client,
     ClientMethod,
+    ConversionError,
     Generated,
     Hooked,
     Instance,
@@ -49,16 +50,16 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "e50ee8ada5cb5659ef518a59b9cd08db"
+MODEL = "0c5cfd2d7df965228cadab5d368aa8fc"
 SOURCES: dict[str, str] = {
-    "interfaces.enums": "5807a3f57fe2c2e2cef5e04b4da23ed8",
-    "interfaces.values": "89a65e6c7b6ae5b02ae18815651d9321",
-    "interfaces.wallet": "5086cf990e1e56781b0d24e1b38a6f3c",
+    "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
+    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
+    "interfaces.wallet": "e1d3eacd1a7ac959f3fc2c97b30fb757",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "18eb9ed51158aa2f7e66a86003a5a39c",
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.handler": "8a91fbb2dccef114906bded53ddeae34",
+    "interfaces.chain": "3fd060523fe379890413de2c279a8bdf",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.handler": "7a286c4fa5f610933d0248167cdfc667",
 }
 
 
@@ -526,7 +527,7 @@ def _load_WalletAddress(_m: Message, _at: int, _d: int, _p: int) -> _wallet.Wall
         _read_TxDestination(_m, _s, lo_dest, hi_dest),
         bits_0 & 1 != 0,
         _m.text(_s + 8, lo_name, hi_name),
-        enum_member(_enums.AddressPurpose, v_purpose),
+        enum_member(_enums.AddressPurpose, v_purpose, "WalletAddress.purpose"),
     )
 
 
@@ -661,7 +662,9 @@ def _load_CoinControl(_m: Message, _at: int, _d: int, _p: int) -> _wallet.CoinCo
         _read_TxDestination(_m, _s, lo_destChange, hi_destChange)
         if lo_destChange or hi_destChange
         else None,
-        enum_member(_enums.OutputType, v_changeType) if bits_0 & 1 != 0 else None,
+        enum_member(_enums.OutputType, v_changeType, "CoinControl.change_type")
+        if bits_0 & 1 != 0
+        else None,
         bits_0 & 2 != 0,
         bits_0 & 4 != 0,
         bits_0 & 8 != 0,
@@ -671,7 +674,7 @@ def _load_CoinControl(_m: Message, _at: int, _d: int, _p: int) -> _wallet.CoinCo
         bits_1 & 1 != 0 if bits_0 & 128 != 0 else None,
         bits_1 & 2 != 0,
         bits_1 & 4 != 0,
-        enum_member(_enums.FeeEstimateMode, v_feeMode),
+        enum_member(_enums.FeeEstimateMode, v_feeMode, "CoinControl.fee_mode"),
         v_minDepth,
         v_maxDepth,
         v_lockTime if v_hasLockTime else None,
@@ -1257,7 +1260,10 @@ def _read_list_WalletAddress(
             [_read_TxDestination(_m, _at, _lo, _hi) for _at, _lo, _hi in _rows.pointers(0)],
             [bits_0 & 1 != 0 for bits_0 in _rows.numbers("B", 0)],
             _rows.texts(1),
-            [enum_member(_enums.AddressPurpose, v_purpose) for v_purpose in _rows.numbers("i", 1)],
+            [
+                enum_member(_enums.AddressPurpose, v_purpose, "WalletAddress.purpose")
+                for v_purpose in _rows.numbers("i", 1)
+            ],
         )
     )
 
@@ -1799,9 +1805,14 @@ def _unpack_Wallet_sign_message(_m: Message, _at: int, _d: int, _p: int) -> _wal
         else _results_in_Wallet_sign_message.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _wallet.SignedMessage(
-        _m.text(_s, lo_signature, hi_signature), enum_member(_enums.SigningResult, v_result)
-    )
+    try:
+        return _wallet.SignedMessage(
+            _m.text(_s, lo_signature, hi_signature),
+            enum_member(_enums.SigningResult, v_result, "result"),
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.sign_message: {_e}",)
+        raise
 
 
 _method_Wallet_sign_message = ClientMethod(
@@ -1946,11 +1957,15 @@ def _unpack_Wallet_get_address(_m: Message, _at: int, _d: int, _p: int) -> _wall
         else _results_in_Wallet_get_address.unpack(_m.resized(_at, _d, _p, 1, 1))
     )
     _s = _at + (_d << 3)
-    return _wallet.FoundAddress(
-        _m.text(_s, lo_name, hi_name),
-        enum_member(_enums.AddressPurpose, v_purpose),
-        bits_4 & 1 != 0,
-    )
+    try:
+        return _wallet.FoundAddress(
+            _m.text(_s, lo_name, hi_name),
+            enum_member(_enums.AddressPurpose, v_purpose, "purpose"),
+            bits_4 & 1 != 0,
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_address: {_e}",)
+        raise
 
 
 _method_Wallet_get_address = ClientMethod(
@@ -1969,7 +1984,11 @@ def _unpack_Wallet_get_addresses(
         else _results_in_Wallet_get_addresses.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_list_WalletAddress(_m, _s, lo_result, hi_result)
+    try:
+        return _read_list_WalletAddress(_m, _s, lo_result, hi_result)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_addresses: {_e}",)
+        raise
 
 
 _method_Wallet_get_addresses = ClientMethod(
@@ -2197,9 +2216,13 @@ def _unpack_Wallet_list_locked_coins(
         else _results_in_Wallet_list_locked_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return read_each_hooked(
-        _values_types.OutPoint, read_datas(_m, _s, lo_outputs, hi_outputs), "result"
-    )
+    try:
+        return read_each_hooked(
+            _values_types.OutPoint, read_datas(_m, _s, lo_outputs, hi_outputs), "result"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.list_locked_coins: {_e}",)
+        raise
 
 
 _method_Wallet_list_locked_coins = ClientMethod(
@@ -2249,7 +2272,11 @@ def _unpack_Wallet_create_transaction(
         else _results_in_Wallet_create_transaction.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_ResultCreatedTransactionResult(_m, _s, lo_result, hi_result)
+    try:
+        return _read_ResultCreatedTransactionResult(_m, _s, lo_result, hi_result)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.create_transaction: {_e}",)
+        raise
 
 
 _method_Wallet_create_transaction = ClientMethod(
@@ -2524,13 +2551,17 @@ def _unpack_Wallet_commit_bump_transaction(
         else _results_in_Wallet_commit_bump_transaction.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    return _wallet.CommittedTransaction(
-        _read_list_common_BilingualStr(_m, _s, lo_errors, hi_errors),
-        read_hooked(
-            _values_types.Txid, _m.data(_s + 8, lo_bumpedTxid, hi_bumpedTxid), "bumped_txid"
-        ),
-        bits_0 & 1 != 0,
-    )
+    try:
+        return _wallet.CommittedTransaction(
+            _read_list_common_BilingualStr(_m, _s, lo_errors, hi_errors),
+            read_hooked(
+                _values_types.Txid, _m.data(_s + 8, lo_bumpedTxid, hi_bumpedTxid), "bumped_txid"
+            ),
+            bits_0 & 1 != 0,
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.commit_bump_transaction: {_e}",)
+        raise
 
 
 _method_Wallet_commit_bump_transaction = ClientMethod(
@@ -2603,7 +2634,11 @@ def _unpack_Wallet_get_wallet_tx(_m: Message, _at: int, _d: int, _p: int) -> _wa
         else _results_in_Wallet_get_wallet_tx.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_WalletTx(_m, _s, lo_result, hi_result)
+    try:
+        return _read_WalletTx(_m, _s, lo_result, hi_result)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_wallet_tx: {_e}",)
+        raise
 
 
 _method_Wallet_get_wallet_tx = ClientMethod(
@@ -2622,7 +2657,11 @@ def _unpack_Wallet_get_wallet_txs(
         else _results_in_Wallet_get_wallet_txs.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_list_WalletTx(_m, _s, lo_result, hi_result)
+    try:
+        return _read_list_WalletTx(_m, _s, lo_result, hi_result)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_wallet_txs: {_e}",)
+        raise
 
 
 _method_Wallet_get_wallet_txs = ClientMethod(
@@ -2656,12 +2695,16 @@ def _unpack_Wallet_try_get_tx_status(_m: Message, _at: int, _d: int, _p: int) ->
         else _results_in_Wallet_try_get_tx_status.unpack(_m.resized(_at, _d, _p, 2, 1))
     )
     _s = _at + (_d << 3)
-    return _wallet.TxStatus(
-        _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
-        v_numBlocks,
-        read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
-        bits_4 & 1 != 0,
-    )
+    try:
+        return _wallet.TxStatus(
+            _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
+            v_numBlocks,
+            read_hooked(_values_types.read_unix_time, v_blockTime, "block_time"),
+            bits_4 & 1 != 0,
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.try_get_tx_status: {_e}",)
+        raise
 
 
 _method_Wallet_try_get_tx_status = ClientMethod(
@@ -2706,13 +2749,17 @@ def _unpack_Wallet_get_wallet_tx_details(
         else _results_in_Wallet_get_wallet_tx_details.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    return _wallet.TxDetails(
-        _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
-        _read_list_PairTextText(_m, _s + 8, lo_orderForm, hi_orderForm),
-        bits_0 & 1 != 0,
-        v_numBlocks,
-        _read_WalletTx(_m, _s + 16, lo_result, hi_result),
-    )
+    try:
+        return _wallet.TxDetails(
+            _read_WalletTxStatus(_m, _s, lo_txStatus, hi_txStatus),
+            _read_list_PairTextText(_m, _s + 8, lo_orderForm, hi_orderForm),
+            bits_0 & 1 != 0,
+            v_numBlocks,
+            _read_WalletTx(_m, _s + 16, lo_result, hi_result),
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_wallet_tx_details: {_e}",)
+        raise
 
 
 _method_Wallet_get_wallet_tx_details = ClientMethod(
@@ -2779,12 +2826,16 @@ def _unpack_Wallet_fill_psbt(_m: Message, _at: int, _d: int, _p: int) -> _wallet
         else _results_in_Wallet_fill_psbt.unpack(_m.resized(_at, _d, _p, 2, 1))
     )
     _s = _at + (_d << 3)
-    return _wallet.FilledPsbt(
-        v_nSigned,
-        _m.data(_s, lo_psbtx, hi_psbtx),
-        bits_8 & 1 != 0,
-        enum_member(_enums.PSBTError, v_result) if bits_8 & 2 != 0 else None,
-    )
+    try:
+        return _wallet.FilledPsbt(
+            v_nSigned,
+            _m.data(_s, lo_psbtx, hi_psbtx),
+            bits_8 & 1 != 0,
+            enum_member(_enums.PSBTError, v_result, "result") if bits_8 & 2 != 0 else None,
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.fill_psbt: {_e}",)
+        raise
 
 
 _method_Wallet_fill_psbt = ClientMethod(
@@ -2801,13 +2852,17 @@ def _unpack_Wallet_try_get_balances(_m: Message, _at: int, _d: int, _p: int) -> 
         else _results_in_Wallet_try_get_balances.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    return _wallet.Balances(
-        _read_WalletBalances(_m, _s, lo_balances, hi_balances),
-        read_hooked(
-            _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
-        ),
-        bits_0 & 1 != 0,
-    )
+    try:
+        return _wallet.Balances(
+            _read_WalletBalances(_m, _s, lo_balances, hi_balances),
+            read_hooked(
+                _values_types.BlockHash, _m.data(_s + 8, lo_blockHash, hi_blockHash), "block_hash"
+            ),
+            bits_0 & 1 != 0,
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.try_get_balances: {_e}",)
+        raise
 
 
 _method_Wallet_try_get_balances = ClientMethod(
@@ -3000,9 +3055,13 @@ def _unpack_Wallet_list_coins(
         else _results_in_Wallet_list_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(
-        _m, _s, lo_result, hi_result
-    )
+    try:
+        return _read_dict_PairTxDestinationPairOutPointWalletTxOutDictEntry(
+            _m, _s, lo_result, hi_result
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.list_coins: {_e}",)
+        raise
 
 
 _method_Wallet_list_coins = ClientMethod(
@@ -3039,7 +3098,11 @@ def _unpack_Wallet_get_coins(_m: Message, _at: int, _d: int, _p: int) -> list[_w
         else _results_in_Wallet_get_coins.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return _read_list_WalletTxOut(_m, _s, lo_result, hi_result)
+    try:
+        return _read_list_WalletTxOut(_m, _s, lo_result, hi_result)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_coins: {_e}",)
+        raise
 
 
 _method_Wallet_get_coins = ClientMethod(
@@ -3112,7 +3175,13 @@ def _unpack_Wallet_get_minimum_fee(_m: Message, _at: int, _d: int, _p: int) -> _
         if _d == 2 and _p == 0
         else _results_in_Wallet_get_minimum_fee.unpack(_m.resized(_at, _d, _p, 2, 0))
     )
-    return _wallet.MinimumFee(v_returnedTarget, enum_member(_enums.FeeReason, v_reason), v_result)
+    try:
+        return _wallet.MinimumFee(
+            v_returnedTarget, enum_member(_enums.FeeReason, v_reason, "reason"), v_result
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_minimum_fee: {_e}",)
+        raise
 
 
 _method_Wallet_get_minimum_fee = ClientMethod(
@@ -3237,7 +3306,11 @@ def _unpack_Wallet_get_default_address_type(
         if _d == 1 and _p == 0
         else _results_in_Wallet_get_default_address_type.unpack(_m.resized(_at, _d, _p, 1, 0))
     )
-    return enum_member(_enums.OutputType, v_result)
+    try:
+        return enum_member(_enums.OutputType, v_result, "result")
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_default_address_type: {_e}",)
+        raise
 
 
 _method_Wallet_get_default_address_type = ClientMethod(
@@ -4104,9 +4177,15 @@ def _serve_Wallet_get_new_destination(
         else _params_in_Wallet_get_new_destination.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_new_destination(
-        enum_member(_enums.OutputType, v_outputType), _m.text(_s + 8, lo_label, hi_label)
-    )
+    try:
+        p_output_type: _enums.OutputType = enum_member(
+            _enums.OutputType, v_outputType, "output_type"
+        )
+        p_label: str = _m.text(_s + 8, lo_label, hi_label)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_new_destination: {_e}",)
+        raise
+    _result = _impl.get_new_destination(p_output_type, p_label)
     _w = Writer(1)
     try:
         _w.head = _results_out_Wallet_get_new_destination.pack(
@@ -4188,11 +4267,14 @@ def _serve_Wallet_set_address_book(
         else _params_in_Wallet_set_address_book.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.set_address_book(
-        _read_TxDestination(_m, _s + 8, lo_dest, hi_dest),
-        _m.text(_s + 16, lo_name, hi_name),
-        enum_member(_enums.AddressPurpose, v_purpose),
-    )
+    try:
+        p_dest: _wallet.TxDestination = _read_TxDestination(_m, _s + 8, lo_dest, hi_dest)
+        p_name: str = _m.text(_s + 16, lo_name, hi_name)
+        p_purpose: _enums.AddressPurpose = enum_member(_enums.AddressPurpose, v_purpose, "purpose")
+    except ConversionError as _e:
+        _e.args = (f"Wallet.set_address_book: {_e}",)
+        raise
+    _result = _impl.set_address_book(p_dest, p_name, p_purpose)
     try:
         return Writer(1, [], _results_out_Wallet_set_address_book.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4314,10 +4396,15 @@ def _serve_Wallet_lock_coin(
         else _params_in_Wallet_lock_coin.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.lock_coin(
-        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output"),
-        bits_0 & 1 != 0,
-    )
+    try:
+        p_output: _values_types.OutPoint = read_hooked(
+            _values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output"
+        )
+        p_write_to_db: bool = bits_0 & 1 != 0
+    except ConversionError as _e:
+        _e.args = (f"Wallet.lock_coin: {_e}",)
+        raise
+    _result = _impl.lock_coin(p_output, p_write_to_db)
     try:
         return Writer(1, [], _results_out_Wallet_lock_coin.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4333,9 +4420,14 @@ def _serve_Wallet_unlock_coin(
         else _params_in_Wallet_unlock_coin.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.unlock_coin(
-        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
-    )
+    try:
+        p_output: _values_types.OutPoint = read_hooked(
+            _values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.unlock_coin: {_e}",)
+        raise
+    _result = _impl.unlock_coin(p_output)
     try:
         return Writer(1, [], _results_out_Wallet_unlock_coin.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4351,9 +4443,14 @@ def _serve_Wallet_is_locked_coin(
         else _params_in_Wallet_is_locked_coin.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.is_locked_coin(
-        read_hooked(_values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output")
-    )
+    try:
+        p_output: _values_types.OutPoint = read_hooked(
+            _values_types.OutPoint, _m.data(_s + 8, lo_output, hi_output), "output"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.is_locked_coin: {_e}",)
+        raise
+    _result = _impl.is_locked_coin(p_output)
     try:
         return Writer(1, [], _results_out_Wallet_is_locked_coin.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4387,12 +4484,19 @@ def _serve_Wallet_create_transaction(
         else _params_in_Wallet_create_transaction.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.create_transaction(
-        _read_list_Recipient(_m, _s + 8, lo_recipients, hi_recipients),
-        _read_CoinControl(_m, _s + 16, lo_coinControl, hi_coinControl),
-        bits_0 & 1 != 0,
-        v_changePos if bits_0 & 2 != 0 else None,
-    )
+    try:
+        p_recipients: list[_wallet.Recipient] = _read_list_Recipient(
+            _m, _s + 8, lo_recipients, hi_recipients
+        )
+        p_coin_control: _wallet.CoinControl = _read_CoinControl(
+            _m, _s + 16, lo_coinControl, hi_coinControl
+        )
+        p_sign: bool = bits_0 & 1 != 0
+        p_change_pos: int | None = v_changePos if bits_0 & 2 != 0 else None
+    except ConversionError as _e:
+        _e.args = (f"Wallet.create_transaction: {_e}",)
+        raise
+    _result = _impl.create_transaction(p_recipients, p_coin_control, p_sign, p_change_pos)
     _w = Writer(1)
     try:
         _w.head = _results_out_Wallet_create_transaction.pack(
@@ -4433,9 +4537,14 @@ def _serve_Wallet_transaction_can_be_abandoned(
         else _params_in_Wallet_transaction_can_be_abandoned.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.transaction_can_be_abandoned(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.transaction_can_be_abandoned: {_e}",)
+        raise
+    _result = _impl.transaction_can_be_abandoned(p_txid)
     try:
         return Writer(1, [], _results_out_Wallet_transaction_can_be_abandoned.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4451,9 +4560,14 @@ def _serve_Wallet_abandon_transaction(
         else _params_in_Wallet_abandon_transaction.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.abandon_transaction(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.abandon_transaction: {_e}",)
+        raise
+    _result = _impl.abandon_transaction(p_txid)
     try:
         return Writer(1, [], _results_out_Wallet_abandon_transaction.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4469,9 +4583,14 @@ def _serve_Wallet_transaction_can_be_bumped(
         else _params_in_Wallet_transaction_can_be_bumped.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.transaction_can_be_bumped(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.transaction_can_be_bumped: {_e}",)
+        raise
+    _result = _impl.transaction_can_be_bumped(p_txid)
     try:
         return Writer(1, [], _results_out_Wallet_transaction_can_be_bumped.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4487,10 +4606,17 @@ def _serve_Wallet_create_bump_transaction(
         else _params_in_Wallet_create_bump_transaction.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.create_bump_transaction(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"),
-        _read_CoinControl(_m, _s + 16, lo_coinControl, hi_coinControl),
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+        p_coin_control: _wallet.CoinControl = _read_CoinControl(
+            _m, _s + 16, lo_coinControl, hi_coinControl
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.create_bump_transaction: {_e}",)
+        raise
+    _result = _impl.create_bump_transaction(p_txid, p_coin_control)
     _w = Writer(5)
     try:
         _w.head = _results_out_Wallet_create_bump_transaction.pack(
@@ -4538,10 +4664,15 @@ def _serve_Wallet_commit_bump_transaction(
         else _params_in_Wallet_commit_bump_transaction.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.commit_bump_transaction(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"),
-        _m.data(_s + 16, lo_mtx, hi_mtx),
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+        p_mtx: bytes = _m.data(_s + 16, lo_mtx, hi_mtx)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.commit_bump_transaction: {_e}",)
+        raise
+    _result = _impl.commit_bump_transaction(p_txid, p_mtx)
     _w = Writer(3)
     try:
         _w.head = _results_out_Wallet_commit_bump_transaction.pack(
@@ -4563,9 +4694,14 @@ def _serve_Wallet_get_tx(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, 
         else _params_in_Wallet_get_tx.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_tx(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_tx: {_e}",)
+        raise
+    _result = _impl.get_tx(p_txid)
     _w = Writer(1)
     try:
         _w.head = _results_out_Wallet_get_tx.pack(0 if _result is None else _w.data(0, _result))
@@ -4583,9 +4719,14 @@ def _serve_Wallet_get_wallet_tx(
         else _params_in_Wallet_get_wallet_tx.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_wallet_tx(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_wallet_tx: {_e}",)
+        raise
+    _result = _impl.get_wallet_tx(p_txid)
     _w = Writer(1)
     try:
         _w.head = _results_out_Wallet_get_wallet_tx.pack(_write_WalletTx(_w, 0, _result))
@@ -4615,9 +4756,14 @@ def _serve_Wallet_try_get_tx_status(
         else _params_in_Wallet_try_get_tx_status.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.try_get_tx_status(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.try_get_tx_status: {_e}",)
+        raise
+    _result = _impl.try_get_tx_status(p_txid)
     _w = Writer(3)
     try:
         _w.head = _results_out_Wallet_try_get_tx_status.pack(
@@ -4640,9 +4786,14 @@ def _serve_Wallet_get_wallet_tx_details(
         else _params_in_Wallet_get_wallet_tx_details.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_wallet_tx_details(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid")
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_wallet_tx_details: {_e}",)
+        raise
+    _result = _impl.get_wallet_tx_details(p_txid)
     _w = Writer(4)
     try:
         _w.head = _results_out_Wallet_get_wallet_tx_details.pack(
@@ -4680,12 +4831,17 @@ def _serve_Wallet_fill_psbt(
         else _params_in_Wallet_fill_psbt.unpack(_m.resized(_at, _d, _p, 2, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.fill_psbt(
-        _common_codec._read_PSBTFillOptions(_m, _s + 8, lo_options, hi_options),
-        v_nSigned,
-        bits_8 & 1 != 0,
-        _m.data(_s + 16, lo_psbtx, hi_psbtx),
-    )
+    try:
+        p_options: _common.PSBTFillOptions = _common_codec._read_PSBTFillOptions(
+            _m, _s + 8, lo_options, hi_options
+        )
+        p_n_signed: int = v_nSigned
+        p_want_n_signed: bool = bits_8 & 1 != 0
+        p_psbtx: bytes = _m.data(_s + 16, lo_psbtx, hi_psbtx)
+    except ConversionError as _e:
+        _e.args = (f"Wallet.fill_psbt: {_e}",)
+        raise
+    _result = _impl.fill_psbt(p_options, p_n_signed, p_want_n_signed, p_psbtx)
     _w = Writer(3)
     try:
         _w.head = _results_out_Wallet_fill_psbt.pack(
@@ -4734,9 +4890,14 @@ def _serve_Wallet_get_available_balance(
         else _params_in_Wallet_get_available_balance.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_available_balance(
-        _read_CoinControl(_m, _s + 8, lo_coinControl, hi_coinControl)
-    )
+    try:
+        p_coin_control: _wallet.CoinControl = _read_CoinControl(
+            _m, _s + 8, lo_coinControl, hi_coinControl
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_available_balance: {_e}",)
+        raise
+    _result = _impl.get_available_balance(p_coin_control)
     try:
         return Writer(1, [], _results_out_Wallet_get_available_balance.pack(_result))
     except MISFITS as _e:
@@ -4843,11 +5004,14 @@ def _serve_Wallet_get_coins(
         else _params_in_Wallet_get_coins.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.get_coins(
-        read_each_hooked(
+    try:
+        p_outputs: list[_values_types.OutPoint] = read_each_hooked(
             _values_types.OutPoint, read_datas(_m, _s + 8, lo_outputs, hi_outputs), "outputs"
         )
-    )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_coins: {_e}",)
+        raise
+    _result = _impl.get_coins(p_outputs)
     _w = Writer(1)
     try:
         _w.head = _results_out_Wallet_get_coins.pack(_write_list_WalletTxOut(_w, 0, _result))
@@ -4880,11 +5044,18 @@ def _serve_Wallet_get_minimum_fee(
         else _params_in_Wallet_get_minimum_fee.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
+    try:
+        p_tx_bytes: int = v_txBytes
+        p_coin_control: _wallet.CoinControl = _read_CoinControl(
+            _m, _s + 8, lo_coinControl, hi_coinControl
+        )
+        p_want_returned_target: bool = bits_4 & 1 != 0
+        p_want_reason: bool = bits_4 & 2 != 0
+    except ConversionError as _e:
+        _e.args = (f"Wallet.get_minimum_fee: {_e}",)
+        raise
     _result = _impl.get_minimum_fee(
-        v_txBytes,
-        _read_CoinControl(_m, _s + 8, lo_coinControl, hi_coinControl),
-        bits_4 & 1 != 0,
-        bits_4 & 2 != 0,
+        p_tx_bytes, p_coin_control, p_want_returned_target, p_want_reason
     )
     try:
         return Writer(
@@ -5791,11 +5962,14 @@ def _serve_WalletLoader_create_wallet(
         else _params_in_WalletLoader_create_wallet.unpack(_m.resized(_at, _d, _p, 1, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.create_wallet(
-        _m.text(_s + 8, lo_name, hi_name),
-        _m.text(_s + 16, lo_passphrase, hi_passphrase),
-        enum_member(_enums.WalletFlags, v_flags),
-    )
+    try:
+        p_name: str = _m.text(_s + 8, lo_name, hi_name)
+        p_passphrase: str = _m.text(_s + 16, lo_passphrase, hi_passphrase)
+        p_flags: _enums.WalletFlags = enum_member(_enums.WalletFlags, v_flags, "flags")
+    except ConversionError as _e:
+        _e.args = (f"WalletLoader.create_wallet: {_e}",)
+        raise
+    _result = _impl.create_wallet(p_name, p_passphrase, p_flags)
     _w = Writer(2)
     try:
         _w.head = _results_out_WalletLoader_create_wallet.pack(
@@ -6095,13 +6269,16 @@ def _serve_AddressBookChangedCallback_call(
         else _params_in_AddressBookChangedCallback_call.unpack(_m.resized(_at, _d, _p, 2, 3))
     )
     _s = _at + (_d << 3)
-    _impl(
-        _read_TxDestination(_m, _s + 8, lo_address, hi_address),
-        _m.text(_s + 16, lo_label, hi_label),
-        bits_0 & 1 != 0,
-        enum_member(_enums.AddressPurpose, v_purpose),
-        enum_member(_enums.ChangeType, v_status),
-    )
+    try:
+        p_address: _wallet.TxDestination = _read_TxDestination(_m, _s + 8, lo_address, hi_address)
+        p_label: str = _m.text(_s + 16, lo_label, hi_label)
+        p_isMine: bool = bits_0 & 1 != 0
+        p_purpose: _enums.AddressPurpose = enum_member(_enums.AddressPurpose, v_purpose, "purpose")
+        p_status: _enums.ChangeType = enum_member(_enums.ChangeType, v_status, "status")
+    except ConversionError as _e:
+        _e.args = (f"AddressBookChangedCallback.__call__: {_e}",)
+        raise
+    _impl(p_address, p_label, p_isMine, p_purpose, p_status)
     return Writer(0)
 
 
@@ -6412,10 +6589,15 @@ def _serve_TransactionChangedCallback_call(
         else _params_in_TransactionChangedCallback_call.unpack(_m.resized(_at, _d, _p, 1, 2))
     )
     _s = _at + (_d << 3)
-    _impl(
-        read_hooked(_values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"),
-        enum_member(_enums.ChangeType, v_status),
-    )
+    try:
+        p_txid: _values_types.Txid = read_hooked(
+            _values_types.Txid, _m.data(_s + 8, lo_txid, hi_txid), "txid"
+        )
+        p_status: _enums.ChangeType = enum_member(_enums.ChangeType, v_status, "status")
+    except ConversionError as _e:
+        _e.args = (f"TransactionChangedCallback.__call__: {_e}",)
+        raise
+    _impl(p_txid, p_status)
     return Writer(0)
 
 

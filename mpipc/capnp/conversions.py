@@ -26,12 +26,12 @@ SizedT = TypeVar("SizedT", bound=Sized)
 BIT = {False: 0, True: 1}
 
 
-def enum_member(cls: type[E], value: int) -> E:
-    """The member with this value. Raises ConversionError for an unknown one."""
+def enum_member(cls: type[E], value: int, place: str) -> E:
+    """The member with this value. Raises ConversionError for an unknown one, which says where."""
     try:
         return cls(value)
     except ValueError:
-        raise ConversionError(f"received {value}, which is no {cls.__name__}") from None
+        raise ConversionError(f"{place}: received {value}, which is no {cls.__name__}") from None
 
 
 def enumerant(members: Mapping[int, T], ordinal: int, place: str) -> T:
@@ -59,7 +59,7 @@ def milliseconds(duration: timedelta) -> float:
     return _FOREVER if duration == timedelta.max else duration / timedelta(milliseconds=1)
 
 
-def duration(milliseconds: float) -> timedelta:
+def duration(milliseconds: float, place: str) -> timedelta:
     """A duration from the wire; more than `timedelta` can say is `timedelta.max`.
 
     Raises ConversionError for NaN and for less than `timedelta` can say.
@@ -67,7 +67,9 @@ def duration(milliseconds: float) -> timedelta:
     if milliseconds >= _LONGEST:
         return timedelta.max
     if math.isnan(milliseconds) or milliseconds < _SHORTEST:
-        raise ConversionError(f"received {milliseconds} milliseconds, which is no duration")
+        raise ConversionError(
+            f"{place}: received {milliseconds} milliseconds, which is no duration"
+        )
     return timedelta(milliseconds=milliseconds)
 
 

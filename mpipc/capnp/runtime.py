@@ -54,6 +54,7 @@ from mpipc.capnp.misfits import (
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod, nothing
 from mpipc.capnp.threads import CONTEXT, context_pointer, read_capability
 from mpipc.capnp.writer import Writer
+from mpipc.errors import ConversionError
 
 CONTEXT_ONLY = context_pointer(0, 1).to_bytes(8, "little") + CONTEXT
 """Parameters that are nothing but their Context."""
@@ -67,6 +68,7 @@ __all__ = [
     "Checked",
     "Client",
     "ClientMethod",
+    "ConversionError",
     "Generated",
     "Hooked",
     "Instance",

@@ -8,7 +8,7 @@ from typing import Any
 from mpipc.capnp.threads import CONTEXT_WORDS, context_pointer
 from mpipc.errors import Problem, SchemaError
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, packed, passed, unpack_lines, uses_writer
+from mpipc.generate.fields import blamed, naming, packed, passed, unpack_lines, uses_writer
 from mpipc.generate.layout import WIDTH
 from mpipc.generate.names import hexadecimal, identifier, method_name, quoted
 from mpipc.generate.records import RecordFormat
@@ -217,10 +217,15 @@ class _Maker:
             if isinstance(slot.type, TextType):
                 read = f"{scope.declared(declared.key)}({read})"
             yield f"        raise {read}"
-        if method.returns == "value":
-            yield f"    return {values[0]}"
-        elif method.returns != "none":
-            yield f"    return {scope.declared(method.returns)}({passed(fields, values)})"
+        if method.returns == "none":
+            return
+        made = values[0]
+        if method.returns != "value":
+            made = f"{scope.declared(method.returns)}({passed(fields, values)})"
+        fails = any(self._convert.can_fail(field.type) for field in fields)
+        where = f"{self._interface.name}.{method.name}"
+        lines = naming(where, [f"return {made}"], scope, wanted=fails)
+        yield from (f"    {line}" for line in lines)
 
     def _parameters(self, *, as_declared: bool) -> Iterator[str]:
         """The parameters, with their defaults and a star before those that are keyword-only; or

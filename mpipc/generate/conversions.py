@@ -84,10 +84,10 @@ class Conversions:
             _, members = self.checks.enum(type.key, self._model)
             return f"{self._scope.runtime('enumerant')}({members}, {number}, {quoted(place)})"
         if isinstance(type, EnumType):
-            member = self._scope.runtime("enum_member")
-            return f"{member}({self._scope.declared(type.key)}, {number})"
+            member, cls = self._scope.runtime("enum_member"), self._scope.declared(type.key)
+            return f"{member}({cls}, {number}, {quoted(place)})"
         if isinstance(type, TimedeltaType):
-            return f"{self._scope.runtime('duration')}({number})"
+            return f"{self._scope.runtime('duration')}({number}, {quoted(place)})"
         return number
 
     # ----------------------------------------------------------------------------- pointers
@@ -165,6 +165,22 @@ class Conversions:
         if not type.takes_type:
             return read
         return f"lambda _x: {read}({self.annotation(type, taken=False)}, _x)"
+
+    def can_fail(self, type: Type) -> bool:
+        """Whether some of what may arrive for a type is no value of it, however well-formed."""
+        seen: set[TypeName] = set()
+        queue = [type]
+        while queue:
+            match queue.pop():
+                case HookedType() | LiteralType() | CheckedType() | EnumType() | TimedeltaType():
+                    return True
+                case ListType(element) | OptionalType(element):
+                    queue.append(element)
+                case MapType(entry=key) | StructType(key) | UnionType(key) | TupleType(key=key):
+                    if key not in seen:
+                        seen.add(key)
+                        queue += [field.type for field in self._model.struct(key).fields]
+        return False
 
     # -------------------------------------------------------------------------------- lists
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.records import RecordFormat, slot_is_pointer
+from mpipc.generate.scope import Scope
 from mpipc.model import Field, InterfaceType, Primitive, Slot, Struct, VoidType
 
 
@@ -136,6 +137,19 @@ def unpack_lines(
     if others or any("(_s" in value or " _s" in value for value in values):
         lines.append("_s = _at + (_d << 3)")
     return lines, values
+
+
+def naming(where: str, lines: Sequence[str], scope: Scope, *, wanted: bool) -> list[str]:
+    """Lines that read values; where `wanted`, their errors also say of which method they are."""
+    if not wanted:
+        return [*lines]
+    return [
+        "try:",
+        *(f"    {line}" for line in lines),
+        f"except {scope.runtime('ConversionError')} as _e:",
+        f'    _e.args = (f"{where}: {{_e}}",)',
+        "    raise",
+    ]
 
 
 def pointer_of(field: Field, record: RecordFormat) -> Pointer | None:

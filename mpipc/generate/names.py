@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 IN_MEMORY = "_mpipc_generated"
 """Parent name of modules that are generated at first use instead of being imported."""
 
-GENERATION = b"2"
+GENERATION = b"3"
 """Changes when generated code changes: what an older mpipc generated is not up to date."""
 
 LOCALS = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mpipc.generate.clients import params_format, results_format
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, packed, passed, unpack_lines, uses_writer
+from mpipc.generate.fields import blamed, naming, packed, passed, unpack_lines, uses_writer
 from mpipc.generate.names import hexadecimal, identifier, method_name
 from mpipc.generate.scope import Scope
 from mpipc.model import (
@@ -43,6 +43,16 @@ def _function(
     yield f"def _serve_{name}({taken}) -> {writer}:"
     unpack, values = unpack_lines(method.parameters, params, f"_params_in_{name}", convert)
     yield from (f"    {line}" for line in unpack)
+    fails = any(convert.can_fail(field.type) for field in method.parameters)
+    if method.parameters and (fails or method.raises):
+        # What cannot be read is none of the exceptions that the method declares.
+        lines = []
+        for field, value in zip(method.parameters, values, strict=True):
+            kind = convert.annotation(field.type, taken=False) + " | None" * field.optional
+            lines.append(f"p_{field.name}: {kind} = {value}")
+        where = f"{interface.name}.{method.name}"
+        yield from (f"    {line}" for line in naming(where, lines, scope, wanted=fails))
+        values = [f"p_{field.name}" for field in method.parameters]
     called = "_impl" if method.name == "__call__" else f"_impl.{method.name}"
     call = called if method.getter else f"{called}({passed(method.parameters, values)})"
     if method.returns != "none":

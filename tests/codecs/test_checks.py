@@ -68,6 +68,7 @@ def test_a_value_that_a_peer_sent_is_refused(method: str, value: Any, message: s
     loop.answer = results_of(Unlimited, method, value)
     with pytest.raises(ConversionError, match=re.escape(message)) as caught:
         getattr(loop.client, method)()
+    assert str(caught.value).startswith(f"Limited.{method}: ")
     assert len(str(caught.value)) < 200
 
 

@@ -90,6 +90,6 @@ def test_a_text_that_is_no_member_is_an_error_of_its_own_length() -> None:
 
 
 def test_a_flag_refuses_bits_that_it_does_not_know() -> None:
-    assert enum_member(values.Bit, 3) == values.Bit.A | values.Bit.B
-    with pytest.raises(ConversionError, match="received 4, which is no Bit"):
-        enum_member(values.Bit, 4)
+    assert enum_member(values.Bit, 3, "bit") == values.Bit.A | values.Bit.B
+    with pytest.raises(ConversionError, match="bit: received 4, which is no Bit"):
+        enum_member(values.Bit, 4, "bit")

@@ -14,7 +14,7 @@ import pytest
 from mpipc import hooks
 from mpipc.errors import ConversionError
 from mpipc.testing.loopback import Loopback
-from tests.codecs.declarations.leaves import Leaves, Shy, Wire
+from tests.codecs.declarations.leaves import Keyed, Leaves, Shy, Unkeyed, Unread, Wire
 from tests.codecs.declarations.values import Country
 from tests.codecs.echo import loopback, method_of
 
@@ -47,7 +47,7 @@ class Giving:
         self._value = value
 
     def __getattr__(self, name: str) -> Any:
-        return lambda: self._value
+        return lambda *arguments: self._value
 
 
 TRAVELS = [
@@ -146,7 +146,7 @@ HOSTILE = [
 def test_what_a_peer_sends_is_checked(method: str, wire: object, message: str) -> None:
     with pytest.raises(ConversionError) as caught:
         reads(method, wire)
-    assert str(caught.value).startswith("result: received ")
+    assert str(caught.value).startswith(f"Leaves.{method}: result: received ")
     assert message in str(caught.value)
     assert len(str(caught.value)) < 250
 
@@ -193,3 +193,33 @@ def test_the_last_registration_counts() -> None:
 
 def test_a_type_of_ones_own() -> None:
     assert travels("shy", Shy()) == "somebody"
+
+
+def test_a_server_names_the_method_and_the_field_of_what_it_cannot_read() -> None:
+    """Whether the value is a parameter or deep inside of one."""
+    for method, message in (("key", "value"), ("keys", "Key.id"), ("keyed", "TextUUIDEntry.value")):
+        written = Loopback(Unkeyed, Giving(None))
+        arguments: dict[str, Any] = {
+            "key": b"short",
+            "keys": [Unread(1, b"short")],
+            "keyed": {"a": b"short"},
+        }
+        getattr(written.client, method)(arguments[method])
+        read = Loopback(Keyed, Giving(None))
+        table = read.generated.server.methods
+        number = next(key for key, each in table.items() if each.name == f"Keyed.{method}")
+        with pytest.raises(ConversionError) as caught:
+            read.serve(*number, written.params)
+        assert str(caught.value) == (
+            f"Keyed.{method}: {message}: received b'short': 5 bytes instead of 16"
+        )
+
+
+def test_what_cannot_be_read_is_none_of_the_exceptions_that_a_method_declares() -> None:
+    written = Loopback(Unkeyed, Giving(None))
+    written.client.raising(b"short")
+    read = Loopback(Keyed, Giving(None))
+    table = read.generated.server.methods
+    number = next(key for key, each in table.items() if each.name == "Keyed.raising")
+    with pytest.raises(ConversionError, match=r"^Keyed\.raising: value: received"):
+        read.serve(*number, written.params)

@@ -30,9 +30,9 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "c92d435bfd958198e50fac338ecdd247"
+MODEL = "04f2ffdd6008f64a79059417582f784e"
 SOURCES: dict[str, str] = {
-    "benchmarks.interfaces.bench": "e7fad30db486011e7184ffdded6f6bcb",
+    "benchmarks.interfaces.bench": "86c3b1fccddaa1d1051aebb60da73b96",
 }
 IMPORTS: dict[str, str] = {}
 

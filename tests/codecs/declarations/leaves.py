@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -129,3 +129,49 @@ class Wire(ABC):
 
     @abstractmethod
     def shy_list(self) -> list[str]: ...
+
+
+class Key(NamedTuple):
+    number: int
+    id: UUID
+
+
+class Unread(NamedTuple):
+    number: int
+    id: bytes
+
+
+@mpipc.interface
+class Keyed(ABC):
+    """With keys."""
+
+    @abstractmethod
+    def key(self, value: UUID) -> None: ...
+
+    @abstractmethod
+    def keys(self, value: list[Key]) -> None: ...
+
+    @abstractmethod
+    def keyed(self, value: dict[str, UUID]) -> None: ...
+
+    @mpipc.method(raises=ValueError)
+    @abstractmethod
+    def raising(self, value: UUID) -> None: ...
+
+
+@mpipc.interface
+class Unkeyed(ABC):
+    """As it travels."""
+
+    @abstractmethod
+    def key(self, value: bytes) -> None: ...
+
+    @abstractmethod
+    def keys(self, value: list[Unread]) -> None: ...
+
+    @abstractmethod
+    def keyed(self, value: dict[str, bytes]) -> None: ...
+
+    @mpipc.method(raises=ValueError)
+    @abstractmethod
+    def raising(self, value: bytes) -> None: ...

@@ -14,6 +14,7 @@ from mpipc.capnp.runtime import (
     MISFITS,
     Client,
     ClientMethod,
+    ConversionError,
     Generated,
     Message,
     Server,
@@ -28,12 +29,12 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "3251f2d984221f32b4007b602a33ce0d"
+MODEL = "a3b9cddf4ee5de1f9c5878eebdbbbf6a"
 SOURCES: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "c3205027db74062f12928d0e2e869945",
+    "examples.bitcoin.interfaces.chain": "ccaf4e8a06d154c19882fc93b104deab",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
 }
 
 
@@ -167,11 +168,15 @@ def _unpack_Chain_get_tip(_m: Message, _at: int, _d: int, _p: int) -> _common.Bl
         else _results_in_Chain_get_tip.unpack(_m.resized(_at, _d, _p, 0, 1))
     )
     _s = _at + (_d << 3)
-    return (
-        _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
-        if lo_result or hi_result
-        else None
-    )
+    try:
+        return (
+            _common_codec._read_BlockRef(_m, _s, lo_result, hi_result)
+            if lo_result or hi_result
+            else None
+        )
+    except ConversionError as _e:
+        _e.args = (f"Chain.get_tip: {_e}",)
+        raise
 
 
 _method_Chain_get_tip = ClientMethod(
@@ -399,7 +404,12 @@ def _serve_ChainHandleTipsCallback_call(
         else _params_in_ChainHandleTipsCallback_call.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _impl(_common_codec._read_BlockRef(_m, _s + 8, lo_arg0, hi_arg0))
+    try:
+        p_arg0: _common.BlockRef = _common_codec._read_BlockRef(_m, _s + 8, lo_arg0, hi_arg0)
+    except ConversionError as _e:
+        _e.args = (f"ChainHandleTipsCallback.__call__: {_e}",)
+        raise
+    _impl(p_arg0)
     return Writer(0)
 
 

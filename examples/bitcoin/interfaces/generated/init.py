@@ -23,16 +23,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "3c97c76bd140135fb3e07e58e5b5b9d0"
+MODEL = "97379128cf8b8fcd0aed1b29e8388060"
 SOURCES: dict[str, str] = {
-    "examples.bitcoin.interfaces.init": "ef368570ee61b613c31b563c2993af60",
+    "examples.bitcoin.interfaces.init": "469267b27c86da0007d09732be7966f4",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "3251f2d984221f32b4007b602a33ce0d",
-    "interfaces.common": "28e71ceaa662cf9554fbd4a10619a160",
-    "interfaces.echo": "de4c1a286413ab257ce083984c1fe4b5",
-    "interfaces.init": "cc4140b15a502185345efcc52f56942f",
-    "interfaces.mining": "894399da096d4a8abc01379e8b9ae758",
+    "examples.bitcoin.interfaces.chain": "a3b9cddf4ee5de1f9c5878eebdbbbf6a",
+    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.echo": "ce515cd5262abf76eac90fd4e2853073",
+    "interfaces.init": "5fb5b8906a7e49de91280ec5b134efd5",
+    "interfaces.mining": "c0eff8af897ca2c2a0dd659d32e75708",
 }
 
 
