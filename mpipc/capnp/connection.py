@@ -10,7 +10,7 @@ import logging
 import threading
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from struct import error as StructError
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
 from mpipc.capnp.frame import FrameReader
-from mpipc.capnp.message import Limits
+from mpipc.capnp.message import Limits, Message
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
 from mpipc.capnp.session import (
     Answer,
@@ -159,6 +159,7 @@ class Connection:
         self._current = driver.current
         self._frames = FrameReader(limits)
         # What the driver asks for each time it reads and writes.
+        self.room: memoryview | None = None
         self.handed_on = _HANDED_ON
         self.output = self._session.take_output
         self._root: weakref.ref[Import] | None = None
@@ -448,17 +449,22 @@ class Connection:
                         return call
                     running.post(call)
                     return self.handed_on
-        return self._feed(chunk)
+        return self._receive(self._frames.feed(chunk))
 
-    def _feed(self, chunk: bytes) -> object:
-        """Take in anything. A peer that breaks the protocol is disconnected."""
-        frames = self._frames
+    def filled(self, count: int) -> object:
+        """As `take`, for so many bytes that were received into `room`."""
+        self.heard += 1
+        return self._receive(self._frames.filled(count))
+
+    def _receive(self, messages: Iterator[Message]) -> object:
+        """Take in any messages. A peer that breaks the protocol is disconnected."""
         self._handed_over = False
         try:
             with self._lock:
-                for message in frames.feed(chunk):
+                for message in messages:
                     message.owner = self
                     self._session.receive(message)
+                self.room = self._frames.room()
                 # Before anybody can settle what it waits for.
                 self.deferred = self._session.deferred > 0
                 self.driver.pump()

@@ -7,7 +7,7 @@ UInt32, padded to a word), followed by the segments.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BytesIO
+from io import SEEK_CUR, BytesIO
 from itertools import accumulate, pairwise
 from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from struct import Struct
@@ -45,14 +45,29 @@ class FrameReader:
             yield from self._cut(chunk)
             return
         self._gathered.write(chunk[:missing])
-        self.missing = max(0, missing - len(chunk))
-        if self.missing:
-            return
-        gathered, self._gathered = self._gathered, BytesIO()
-        # Without a copy: nothing else has the buffer.
-        yield from self._cut(gathered.getvalue() if isinstance(gathered, BytesIO) else gathered)
+        yield from self._advance(min(missing, len(chunk)))
         if len(chunk) > missing:
             yield from self.feed(chunk[missing:])
+
+    def room(self) -> memoryview | None:
+        """Where what is missing of a large message may be received into; None where there is no
+        such thing, and a chunk is wanted."""
+        if not self.missing or isinstance(self._gathered, BytesIO):
+            return None
+        return memoryview(self._gathered)[self._gathered.tell() :]
+
+    def filled(self, count: int) -> Iterator[Message]:
+        """So many bytes were received into `room()`; yields the message if it is complete."""
+        self._gathered.seek(count, SEEK_CUR)
+        yield from self._advance(count)
+
+    def _advance(self, count: int) -> Iterator[Message]:
+        """So many bytes have been gathered."""
+        self.missing -= count
+        if not self.missing:
+            gathered, self._gathered = self._gathered, BytesIO()
+            # Without a copy: nothing else has the buffer.
+            yield from self._cut(gathered.getvalue() if isinstance(gathered, BytesIO) else gathered)
 
     def _cut(self, chunk: bytes | mmap) -> Iterator[Message]:
         """Cut a chunk that begins with a message."""

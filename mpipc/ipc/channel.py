@@ -52,12 +52,18 @@ class ProtocolEnd(Protocol):
     output: Callable[[], list[bytes]]
     """What is to be written. Called with the lock held."""
 
+    room: memoryview | None
+    """Where to receive more of a large message into; None for a chunk."""
+
     handed_on: object
     """What `take` returns when it gave another thread something to run."""
 
     def take(self, chunk: bytes, thread: Any) -> object:
         """Take in a chunk. Returns a call that `thread`, which calls this, should `execute`;
         `handed_on`; or None. Called without the lock, by one thread at a time."""
+
+    def filled(self, count: int) -> object:
+        """As `take`, for so many bytes that were received into `room`."""
 
     def execute(self, call: Any, thread: Any) -> None:
         """Run a call on the current thread."""
@@ -97,7 +103,7 @@ class Channel:
         sock.setblocking(True)
         self.lock = threading.Lock()
         self._sock = sock
-        self._recv = sock.recv
+        self._recv, self._recv_into = sock.recv, sock.recv_into
         self._description = description
         self.close_when_idle = False
         self._end: ProtocolEnd
@@ -271,12 +277,18 @@ class Channel:
         while not self.stopped:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
-            received: list[bytes] = []
+            received: list[Any] = []
+            room = end.room
             try:
                 # In one step: an interrupt comes before or after it.
-                received.extend(map(self._recv, _CHUNK))
+                if room is None:
+                    received.extend(map(self._recv, _CHUNK))
+                else:
+                    received.extend(map(self._recv_into, (room,)))
                 if received[0]:
-                    found = end.take(received[0], thread)
+                    found = (
+                        end.take(received[0], thread) if room is None else end.filled(received[0])
+                    )
                 else:
                     found = self._lost("the other end closed the connection")
             except BlockingIOError:

@@ -39,6 +39,7 @@ class Outbox:
         self._queue: deque[memoryview] = deque()
         self._queued = 0
         self._progress = 0.0
+        self._draining = 0
         self.stopped = False
         self.fd = os.dup(sock.fileno())
         epoll.register(self.fd, 0)
@@ -110,6 +111,8 @@ class Outbox:
             pass  # the other end was faster
 
     def _when_ready(self) -> None:
+        if self._draining:
+            return  # whoever drains goes on
         try:
             # The I/O thread goes on when there is room.
             self._epoll.modify(self.fd, select.EPOLLOUT | select.EPOLLONESHOT)
@@ -123,12 +126,22 @@ class Outbox:
 
     def drain(self, stopped: Callable[[], bool]) -> None:
         """Wait until it is not full."""
-        while self.full and not stopped():
-            poll = select.poll()
-            poll.register(self.fd, select.POLLOUT)
-            poll.poll(1000)
+        if not self.full:
+            return
+        poll = select.poll()
+        poll.register(self.fd, select.POLLOUT)
+        with self._lock:
+            self._draining += 1
+        try:
+            while self.full and not stopped():
+                poll.poll(1000)
+                with self._lock:
+                    self.go_on()
+        finally:
             with self._lock:
-                self.go_on()
+                self._draining -= 1
+                if self._queue:
+                    self._when_ready()
 
     def close(self) -> None:
         """Close the descriptor."""
