@@ -454,7 +454,9 @@ class Connection:
     def filled(self, count: int) -> object:
         """As `take`, for so many bytes that were received into `room`."""
         self.heard += 1
-        return self._receive(self._frames.filled(count))
+        complete = self._frames.filled(count)
+        self.room = self._frames.room()
+        return None if complete is None else self._receive(complete)
 
     def _receive(self, messages: Iterator[Message]) -> object:
         """Take in any messages. A peer that breaks the protocol is disconnected."""

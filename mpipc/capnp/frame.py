@@ -45,7 +45,9 @@ class FrameReader:
             yield from self._cut(chunk)
             return
         self._gathered.write(chunk[:missing])
-        yield from self._advance(min(missing, len(chunk)))
+        self.missing = max(0, missing - len(chunk))
+        if not self.missing:
+            yield from self._complete()
         if len(chunk) > missing:
             yield from self.feed(chunk[missing:])
 
@@ -56,18 +58,17 @@ class FrameReader:
             return None
         return memoryview(self._gathered)[self._gathered.tell() :]
 
-    def filled(self, count: int) -> Iterator[Message]:
-        """So many bytes were received into `room()`; yields the message if it is complete."""
+    def filled(self, count: int) -> Iterator[Message] | None:
+        """So many bytes were received into `room()`; the message, if that completes it."""
         self._gathered.seek(count, SEEK_CUR)
-        yield from self._advance(count)
-
-    def _advance(self, count: int) -> Iterator[Message]:
-        """So many bytes have been gathered."""
         self.missing -= count
-        if not self.missing:
-            gathered, self._gathered = self._gathered, BytesIO()
-            # Without a copy: nothing else has the buffer.
-            yield from self._cut(gathered.getvalue() if isinstance(gathered, BytesIO) else gathered)
+        return None if self.missing else self._complete()
+
+    def _complete(self) -> Iterator[Message]:
+        """All that was missing is there."""
+        gathered, self._gathered = self._gathered, BytesIO()
+        # Without a copy: nothing else has the buffer.
+        return self._cut(gathered.getvalue() if isinstance(gathered, BytesIO) else gathered)
 
     def _cut(self, chunk: bytes | mmap) -> Iterator[Message]:
         """Cut a chunk that begins with a message."""
