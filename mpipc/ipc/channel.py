@@ -27,7 +27,7 @@ from mpipc.errors import Disconnected, Timeout
 from mpipc.ipc import forks, threads
 from mpipc.ipc.outbox import Outbox
 from mpipc.ipc.reader import TICK, ReaderRole
-from mpipc.ipc.threads import LocalThread, Pool, Task, Worker
+from mpipc.ipc.threads import Budget, LocalThread, Pool, Task, Worker
 
 _log = logging.getLogger("mpipc")
 # Bytes that are received at once. Larger ones would leave the processor's cache before they are
@@ -99,7 +99,14 @@ class Channel:
     `on_stop`: called by the I/O thread when the socket is closed.
     """
 
-    def __init__(self, sock: socket.socket, description: str, *, pool_threads: int) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        description: str,
+        *,
+        pool_threads: int,
+        budget: Budget | None = None,
+    ) -> None:
         sock.setblocking(True)
         self.lock = threading.Lock()
         self._sock = sock
@@ -119,7 +126,8 @@ class Channel:
         self._epoll.register(self._kick.fd, select.EPOLLIN)
         self._kicked = False
         self._io_tasks: deque[Task] = deque()
-        self._pool = Pool(pool_threads, self._work_until)
+        self._budget = budget or Budget()
+        self._pool = Pool(pool_threads, self._work_until, self._budget)
         self.io_thread: threading.Thread
         self.on_stop: Callable[[], None] | None = None
 
@@ -139,8 +147,9 @@ class Channel:
     current = staticmethod(threads.current)
 
     def start_worker(self, name: str) -> tuple[LocalThread, Callable[[], None]]:
-        """Start a thread that runs what is posted to it, and a function that ends it."""
-        worker = Worker(name, self._work_until)
+        """Start a thread that runs what is posted to it, and a function that ends it. Raises
+        RemoteError when there cannot be another one."""
+        worker = Worker(name, self._work_until, self._budget)
         return worker.thread, worker.end
 
     def _work_until(self, worker: Worker, thread: LocalThread) -> None:
@@ -464,7 +473,7 @@ class Channel:
         self._outbox.close()
         self._outbox.clear()
         self.lock = threading.Lock()
-        self._pool = Pool(0, self._work_until)
+        self._pool = Pool(0, self._work_until, self._budget)
         self._end.forked()
 
     def join(self, timeout: float) -> None:

@@ -59,6 +59,7 @@ def serve(
     limits: Limits = DEFAULT_LIMITS,
     max_connections: int = 250,
     max_connections_per_peer: int = 200,
+    max_threads_per_peer: int = 2000,
     construct_timeout: float = 10.0,
     idle_timeout: float | None = None,
     call_timeout: float | None = None,
@@ -81,7 +82,9 @@ def serve(
                                 with TLS, who has a certificate.
     `limits`                    what each client may ask for.
     `max_connections`           clients at once.
-    `max_connections_per_peer`  those of one process; over TCP, of one user or certificate.
+    `max_connections_per_peer`  those of one user; with TLS, of one certificate.
+    `max_threads_per_peer`      threads that work for one user or certificate, over all its
+                                connections.
     `construct_timeout`         seconds until a client must have asked for the root object.
     `idle_timeout`              seconds after which a client is dropped that says nothing, while no
                                 call is in progress; None: never.
@@ -100,7 +103,7 @@ def serve(
         allowed = _anybody  # whoever passed the socket on has decided
     rules = Rules(
         limits, tracebacks, call_timeout, allowed, max_connections, max_connections_per_peer,
-        construct_timeout, idle_timeout,
+        max_threads_per_peer, construct_timeout, idle_timeout,
     )  # fmt: skip
     return Server(sock, where, root_for, rules, context)
 

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -23,6 +24,7 @@ from mpipc.ipc.address import Address, UnixAddress
 from mpipc.ipc.channel import Channel
 from mpipc.ipc.deadlines import PunctualChannel
 from mpipc.ipc.peers import Peer
+from mpipc.ipc.threads import Budget
 
 _log = logging.getLogger("mpipc")
 
@@ -39,6 +41,7 @@ class Rules(msgspec.Struct, frozen=True):
     allowed: Callable[[Peer], bool]
     max_connections: int
     max_connections_per_peer: int
+    max_threads_per_peer: int
     construct_timeout: float
     idle_timeout: float | None
 
@@ -67,6 +70,7 @@ class Server:
         self._tls_context = tls_context
         self._lock = threading.Lock()
         self._clients: set[_Client] = set()
+        self._budgets: WeakValueDictionary[object, Budget] = WeakValueDictionary()
         self._closing = False
         self._closed = threading.Event()
         self._waker, self._woken = socket.socketpair()
@@ -150,6 +154,12 @@ class Server:
         with self._lock:
             self._clients.add(client)
             count = len(self._clients)
+        if sock.family != socket.AF_UNIX:
+            try:
+                sockets.tune(sock)
+            except OSError as e:
+                self._refuse(client, sock, e.strerror)  # it has left at once
+                return
         if count > self._rules.max_connections:
             self._refuse(client, sock, f"more than {self._rules.max_connections} connections")
         elif self._tls_context is None:
@@ -186,8 +196,6 @@ class Server:
 
     def _admit(self, client: _Client, sock: socket.socket) -> None:
         try:
-            if sock.family != socket.AF_UNIX:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = peers.peer_of(sock, self._where.protection, 0)
         except (IpcError, OSError) as e:
             self._refuse(client, sock, str(e))
@@ -206,12 +214,20 @@ class Server:
         except Exception as e:
             _log.exception("the function that says who may talk failed")
             return f"nobody can say whether {peer} may talk ({type(e).__name__})"
-        client.key = peer.pid, peer.uid, peer.name
+        client.account = peer.uid, peer.name
         most = self._rules.max_connections_per_peer
         with self._lock:
-            if sum(each.key == client.key for each in self._clients) > most:
+            if sum(each.account == client.account for each in self._clients) > most:
                 return f"more than {most} connections of {peer}"
         return ""
+
+    def _budget(self, account: object) -> Budget:
+        """The threads of all the connections that a user or a certificate has."""
+        with self._lock:
+            budget = self._budgets.get(account)
+            if budget is None:
+                budget = self._budgets[account] = Budget(self._rules.max_threads_per_peer)
+            return budget
 
     def _refuse(self, client: _Client, sock: socket.socket, reason: str) -> None:
         _log.warning("refused a client of %s: %s", self._shown, reason)
@@ -230,6 +246,7 @@ class Server:
             channel, connection = open_connection(
                 sock, self._shown, root, rules.limits,
                 tracebacks=rules.tracebacks, punctual=rules.call_timeout is not None,
+                budget=self._budget(client.account),
             )  # fmt: skip
         except Exception as e:
             # Out of descriptors, or whoever makes the root objects has none for this peer.
@@ -305,7 +322,7 @@ class _Client:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.since = time.monotonic()
-        self.key: object = None
+        self.account: object = None
         self.connection: Connection | None = None
         self._channel: Channel | None = None
         self._heard = 0
@@ -345,10 +362,11 @@ def open_connection(
     *,
     tracebacks: bool = False,
     punctual: bool = False,
+    budget: Budget | None = None,
 ) -> tuple[Channel, Connection]:
     """A channel on a connected socket, and the protocol on it; both still to be started."""
     kind = PunctualChannel if punctual else Channel
-    channel = kind(sock, description, pool_threads=limits.threads)
+    channel = kind(sock, description, pool_threads=limits.threads, budget=budget)
     logger = log.Logger() if log.enabled() else None
     connection = Connection(channel, root, limits, tracebacks=tracebacks, logger=logger)
     return channel, connection

@@ -180,7 +180,7 @@ def connect(address: Address, timeout: float) -> socket.socket | None:
         if isinstance(address, UnixAddress):
             _check_owner(sock, address)
         else:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            tune(sock)
     except (FileNotFoundError, ConnectionRefusedError):
         sock.close()
         if isinstance(address, UnixAddress) and address.optional:
@@ -237,6 +237,17 @@ def adopt(fd: int) -> socket.socket:
 
 
 # ------------------------------------------------------------------------------------------ TCP
+
+
+def tune(sock: socket.socket) -> None:
+    """Send at once, and notice within two minutes when the other machine has vanished."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6)
+    # And when it takes nothing of what is sent (milliseconds).
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 120_000)
 
 
 def _resolve(address: TcpAddress) -> tuple[socket.AddressFamily, tuple[str, int]]:

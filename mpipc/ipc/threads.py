@@ -8,12 +8,14 @@ lets a callback run on the very thread that made the call (WIRE.md, "A call").
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
 from mpipc.capnp.threads import ThreadCapability
+from mpipc.errors import RemoteError
 from mpipc.ipc import forks
 
 Task = Callable[[], None]
@@ -98,25 +100,57 @@ class _End:
             self._thread.pins.popitem()[1]()
 
 
+class Budget:
+    """How many worker threads there may be together; every one that ends makes room."""
+
+    def __init__(self, limit: float = math.inf) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._used = 0
+
+    def take(self) -> None:
+        """Raises RemoteError when there are as many as there may be."""
+        with self._lock:
+            if self._used >= self._limit:
+                raise RemoteError(f"more than {self._limit} threads over all connections")
+            self._used += 1
+
+    def give_back(self) -> None:
+        with self._lock:
+            self._used -= 1
+
+
 class Worker:
     """A thread that runs what is posted to it, until `end` is called and its inbox is empty.
 
-    `done` is its ticket: `wait_until(worker, thread)` of a channel returns once it is set.
+    `done` is its ticket: `wait_until(worker, thread)` of a channel returns once it is set. Raises
+    RemoteError when there cannot be another thread.
     """
 
-    def __init__(self, name: str, wait_until: Callable[[Worker, LocalThread], None]) -> None:
+    def __init__(
+        self, name: str, wait_until: Callable[[Worker, LocalThread], None], budget: Budget
+    ) -> None:
         self.done = False
         self._wait_until = wait_until
+        self._budget = budget
         self._ready = threading.Event()
         self.thread: LocalThread
         self._os_thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._os_thread.start()
+        budget.take()
+        try:
+            self._os_thread.start()
+        except RuntimeError as e:
+            budget.give_back()
+            raise RemoteError(str(e)) from None
         self._ready.wait()
 
     def _run(self) -> None:
-        self.thread = adopt(self._os_thread.name)
-        self._ready.set()
-        self._wait_until(self, self.thread)
+        try:
+            self.thread = adopt(self._os_thread.name)
+            self._ready.set()
+            self._wait_until(self, self.thread)
+        finally:
+            self._budget.give_back()
 
     def end(self) -> None:
         """Let the thread end, after what it was asked to run so far. May be called by itself."""
@@ -128,28 +162,40 @@ class Worker:
 
 class Pool:
     """Worker threads for calls that name no thread: one per call in progress, reused, at most
-    `limit`; calls beyond that queue."""
+    `limit` and as the budget has room for; calls beyond that queue."""
 
-    def __init__(self, limit: int, wait_until: Callable[[Worker, LocalThread], None]) -> None:
+    def __init__(
+        self, limit: int, wait_until: Callable[[Worker, LocalThread], None], budget: Budget
+    ) -> None:
         self._limit = limit
         self._wait_until = wait_until
+        self._budget = budget
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
         self._workers: list[Worker] = []
         self._queue: list[Task] = []
 
     def post(self, task: Task) -> None:
-        """Run the task on an idle worker, on a new one, or on the first that becomes idle."""
+        """Run the task on an idle worker, on a new one, or on the first that becomes idle. Raises
+        RemoteError when there is none, and can be none."""
         with self._lock:
-            if self._idle:
-                worker = self._idle.pop()
-            elif len(self._workers) < self._limit:
-                worker = Worker(f"pool-{len(self._workers)}", self._wait_until)
-                self._workers.append(worker)
-            else:
+            worker = self._idle.pop() if self._idle else self._another()
+            if worker is None:
                 self._queue.append(task)
                 return
         worker.thread.post(lambda: self._run(worker, task))
+
+    def _another(self) -> Worker | None:
+        if len(self._workers) >= self._limit:
+            return None
+        try:
+            worker = Worker(f"pool-{len(self._workers)}", self._wait_until, self._budget)
+        except RemoteError:
+            if not self._workers:
+                raise
+            return None
+        self._workers.append(worker)
+        return worker
 
     def _run(self, worker: Worker, task: Task) -> None:
         while True:

@@ -266,6 +266,22 @@ class TestTcp:
         with pytest.raises(mpipc.AddressError, match="nobody knows who is at the other end"):
             mpipc.serve("tcp:0.0.0.0:0?insecure", RealRoot(), peers=["root"])
 
+    def test_the_other_machine_is_asked_whether_it_is_still_there(self) -> None:
+        with (
+            mpipc.serve("tcp:127.0.0.1:0", RealRoot()) as server,
+            mpipc.connect(server.address, Root) as root,
+        ):
+            assert root.values().small(1, 2) == 3
+            port = f":{int(server.address.rpartition(':')[2]):04X}"
+
+            def timers() -> list[str]:
+                """Which timer runs, at either end (proc(5)): 02 is the one for that."""
+                lines = map(str.split, Path("/proc/net/tcp").read_text().splitlines())
+                ends = [each for each in lines if port in each[1] + each[2] and each[3] == "01"]
+                return [end[5].partition(":")[0] for end in ends]
+
+            eventually(lambda: timers() == ["02", "02"], timers)
+
     def test_a_port_in_use_is_an_error(self) -> None:
         with (
             mpipc.serve("tcp:127.0.0.1:0", RealRoot()) as server,

@@ -86,29 +86,13 @@ class TestConnections:
             client.close()
         eventually(lambda: is_let_in(server))
 
-    def test_of_one_process(self, serve: Serve, client: Any) -> None:
+    def test_of_one_user(self, serve: Serve) -> None:
         server = serve(max_connections_per_peer=2)
-        with mpipc.connect(server.address, Root):
-            with pytest.raises(
-                mpipc.Disconnected, match=r"more than 2 connections of user .*process"
-            ):
-                mpipc.connect(server.address, Root)
-            # Another process is none the worse for it.
-            client(
-                """
-import sys
-import mpipc
-from tests.runtime.declarations import Root
-
-with mpipc.connect(sys.argv[1], Root) as one, mpipc.connect(sys.argv[1], Root) as two:
-    assert one.values().small(1, 2) == two.values().small(1, 2) == 3
-    try:
-        mpipc.connect(sys.argv[1], Root)
-    except mpipc.Disconnected:
-        print("ready", flush=True)
-""",
-                server.address,
-            )
+        with (
+            mpipc.connect(server.address, Root),
+            pytest.raises(mpipc.Disconnected, match="more than 2 connections of user "),
+        ):
+            mpipc.connect(server.address, Root)
 
     def test_more_than_there_are_descriptors(self, script: Any, tmp_path: Path) -> None:
         """The server goes on when there are some again."""
@@ -250,6 +234,13 @@ class TestMessages:
                 values.optional(1, "x" * 9000)
 
 
+def succeeds(call: Callable[[], bool]) -> bool:
+    try:
+        return call()
+    except mpipc.RemoteError:
+        return False
+
+
 class Tree(msgspec.Struct, frozen=True):
     children: list[Tree]
 
@@ -308,6 +299,20 @@ class TestCalls:
             assert all("more than 3 threads" in error for error in errors)
             with mpipc.connect(server.address, Root) as another:
                 another.gates().open("threads")
+
+    def test_too_many_threads_over_several_connections_are_refused(self, serve: Serve) -> None:
+        server = serve(max_threads_per_peer=6)
+        roots = [mpipc.connect(server.address, Root) for _ in range(5)]
+        gates = [root.gates() for root in roots]  # one thread each, and one of the honest client
+        for each in gates:
+            with pytest.raises(mpipc.RemoteError, match="more than 6 threads over all connections"):
+                Running(lambda each=each: each.wait("never")).result()  # type: ignore[misc]
+        mpipc.close(roots.pop())
+        values = roots[0].values()
+        # Its thread has made room.
+        eventually(lambda: succeeds(lambda: Running(lambda: values.small(1, 2)).result() == 3))
+        for root in roots:
+            mpipc.close(root)
 
     def test_too_many_objects_are_refused(self, serve: Serve) -> None:
         server = serve(limits=mpipc.Limits(exports=20))

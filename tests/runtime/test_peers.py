@@ -123,6 +123,26 @@ class TestSomebodyElse:
                     with pytest.raises(mpipc.Disconnected, match=r"user root \(0\).* may not talk"):
                         works(server.address)
 
+    def test_cannot_take_all_connections(self, place: Path, client: Any) -> None:
+        peers: list[str | int] = ["root", "nobody"]
+        address = f"unix:{place}/s"
+        with mpipc.serve(address, RealRoot(), peers=peers, max_connections_per_peer=3):
+            client(
+                SOMEBODY_ELSE
+                + """
+kept = []
+try:
+    while True:
+        kept.append(mpipc.connect(sys.argv[1], Root, peers=["root"]))
+except mpipc.Disconnected as e:
+    assert len(kept) == 3 and "more than 3 connections of user nobody" in str(e), e
+    print("ready", flush=True)
+sys.stdin.read()
+""",
+                address,
+            )
+            assert works(address)
+
     def test_cannot_lead_us_elsewhere(self, place: Path) -> None:
         """A link of somebody else's, even to a server of ours, is not followed."""
         os.chmod(place, 0o1777)

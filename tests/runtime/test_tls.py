@@ -168,6 +168,17 @@ class TestTalking:
                 connect(server, "bob")
             assert works(connect(server))
 
+    def test_connections_of_one_certificate_are_counted(
+        self, serve: Serve, connect: Connect
+    ) -> None:
+        with serve(max_connections_per_peer=2) as server:
+            kept = [connect(server), connect(server)]
+            with pytest.raises(mpipc.Disconnected, match="more than 2 connections of certificate"):
+                connect(server)
+            assert works(connect(server, "bob"))
+            for root in kept:
+                assert works(root)
+
     def test_both_ends_learn_when_the_other_one_goes(self, serve: Serve, connect: Connect) -> None:
         with serve() as server:
             root = connect(server)
