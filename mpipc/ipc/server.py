@@ -158,7 +158,7 @@ class Server:
             try:
                 sockets.tune(sock)
             except OSError as e:
-                self._refuse(client, sock, e.strerror)  # it has left at once
+                self._refuse(client, sock, str(e))  # it has left at once
                 return
         if count > self._rules.max_connections:
             self._refuse(client, sock, f"more than {self._rules.max_connections} connections")
