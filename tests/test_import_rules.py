@@ -27,6 +27,7 @@ ALLOWED = {
     "generate": {"capnp", "model", "errors", "declare"},
     "ipc": {"generate", "capnp", "declare", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},
+    "jsonrpc": {"derive", "model", "declare", "errors"},
     "cli": {"derive", "schema", "model", "errors", "generate", "evolution", "ipc"},
     "testing": {
         *("standard", "derive", "schema", "model", "declare", "errors", "generate", "capnp"),
