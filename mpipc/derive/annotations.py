@@ -103,6 +103,8 @@ class Scope:
                 annotation = kept[0]
             elif isinstance(annotation, NewType):
                 annotation = annotation.__supertype__
+            elif type(origin).__name__ == "TypeAliasType":
+                annotation = origin.__value__[get_args(annotation)]  # type: ignore[union-attr]
             elif type(annotation).__name__ == "TypeAliasType":
                 alias = annotation.__name__  # type: ignore[attr-defined]
                 annotation = annotation.__value__  # type: ignore[attr-defined]

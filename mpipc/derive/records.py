@@ -16,9 +16,11 @@ from mpipc.derive.names import camel, capitalized, integer_range, member_name, r
 from mpipc.derive.site import Site
 from mpipc.derive.types import type_of
 from mpipc.model import (
+    CheckedType,
     Context,
     EnumType,
     Field,
+    LiteralType,
     Primitive,
     Record,
     Reserved,
@@ -121,6 +123,8 @@ def _default(value: object, type: Type) -> bool | int | float | None:
     """The wire default of a slot as its primitive type stores it. Raises Mistake."""
     if value is ...:
         return None
+    while isinstance(type, LiteralType | CheckedType):
+        type = type.wire
     if isinstance(type, TimedeltaType):
         if isinstance(value, datetime.timedelta):
             value = value / datetime.timedelta(milliseconds=1)

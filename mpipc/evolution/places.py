@@ -31,8 +31,8 @@ from mpipc.schema.source import read_outline
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A declaration's name as its author knows it, and where it stands. `zeroless`: the Enum
-    because of which it must be sent (see there)."""
+    """A declaration's name as its author knows it, and where it stands. `zeroless`: why it
+    must be sent (see there)."""
 
     title: str
     file: str
@@ -56,7 +56,7 @@ class Places:
         self._old, self._new = old, new
 
     def zeroless(self, spot: Spot) -> str:
-        """The Enum because of which a declaration has no zero, empty for most."""
+        """Why a declaration has no zero, empty for most."""
         found = self._index(spot, old=False).get(key(spot.path, spot.part, spot.member))
         return found.zeroless if found else ""
 
@@ -184,9 +184,7 @@ class _PythonIndex:
         self, path: str, part: str, field: Field, title: str, place: Place
     ) -> Iterator[tuple[str, Found]]:
         found = _found(title.format(field.name), place)
-        enum = zeroless(self._model, field)
-        if enum is not None:
-            found = msgspec.structs.replace(found, zeroless=enum.name)
+        found = msgspec.structs.replace(found, zeroless=zeroless(self._model, field))
         yield key(path, part, field.slot.name), found
         if field.flag is not None:
             yield key(path, part, field.flag.name), found

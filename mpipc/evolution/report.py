@@ -58,9 +58,9 @@ def report(old: Version, new: Version, drift: Iterable[str] = ()) -> Report:
 
 
 def _finding(change: Change, places: Places) -> Finding:
-    enum = places.zeroless(change.spot)
-    if enum:
-        change = needs_value(change, enum)
+    zeroless = places.zeroless(change.spot)
+    if zeroless:
+        change = needs_value(change, zeroless)
     file, line = places.where(change.spot)
     return Finding(
         change.rule,

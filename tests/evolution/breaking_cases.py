@@ -241,13 +241,41 @@ CASES = [
             """,
         call="chain.draw()",
         call_new="chain.draw(Color.RED, Pen(1, Color.RED), None)",
-        old_client="RemoteError: ConversionError: received 0, which is no Color",
+        old_client="RemoteError: ConversionError: Chain.draw: color: received 0, which is no Color",
         new_client="None",
         rules=(
             *("parameter-needed: old clients",) * 2,
             "safe parameter-added",
             "safe struct-added",
         ),
+    ),
+    Case(
+        "parameter_that_cannot_be_empty",
+        types="""
+            from typing import Annotated, Literal
+            from uuid import UUID
+            """,
+        old="def draw(self) -> None: ...",
+        new="""
+            def draw(
+                self,
+                id: UUID,
+                mode: Literal["on", "off"],
+                port: Annotated[int, msgspec.Meta(ge=1)],
+                size: Annotated[int, msgspec.Meta(ge=0)],
+            ) -> None: ...
+            """,
+        serve="""
+            class RealChain(Chain):
+                def draw(self, *arguments): pass
+            """,
+        call="chain.draw()",
+        call_new="chain.draw(UUID(int=1), 'on', 1, 0)",
+        old_client=(
+            "RemoteError: ConversionError: Chain.draw: id: received b'': 0 bytes instead of 16"
+        ),
+        new_client="None",
+        rules=(*("parameter-needed: old clients",) * 3, "safe parameter-added"),
     ),
     Case(
         "field_that_cannot_be_zero",
@@ -271,8 +299,10 @@ CASES = [
         serve=ECHO,
         call="chain.get(Pen(1))",
         call_new="chain.get(Pen(1, Color.RED))",
-        old_client="RemoteError: ConversionError: received 0, which is no Color",
-        new_client="ConversionError: received 0, which is no Color",
+        old_client=(
+            "RemoteError: ConversionError: Chain.get: Pen.color: received 0, which is no Color"
+        ),
+        new_client="ConversionError: Chain.get: Pen.color: received 0, which is no Color",
         rules=("field-needed: old clients, old servers",),
     ),
     Case(
@@ -287,7 +317,7 @@ CASES = [
         serve_new=ECHO.replace("return value", "return Color(value)"),
         call="chain.get(1)",
         old_client="None",
-        new_client="ConversionError: received 0, which is no Color",
+        new_client="ConversionError: Chain.get: result: received 0, which is no Color",
         rules=("result-needed: old servers",),
     ),
     Case(
