@@ -28,7 +28,7 @@ T = TypeVar("T")
 if sys.byteorder != "little":
     raise ImportError("mpipc needs a little-endian machine, as Cap'n Proto messages are")
 
-FEW = 24
+FEW = 16
 """Of fewer elements than this it is quicker to take one after the other."""
 
 _KIND = 0x7_0000_0003  # the bits of a pointer that say what it leads to

@@ -54,8 +54,8 @@ def ours(texts: list[str], datas: list[bytes]) -> bytes:
     )
     rows.texts(0, texts)
     rows.datas(1, datas)
-    w.parts[0] = pack("<Q", rows.finish())
-    body = b"".join(w.parts)
+    w.head = pack("<Q", rows.finish())
+    body = w.body()
     assert len(body) == w.end * 8
     return body
 
@@ -187,8 +187,8 @@ def test_what_is_read_again_counts_again(
 @pytest.mark.parametrize("values", [[], [b""] * 3, [b"x" * 5000, b"", b"y" * 4096]])
 def test_large_and_empty_values(values: list[bytes]) -> None:
     w = Writer(1)
-    w.parts[0] = pack("<Q", write_datas(w, 0, values))
-    body = b"".join(w.parts)
+    w.head = pack("<Q", write_datas(w, 0, values))
+    body = w.body()
     assert len(body) == w.end * 8
     assert read_datas(message(body), 0, *unpack_from("<iI", body)) == values
 
