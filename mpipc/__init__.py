@@ -39,6 +39,7 @@ from mpipc.errors import (
     SchemaError,
     Timeout,
     Unimplemented,
+    Unreachable,
 )
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.endpoints import connect, serve, serve_spawned, spawn
@@ -76,6 +77,7 @@ __all__ = [
     "UInt32",
     "UInt64",
     "Unimplemented",
+    "Unreachable",
     "Void",
     "close",
     "connect",

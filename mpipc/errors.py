@@ -3,6 +3,7 @@
 IpcError
  ├─ SchemaError        a declaration that cannot be turned into a schema
  ├─ AddressError       an address that cannot be parsed, listened on or connected to
+ │   └─ Unreachable    nobody listens there (also a ConnectionError)
  ├─ ConversionError    a value that does not fit its declared type (also a ValueError)
  ├─ ProtocolError      the other end sent bytes that break the protocol
  ├─ Disconnected       the connection is gone (also a ConnectionError)
@@ -44,6 +45,10 @@ class SchemaError(IpcError):
 
 class AddressError(IpcError):
     """An address that cannot be parsed, listened on or connected to."""
+
+
+class Unreachable(AddressError, ConnectionError):
+    """Nobody listens at the address."""
 
 
 class ConversionError(IpcError, ValueError):

@@ -33,6 +33,7 @@ ALLOWED = {
         *("standard", "derive", "schema", "model", "declare", "errors", "generate", "capnp"),
         "ipc",
     },
+    "pytest_plugin": set[str](),
 }
 LATER = {
     "generate": {"derive", "schema"},  # generating in memory, when there is no up-to-date file

@@ -25,8 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except IpcError as error:
-        print(f"mpipc: {error}", file=sys.stderr)
-        return 1
+        return _failed(error)
     except BrokenPipeError:  # `mpipc describe PACKAGE | head`: somebody has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -34,9 +33,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _failed(error: IpcError) -> int:
+    from mpipc.cli.usage import Usage
+    from mpipc.evolution.report import wants_colour
+
+    name = "\x1b[1;31mmpipc:\x1b[0m" if wants_colour(sys.stderr) else "mpipc:"
+    print(name, error, file=sys.stderr)
+    return 2 if isinstance(error, Usage) else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="mpipc", description="Interfaces declared as Python ABCs, called across processes."
+        prog="mpipc",
+        description="Interfaces declared as Python ABCs, called across processes.",
+        epilog="mpipc COMMAND --help shows an example of each.",
     )
     parser.add_argument("--version", action="version", version=f"mpipc {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -44,19 +54,34 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_diff(commands)
     _add_describe(commands)
+    _add_call(commands)
     _add_certs(commands)
     return parser
+
+
+def _add(commands: Any, name: str, *, help: str, description: str, example: str) -> Any:
+    """A command; what `example` shows stands below its options."""
+    lines = "".join(f"\n  {line}" for line in example.splitlines())
+    return commands.add_parser(
+        name,
+        help=help,
+        description=description,
+        epilog=f"example:{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 # Each command is imported when it runs: --help must not wait for it.
 
 
 def _add_build(commands: Any) -> None:
-    build = commands.add_parser(
+    build = _add(
+        commands,
         "build",
         help="write the schemas, clients and servers of packages",
-        description="Write PACKAGE/generated/: for each interface module its schema and its "
+        description="Write PACKAGE/generated/: for each interface module its schema and its\n"
         "client and server classes.",
+        example="mpipc build interfaces",
     )
     _add_packages(build)
     build.add_argument(
@@ -70,15 +95,17 @@ def _add_build(commands: Any) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     from mpipc.cli.build import build
 
-    return max(build(package, check=arguments.check) for package in arguments.packages)
+    return max(build(package, check=arguments.check) for package in _packages(arguments))
 
 
 def _add_check(commands: Any) -> None:
-    check = commands.add_parser(
+    check = _add(
+        commands,
         "check",
         help="say what is out of date, and what breaks programs that run the committed version",
-        description="Compare what packages declare with PACKAGE/generated/. Exit with status 1 "
+        description="Compare what packages declare with PACKAGE/generated/. Exit with status 1\n"
         "when a change breaks the wire, or when generated files are out of date.",
+        example="mpipc check --against origin/main interfaces",
     )
     _add_packages(check)
     check.add_argument(
@@ -95,16 +122,18 @@ def _check(arguments: argparse.Namespace) -> int:
     from mpipc.cli.output import show_reports
 
     return show_reports(
-        lambda: [check(package, arguments.against) for package in arguments.packages], arguments
+        lambda: [check(package, arguments.against) for package in _packages(arguments)], arguments
     )
 
 
 def _add_diff(commands: Any) -> None:
-    diff = commands.add_parser(
+    diff = _add(
+        commands,
         "diff",
         help="say what breaks between two versions",
-        description="Compare two versions: each a package, a directory, a schema file, or one of "
+        description="Compare two versions: each a package, a directory, a schema file, or one of\n"
         "these in a git revision. Exit with status 1 when a change breaks the wire.",
+        example="mpipc diff v1.0:interfaces interfaces",
     )
     for name in ("old", "new"):
         diff.add_argument(
@@ -122,8 +151,12 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 
 def _add_describe(commands: Any) -> None:
-    describe = commands.add_parser(
-        "describe", help="print the interfaces, methods and structs of packages"
+    describe = _add(
+        commands,
+        "describe",
+        help="print the interfaces, methods and structs of packages",
+        description="Print the interfaces, methods and structs of packages as a tree.",
+        example="mpipc describe interfaces",
     )
     _add_packages(describe)
     describe.add_argument("--json", action="store_true", help="print JSON")
@@ -134,16 +167,58 @@ def _describe(arguments: argparse.Namespace) -> int:
     from mpipc.cli.describe import describe
     from mpipc.cli.output import show_description
 
-    modules = [module for package in arguments.packages for module in describe(package)]
+    modules = [module for package in _packages(arguments) for module in describe(package)]
     return show_description(modules, arguments)
 
 
+def _add_call(commands: Any) -> None:
+    call = _add(
+        commands,
+        "call",
+        help="call a method of a server",
+        description="Call a method and print what it returns as JSON. Its object comes from the\n"
+        "server's root object, through methods make_... that need no arguments.\n\n"
+        "Arguments are JSON; a text may stand without quotes, bytes are hexadecimal digits.\n"
+        "Objects and callables are not given: each call of them is printed as a line of JSON.",
+        example="""mpipc call unix:node.sock Mining.get_tip
+mpipc call unix:node.sock Mining.wait_tip_changed 00ff timeout=5
+mpipc call --package shop.api unix:shop.sock Orders.place '{"item": "tea", "count": 2}'""",
+    )
+    call.add_argument("address", metavar="ADDRESS", help="as for mpipc.connect")
+    call.add_argument("target", metavar="INTERFACE.METHOD", help="for example: Mining.get_tip")
+    call.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="VALUE or NAME=VALUE")
+    call.add_argument(
+        "--package",
+        default="interfaces",
+        help="the package or module with the declarations (default: interfaces)",
+    )
+    call.add_argument(
+        "--root", default="", help="the root interface (default: the only one, or Init)"
+    )
+    call.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="give up after this time (default: never)"
+    )
+    call.add_argument(
+        "--follow", action="store_true", help="go on printing calls until Ctrl-C or the server ends"
+    )
+    call.set_defaults(run=_call)
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    from mpipc.cli.call import Options, call
+
+    options = Options(arguments.package, arguments.root, arguments.timeout, arguments.follow)
+    return call(arguments.address, arguments.target, arguments.arguments, options)
+
+
 def _add_certs(commands: Any) -> None:
-    certs = commands.add_parser(
+    certs = _add(
+        commands,
         "certs",
         help="make certificates for TLS",
-        description="Make an authority in DIR, unless there is one, and a directory DIR/NAME with "
+        description="Make an authority in DIR, unless there is one, and a directory DIR/NAME with\n"
         "a certificate for each NAME. The authority's key stays where it is; DIR/NAME is copied.",
+        example="mpipc certs certs wallet node=node.example,localhost",
     )
     certs.add_argument("directory", metavar="DIR", type=Path, help="for example: certs")
     certs.add_argument(
@@ -165,7 +240,18 @@ def _certs(arguments: argparse.Namespace) -> int:
 
 
 def _add_packages(command: argparse.ArgumentParser) -> None:
-    command.add_argument("packages", nargs="+", metavar="PACKAGE", help="for example: interfaces")
+    command.add_argument(
+        "packages",
+        nargs="+",
+        metavar="PACKAGE",
+        help="its name as in `import`, or its directory: interfaces, ./interfaces",
+    )
+
+
+def _packages(arguments: argparse.Namespace) -> list[str]:
+    from mpipc.cli.packages import package_name
+
+    return [package_name(each) for each in arguments.packages]
 
 
 def _add_forms(command: argparse.ArgumentParser) -> None:

@@ -109,19 +109,22 @@ def _in_memory(name: str) -> Any:
     model = derive([name], committed_lock)
     layouts = compile_layouts(model)
     sys.modules.setdefault(IN_MEMORY, types.ModuleType(IN_MEMORY))
-    for each in _dependencies_first(name, {n: m.imports for n, m in model.modules.items()}, {}):
-        target = generated_module(each, in_memory=True)
-        source = module_source(model, layouts, each, in_memory=True)
-        _run(target, source)
+    names = _dependencies_first(name, {n: m.imports for n, m in model.modules.items()}, {})
+    # All of them first: modules may use each other's interfaces.
+    modules = [_empty(generated_module(each, in_memory=True)) for each in names]
+    for each, module in zip(names, modules, strict=True):
+        _run(module, module_source(model, layouts, each, in_memory=True))
     return sys.modules[generated_module(name, in_memory=True)]
 
 
-def _run(target: str, source: str) -> None:
-    filename = f"<{target}>"
-    module = types.ModuleType(target)
-    module.__file__ = filename
-    sys.modules[target] = module
+def _empty(target: str) -> types.ModuleType:
+    module = sys.modules[target] = types.ModuleType(target)
     setattr(sys.modules[IN_MEMORY], target.rpartition(".")[2], module)
+    return module
+
+
+def _run(module: types.ModuleType, source: str) -> None:
+    filename = module.__file__ = f"<{module.__name__}>"
     # Tracebacks show the lines of generated code, too.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), module.__dict__)

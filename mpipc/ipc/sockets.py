@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from mpipc.errors import AddressError, Timeout
+from mpipc.errors import AddressError, Timeout, Unreachable
 from mpipc.ipc import systemd
 from mpipc.ipc.address import (
     LOCAL,
@@ -185,7 +185,7 @@ def connect(address: Address, timeout: float) -> socket.socket | None:
         sock.close()
         if isinstance(address, UnixAddress) and address.optional:
             return None
-        raise AddressError(f"nobody listens on {address}") from None
+        raise Unreachable(f"nobody listens on {address}") from None
     except (TimeoutError, BlockingIOError):
         sock.close()
         raise Timeout(f"{address} did not answer within {timeout:g} s") from None

@@ -21,21 +21,29 @@ def connected(impl: object, interface: type | Generated) -> Iterator[Any]:
     """A client of `impl`, an object of any interface, through a socket pair within this process.
     The interface is its class, or, where it is that of a Callable, what was generated for it.
 
-    Calls raise Timeout when 30 seconds have passed.
+    Calls raise Timeout when 30 seconds have passed. Raises SchemaError.
     """
     generated = interface if isinstance(interface, Generated) else generated_for(interface)
+    with connection_pair(impl, generated) as (_, here), timeout(SECONDS):
+        yield here.start(generated)
+
+
+@contextmanager
+def connection_pair(impl: object, generated: Generated) -> Iterator[tuple[Connection, Connection]]:
+    """Both ends of a connection within this process: one that serves `impl`, and one that may ask
+    for it."""
     here, there = socket.socketpair()
-    ends = []
+    channels, connections = [], []
     for sock, root in ((there, Local(impl, generated.server)), (here, None)):
         channel = Channel(sock, "testing", pool_threads=DEFAULT_LIMITS.threads)
         connection = Connection(channel, root, DEFAULT_LIMITS, tracebacks=True, logger=None)
         channel.start(connection, f"mpipc-io testing {'server' if root else 'client'}")
-        ends.append((channel, connection))
+        channels.append(channel)
+        connections.append(connection)
     try:
-        with timeout(SECONDS):
-            yield ends[1][1].start(generated)
+        yield connections[0], connections[1]
     finally:
-        for _, connection in ends:
+        for connection in connections:
             connection.close()
-        for channel, _ in ends:
+        for channel in channels:
             channel.join(SECONDS)

@@ -88,7 +88,7 @@ class _Example:
         self._recorder = Recorder()
         self._recorder.returns = answer
         impl = self._recorder.object_of(subject.interface, subject.model)
-        self._loop = Loopback(subject.cls, impl)
+        self._loop = Loopback(subject.generated, impl)
         self._model = subject.model
         self._referee = referee
         self._interface = interface

@@ -24,22 +24,35 @@ def run_examples(
     it is tried with ever simpler values, and the exception of the simplest is raised.
     """
     count = 0
-    profile = settings() if max_examples is None else settings(max_examples=max_examples)
 
-    @settings(
-        profile, deadline=None, suppress_health_check=list(HealthCheck), database=None,
-        report_multiple_bugs=False,
-    )  # fmt: skip
     @given(st.tuples(*values))
     def example(values: tuple[Any, ...]) -> None:
         nonlocal count
         count += 1
         check(*values)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of methods that are deprecated
-        example()
+    with deprecated_too():
+        settings_for(max_examples)(example)()
     return count
+
+
+def settings_for(max_examples: int | None) -> settings:
+    """Hypothesis's current profile, without deadlines: how long an example takes is not checked."""
+    return settings(
+        settings() if max_examples is None else settings(max_examples=max_examples),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        report_multiple_bugs=False,
+    )
+
+
+@contextmanager
+def deprecated_too() -> Iterator[None]:
+    """Methods that are deprecated may be called without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 @contextmanager

@@ -59,14 +59,15 @@ class Loopback:
     what the object returns.
     """
 
-    def __init__(self, cls: type, impl: object) -> None:
-        self.generated: Generated = generated_for(cls)
+    def __init__(self, interface: type | Generated, impl: object) -> None:
+        found = interface if isinstance(interface, Generated) else generated_for(interface)
+        self.generated = found
         self.impl = impl
         self.answer = b""
         self.called = 0, 0
         self.params = b""
         self.results = b""
-        self.client: Any = self.generated.client(self, object())  # type: ignore[arg-type]
+        self.client: Any = found.client(self, object())  # type: ignore[arg-type]
 
     def call(self, target: object, method: ClientMethod[R], w: Writer) -> R:
         """As `Connection.call`."""

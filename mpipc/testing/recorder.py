@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
-from mpipc.model import Interface, Model
+from mpipc.model import Interface, Method, Model
 from mpipc.testing.building import python_class
 from mpipc.testing.strategies import Objects
+
+
+def object_of(interface: Interface, model: Model, called: Callable[..., Any]) -> Any:
+    """An object of an interface, or something callable where that is what the interface is. Each
+    of its methods returns `called(name, *arguments)`."""
+    if interface.callable:
+        return partial(called, "__call__")
+    methods: dict[str, Any] = {}
+    for method in (each for i in model.ancestry(interface) for each in i.methods):
+        methods[method.name] = _method(method, called)
+    cls = python_class(interface.key)
+    made: Any = type(f"Recording{cls.__name__}", (cls,), methods)
+    return made.__new__(made)  # its own constructor may want arguments
+
+
+def _method(method: Method, called: Callable[..., Any]) -> Any:
+    name = method.name
+    if method.getter:
+        return property(lambda _self: called(name))
+    # Names say nothing about where a parameter stands, but the order in which they come does.
+    return lambda _self, *values, **named: called(name, *values, *named.values())
 
 
 class Recorder:
@@ -19,28 +42,15 @@ class Recorder:
         self.taken: tuple[Any, ...] = ()
         self.returns: Any = None
 
-    def call(self, *arguments: Any) -> Any:
-        """What each method does."""
+    def object_of(self, interface: Interface, model: Model) -> Any:
+        """An object of an interface."""
+        return object_of(interface, model, self._called)
+
+    def _called(self, name: str, *arguments: Any) -> Any:
         self.taken = arguments
         if isinstance(self.returns, BaseException):
             raise self.returns
         return self.returns
-
-    def _method(self) -> Any:
-        # Names say nothing about where a parameter stands, but the order in which they come does.
-        return lambda _self, *values, **named: self.call(*values, *named.values())
-
-    def object_of(self, interface: Interface, model: Model) -> Any:
-        """An object of the interface, or something callable where that is what the interface is."""
-        if interface.callable:
-            return lambda *arguments: self.call(*arguments)
-        methods: dict[str, Any] = {}
-        for method in (each for i in model.ancestry(interface) for each in i.methods):
-            getter = property(lambda _self: self.call())
-            methods[method.name] = getter if method.getter else self._method()
-        cls = python_class(interface.key)
-        made: Any = type(f"Recording{cls.__name__}", (cls,), methods)
-        return made.__new__(made)  # its own constructor may want arguments
 
 
 def recorders(model: Model) -> Objects:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mpipc.model import (
     CheckedType,
+    DataType,
     EnumType,
     Field,
     HookedType,
@@ -126,6 +127,8 @@ class Referee(Schemas):
             return enum.enumerants[dict(enum.members)[value.name]]
         if isinstance(type, ViewType):
             return bytes(value)
+        if isinstance(type, DataType):
+            return bytes(value)  # not of a class that is derived from it
         if isinstance(type, EnumType):
             return value.value
         if isinstance(type, TimedeltaType):

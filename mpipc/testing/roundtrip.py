@@ -6,9 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 from mpipc.errors import IpcError
+from mpipc.ipc.channel import timeout
 from mpipc.model import Interface, Method
 from mpipc.testing.comparing import Comparing, of_its_interface
-from mpipc.testing.connected import connected
+from mpipc.testing.connected import SECONDS, connection_pair
 from mpipc.testing.examples import explained, run_examples
 from mpipc.testing.loopback import Loopback
 from mpipc.testing.outcomes import answers, called, outcome_of, same_outcome
@@ -31,23 +32,17 @@ def roundtrip(
     raised, with the method, the values and the bytes in its notes.
     """
     subject = subject_of(interface)
-    recorder = Recorder()
-    impl = recorder.object_of(subject.interface, subject.model)
-    counts = {}
-    for declaring, method in subject.methods(methods):
-        with connected(impl, interface) as client:
-            counts[method.name] = _check(subject, declaring, method, client, recorder, max_examples)
-    return counts
+    return {
+        method.name: check_roundtrip(subject, declaring, method, max_examples)
+        for declaring, method in subject.methods(methods)
+    }
 
 
-def _check(
-    subject: Subject,
-    interface: Interface,
-    method: Method,
-    client: Any,
-    recorder: Recorder,
-    max_examples: int | None,
+def check_roundtrip(
+    subject: Subject, interface: Interface, method: Method, max_examples: int | None
 ) -> int:
+    """Check one method, which `interface` declares; returns how many times it was called."""
+    recorder = Recorder()
     comparing = Comparing(subject.model, of_its_interface)
     strategies = Strategies(subject.model, recorders(subject.model))
 
@@ -56,10 +51,11 @@ def _check(
         messages: dict[str, bytes] = {}
         with explained(interface, method, arguments, answer, messages):
             try:
-                returned = outcome_of(method, lambda: called(client, method, arguments))
-                received = recorder.taken
-                assert comparing.same(method.parameters, arguments, received), (
-                    f"the method gets {received!r}"
+                with timeout(SECONDS):
+                    returned = outcome_of(method, lambda: called(client, method, arguments))
+                taken = recorder.taken
+                assert comparing.same(method.parameters, arguments, taken), (
+                    f"the method gets {taken!r}"
                 )
                 assert same_outcome(comparing, method, answer, returned), (
                     f"the caller gets {returned!r}"
@@ -68,19 +64,23 @@ def _check(
                 messages |= _messages(subject, method, arguments, recorder)
                 raise
 
-    return run_examples(
-        example,
-        strategies.fields(method.parameters),
-        answers(method, strategies),
-        max_examples=max_examples,
-    )
+    impl = recorder.object_of(subject.interface, subject.model)
+    generated = subject.generated
+    with connection_pair(impl, generated) as (_, here):
+        client = here.start(generated)
+        return run_examples(
+            example,
+            strategies.fields(method.parameters),
+            answers(method, strategies),
+            max_examples=max_examples,
+        )
 
 
 def _messages(
     subject: Subject, method: Method, arguments: tuple[Any, ...], recorder: Recorder
 ) -> dict[str, bytes]:
     """What a call sends and gets, as far as that can be written."""
-    loop = Loopback(subject.cls, recorder.object_of(subject.interface, subject.model))
+    loop = Loopback(subject.generated, recorder.object_of(subject.interface, subject.model))
     try:
         outcome_of(method, lambda: called(loop.client, method, arguments))
     except IpcError:

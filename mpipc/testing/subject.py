@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from mpipc.derive import derive_interface
+from mpipc.capnp.proxy import Generated
+from mpipc.derive import derive, derive_interface
+from mpipc.derive.packages import interface_modules
+from mpipc.generate.load import generated_for
 from mpipc.model import Interface, Method, Model, TypeName
 from mpipc.schema import committed_lock
+from mpipc.testing.building import python_class
+from mpipc.testing.objects import used_by
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An interface under test: its class and what is derived from it."""
+    """An interface under test, and what is derived from its module."""
 
-    cls: type
     model: Model
     interface: Interface
 
@@ -28,8 +34,36 @@ class Subject:
             if method.kind == "method" and (names is None or method.name in names)
         ]
 
+    @property
+    def generated(self) -> Generated:
+        """Its client and server, up to date."""
+        key = self.interface.key
+        if not self.interface.callable:
+            return generated_for(python_class(key))
+        # It has no class of its own, but the generated module has it.
+        declared = next(i for i in self.model.modules[key.module].interfaces if not i.callable)
+        beside = generated_for(python_class(declared.key)).client.__module__
+        found: Generated = sys.modules[beside].INTERFACES[key.name]
+        return found
+
 
 def subject_of(cls: type) -> Subject:
     """The interface that a class declares. Raises SchemaError."""
     model = derive_interface(cls, committed_lock)
-    return Subject(cls, model, model.interface(TypeName(cls.__module__, cls.__qualname__)))
+    return Subject(model, model.interface(TypeName(cls.__module__, cls.__qualname__)))
+
+
+def subjects_of(tested: type | str) -> list[Subject]:
+    """The interface that a class declares, with those of the Callables in it; or all interfaces of
+    a package or a module. Raises SchemaError."""
+    if isinstance(tested, type):
+        subject = subject_of(tested)
+        found = {subject.interface.key: subject.interface}
+        for interface in used_by(subject.model, subject.interface):
+            if interface.callable:
+                found[interface.key] = interface
+        return [Subject(subject.model, interface) for interface in found.values()]
+    is_package = hasattr(importlib.import_module(tested), "__path__")
+    names = interface_modules(tested)[1] if is_package else [tested]
+    model = derive(names, committed_lock)
+    return [Subject(model, each) for name in names for each in model.modules[name].interfaces]

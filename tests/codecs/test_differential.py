@@ -9,7 +9,6 @@ import pytest
 
 from mpipc.generate.load import generated_for
 from mpipc.model import Interface, Method
-from mpipc.testing.building import python_class
 from mpipc.testing.differential import Differential
 from mpipc.testing.strategies import Strategies
 from mpipc.testing.subject import Subject
@@ -21,21 +20,20 @@ INTERFACES = ["Echo", "Many", "Objects", "Clashing", "Shapes", "Canvas", "AllKin
 LONG = Strategies(MODEL, most=60, depth=2)
 
 
-@pytest.fixture(params=["few", "many"])
-def threshold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists are written and read in one of two ways, depending on their length; "many": in the
-    second way even if they are short."""
-    if request.param == "many":
-        generated_for(service.Echo)
-        generated_for(shapes.Shapes)
-        generated_for(unions.Canvas)
-        monkeypatch.setattr("mpipc.capnp.columns.FEW", 1)
-        for name, module in list(sys.modules.items()):
-            if name.startswith("_mpipc_generated.tests_codecs_") and hasattr(module, "FEW"):
-                monkeypatch.setattr(module, "FEW", 1)
+@pytest.fixture
+def all_lists_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists are written and read in one of two ways, depending on their length: now in the second
+    way even if they are short. `tests/test_interfaces.py` checks the first."""
+    generated_for(service.Echo)
+    generated_for(shapes.Shapes)
+    generated_for(unions.Canvas)
+    monkeypatch.setattr("mpipc.capnp.columns.FEW", 1)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("_mpipc_generated.tests_codecs_") and hasattr(module, "FEW"):
+            monkeypatch.setattr(module, "FEW", 1)
 
 
-@pytest.mark.usefixtures("threshold")
+@pytest.mark.usefixtures("all_lists_long")
 @pytest.mark.parametrize(("interface", "method"), methods(*INTERFACES))
 def test_each_reads_what_the_other_writes(interface: Interface, method: Method) -> None:
     assert differential(interface).check(interface, method, 20) >= 1
@@ -48,7 +46,7 @@ def test_long_lists(name: str) -> None:
 
 
 def differential(interface: Interface) -> Differential:
-    return Differential(Subject(python_class(interface.key), MODEL, interface), REFEREE)
+    return Differential(Subject(MODEL, interface), REFEREE)
 
 
 def test_very_long_lists() -> None:
