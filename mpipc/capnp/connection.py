@@ -52,6 +52,7 @@ _MAKE_THREAD = ClientMethod(
     "makeThread", *threads.MAKE_THREAD, threads.ONE_POINTER, False, threads.read_capability
 )
 _HANDED_ON = object()
+_CALL, _RETURN = rpc.CALL, rpc.RETURN
 
 
 class DriverThread(threads.Thread, Protocol):
@@ -102,12 +103,13 @@ class Driver(Protocol):
     def pump(self) -> None:
         """Write what there is to write, as far as that does not wait. Called with the lock held."""
 
-    def write(self, data: bytes) -> None:
-        """Write this, if there is nothing else; else as `pump`."""
+    def write(self, data: bytes) -> bool:
+        """As `pump`, for this alone; whether there is so much left to write that the caller should
+        `drain`, if it may wait."""
 
     @property
-    def full(self) -> bool:
-        """Whether `drain` would wait."""
+    def uses(self) -> int:
+        """How often a thread has received something itself."""
 
     def drain(self) -> None:
         """Wait until most of what is to be written is written. Called without the lock."""
@@ -167,8 +169,7 @@ class Connection:
         self._own_thread_map = ThreadMapCapability()
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
         self._made_threads: weakref.WeakSet[ThreadCapability] = weakref.WeakSet()
-        self.heard = 0
-        """How often something was received."""
+        self._heard = 0
         self._handed_over = False
         self._dispatching = False
         self._dispatch_lock = threading.RLock()
@@ -193,6 +194,11 @@ class Connection:
     def greeted(self) -> bool:
         """Whether the peer has asked for our root object."""
         return self._session.greeted
+
+    @property
+    def heard(self) -> int:
+        """A number that changes when something is received."""
+        return self._heard + self.driver.uses
 
     @property
     def busy(self) -> bool:
@@ -431,16 +437,15 @@ class Connection:
     def take(self, chunk: bytes, thread: DriverThread) -> object:
         """Take in a chunk. Returns a call that `thread`, which calls this, should `execute`;
         `handed_on`; or None."""
-        self.heard += 1
-        if not self._frames.missing and len(chunk) >= SHORTEST:
+        if len(chunk) >= SHORTEST and not self._frames.missing:
             kind = chunk[KIND_AT]
-            if kind == rpc.RETURN:
+            if kind == _RETURN:
                 question = self._take_answer(chunk)
                 if question is not None:
                     if question.waiter is not thread:
                         question.waiter.wake()
                     return None
-            elif kind == rpc.CALL and not self._session.events and not self._dispatching:
+            elif kind == _CALL and not self._session.events and not self._dispatching:
                 # Else it might overtake what another thread is handing on.
                 call = self._take_call(chunk)
                 if call is not None:
@@ -453,13 +458,14 @@ class Connection:
 
     def filled(self, count: int) -> object:
         """As `take`, for so many bytes that were received into `room`."""
-        self.heard += 1
+        self._heard += 1
         complete = self._frames.filled(count)
         self.room = self._frames.room()
         return None if complete is None else self._receive(complete)
 
     def _receive(self, messages: Iterator[Message]) -> object:
         """Take in any messages. A peer that breaks the protocol is disconnected."""
+        self._heard += 1
         self._handed_over = False
         try:
             with self._lock:
@@ -637,35 +643,41 @@ class Connection:
             return
         finally:
             contexts[self] = before
-        driver, session, answer = self.driver, self._session, call.answer
+        driver, answer = self.driver, call.answer
         if thread.home is not None:
             # It goes back to waiting: the next call may be there as soon as this answer is.
             driver.claim(thread)
+        if not call.simple or w.caps or w.end > _BULK:
+            self._reply_generally(call, w, thread)
+            return
         thread.writing = self
         with self._lock:
-            if (
-                not call.simple
-                or w.caps
-                or answer.finished
-                or answer.waiting
-                or session.closed
-                or w.end > _BULK
-            ):
-                if session.closed or answer.finished:
-                    _log.info("%s ran to its end, but its caller is gone", method.name)
-                session.reply(answer, w, method.shape, params_unused=self._give_back(call))
-                driver.pump()
-            else:
+            session = self._session
+            simple = not (answer.finished or answer.waiting or session.closed)
+            if simple:
                 call.lane.remote.id = -1  # type: ignore[union-attr]
                 answer.done = True
                 del session.answers[answer.id]
                 head = rpc.simple_return(answer.id, w.end, method.pointer)
-                driver.write(b"".join((head, w.head, *w.parts)))
+                behind = driver.write(b"".join((head, w.head, *w.parts)))
         thread.writing = None
-        if session.events or session.freed or self._dispatching:
-            self._dispatch()
-        if driver.full:
+        if not simple:
+            self._reply_generally(call, w, thread)
+        elif behind:
             driver.drain()
+
+    def _reply_generally(self, call: Incoming, w: Writer, thread: DriverThread) -> None:
+        """Answer a call with any results."""
+        thread.writing = self
+        with self._lock:
+            if self._session.closed or call.answer.finished:
+                _log.info("%s ran to its end, but its caller is gone", call.method.name)
+            unused = self._give_back(call)
+            self._session.reply(call.answer, w, call.method.shape, params_unused=unused)
+            self.driver.pump()
+        thread.writing = None
+        self._dispatch()
+        self.driver.drain()
 
     def _give_back(self, call: Incoming) -> bool:
         """Whether the answer gives back all that came with a call: when that is only its callback

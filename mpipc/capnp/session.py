@@ -84,22 +84,29 @@ of an answer which the peer has not finished, or that of a call."""
 Capability: TypeAlias = "LocalCapability | Import | Broken | None"
 
 
-class Question(msgspec.Struct, eq=False):
+class Question:
     """A call of ours. `done` once answered: then `error` or `payload` is set; or, where it was
     clear what the results are, `message` and `content` (byte position, data words, pointers).
     `kept`: it is asked again and again, and keeps its number."""
 
-    id: int
-    waiter: Any = None
-    done: bool = False
-    kept: bool = False
-    payload: Payload | None = None
-    message: Message | None = None
-    content: tuple[int, int, int] = (0, 0, 0)
-    error: IpcError | None = None
-    exported: Sequence[int] = ()
-    abandoned: bool = False
-    forward: Answer | None = None
+    # Not a msgspec.Struct, whose attributes take longer to set: a kept one is changed in each call.
+    __slots__ = (
+        "id", "waiter", "done", "kept", "payload", "message", "content", "error", "exported",
+        "abandoned", "forward",
+    )  # fmt: skip
+
+    def __init__(self, id: int, waiter: Any) -> None:
+        self.id = id
+        self.waiter = waiter
+        self.done = False
+        self.kept = False
+        self.payload: Payload | None = None
+        self.message: Message | None = None
+        self.content = 0, 0, 0
+        self.error: IpcError | None = None
+        self.exported: Sequence[int] = ()
+        self.abandoned = False
+        self.forward: Answer | None = None
 
 
 class OwnThread(msgspec.Struct, eq=False):
@@ -153,12 +160,15 @@ class Delivery(msgspec.Struct, eq=False):
     hosted: tuple[Import, ...]  # the capabilities in the parameters that are the sender's
 
 
-class Export(msgspec.Struct, eq=False):
+class Export:
     """`references` are the peer's, `pins` our own. `target` is None when it has ended."""
 
-    target: LocalCapability | None
-    references: int = 0
-    pins: int = 0
+    __slots__ = ("target", "references", "pins")
+
+    def __init__(self, target: LocalCapability) -> None:
+        self.target: LocalCapability | None = target
+        self.references = 0
+        self.pins = 0
 
 
 Event: TypeAlias = "Question | Delivery"

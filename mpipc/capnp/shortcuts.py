@@ -70,9 +70,9 @@ class _AnswerHead(msgspec.Struct, eq=False):
 
 
 class _CallHead(msgspec.Struct, eq=False):
-    """What the beginning of a call says. The pointer to its context (`context_pointer` at
-    `context_pointer_at`) and that (at `context_at`) are part of the content and so looked at each
-    time. The exports keep nothing alive: they lose their targets when they end."""
+    """What the beginning of a call says. The `pointer` to its context, and that itself, are part of
+    the content and so looked at each time. The exports keep nothing alive: they lose their targets
+    when they end."""
 
     id: int
     size: int
@@ -83,9 +83,11 @@ class _CallHead(msgspec.Struct, eq=False):
     callback: int
     lane: Lane
     content: tuple[int, int, int]
-    context_pointer_at: int
-    context_pointer: bytes
+    pointer: bytes
+    pointer_at: int
+    pointer_end: int
     context_at: int
+    context_end: int
 
 
 class Shortcuts:
@@ -129,8 +131,8 @@ class Shortcuts:
         answers = self._session.answers
         if (
             head.size != len(chunk)
-            or not chunk.startswith(CONTEXT, head.context_at)
-            or not chunk.startswith(head.context_pointer, head.context_pointer_at)
+            or chunk[head.context_at : head.context_end] != CONTEXT
+            or chunk[head.pointer_at : head.pointer_end] != head.pointer
             or target is None
             or capability is None
             or head.id in answers
@@ -223,8 +225,8 @@ def _call_head(chunk: bytes, session: Session) -> _CallHead | None:
         return None
     return _CallHead(
         id, len(chunk), budget(session.limits, words), export, method, running, second >> 32,
-        Lane(Import(session, -1)), content, pointer_at, chunk[pointer_at : pointer_at + 8],
-        context_at,
+        Lane(Import(session, -1)), content, chunk[pointer_at : pointer_at + 8], pointer_at,
+        pointer_at + 8, context_at, context_at + len(CONTEXT),
     )  # fmt: skip
 
 

@@ -118,8 +118,8 @@ class Channel:
         self._tick: float | None = None
         self._epoll = select.epoll()
         self._fd = sock.fileno()
-        self._role = ReaderRole(self._epoll, self._fd, self.kick)
-        self._take, self._give_back = self._role.take, self._role.give_back
+        self._role = ReaderRole(self, self._epoll, self._fd)
+        self.claim, self._give_back = self._role.claim, self._role.give_back
         self._outbox = Outbox(sock, self.lock, self._epoll)
         self.write = self._outbox.write
         self._kick: _Kick | None = _Kick()
@@ -133,7 +133,7 @@ class Channel:
 
     def start(self, end: ProtocolEnd, name: str) -> None:
         """Begin to read, on behalf of `end`."""
-        self._end = end
+        self._end = self._role.end = end
         forks.tell(self)
         self.io_thread = threading.Thread(target=self._io, name=name, daemon=True)
         self._role.arm()
@@ -180,22 +180,6 @@ class Channel:
             self._tick = _TIDY_TICK
             self.kick()
 
-    def claim(self, thread: LocalThread) -> bool:
-        """Take the reader's role, if it is free, for a thread that is about to write what will be
-        answered soon; whether it has it. Taken after the write, the answer might wake the I/O
-        thread first.
-
-        A thread that sleeps in the socket does not notice what other threads post to it. So one
-        that can be called through another connection, too, does not read but waits at its inbox,
-        and nobody but the I/O thread reads while answers may set off calls.
-        """
-        if thread.reads:
-            return True
-        home = thread.home
-        if (home is None or (home is self and not thread.away)) and not self._end.deferred:
-            return self._take(thread)
-        return False
-
     def recover(self, thread: LocalThread) -> None:
         """An exception has left a call between `claim` and the end of `wait`."""
         self._role.recover(thread)
@@ -205,8 +189,7 @@ class Channel:
 
         Raises Timeout when the thread's deadline passes first. Only the thread itself calls this.
         """
-        inbox = thread.inbox
-        role = self._role
+        inbox, role, end = thread.inbox, self._role, self._end
         home = thread.home
         if home is None:
             thread.home = self
@@ -221,7 +204,11 @@ class Channel:
                         continue
                     if found is not None:
                         self._give_back(thread)
-                        self._execute(found, thread)
+                        try:
+                            end.execute(found, thread)
+                        except BaseException as e:
+                            end.failed(found, e)
+                            raise
                         del found  # and with it the objects that the call came with
                         continue
                     role.give_back_and_wait(thread)
@@ -249,14 +236,6 @@ class Channel:
             else:
                 thread.nested -= 1
                 thread.away -= home is not self
-
-    def _execute(self, call: Any, thread: LocalThread) -> None:
-        """Run a call that this thread has received."""
-        try:
-            self._end.execute(call, thread)
-        except BaseException as e:
-            self._end.failed(call, e)
-            raise
 
     def _run_next(self, thread: LocalThread) -> None:
         """Wait for the next task in the inbox and run it. Whatever the handler of an interrupt
@@ -289,17 +268,19 @@ class Channel:
             received: list[Any] = []
             room = end.room
             try:
-                # In one step: an interrupt comes before or after it.
-                if room is None:
+                if room is not None:
+                    received.extend(map(self._recv_into, (room,)))
+                elif thread.is_main:
+                    # In one step: an interrupt comes before or after it.
                     received.extend(map(self._recv, _CHUNK))
                 else:
-                    received.extend(map(self._recv_into, (room,)))
-                if received[0]:
-                    found = (
-                        end.take(received[0], thread) if room is None else end.filled(received[0])
-                    )
-                else:
+                    received.append(self._recv(65536))
+                if not received[0]:
                     found = self._lost("the other end closed the connection")
+                elif room is None:
+                    found = end.take(received[0], thread)
+                else:
+                    found = end.filled(received[0])
             except BlockingIOError:
                 continue
             except OSError as e:
@@ -345,16 +326,16 @@ class Channel:
             self._outbox.write_all(parts)
 
     @property
-    def full(self) -> bool:
-        """Whether `drain` would wait."""
-        return self._outbox.full
+    def uses(self) -> int:
+        """How often a thread has received something itself."""
+        return self._role.uses
 
     def drain(self) -> None:
         """Wait until most of what is to be written is written. Called without the lock.
 
         The I/O thread does not wait: it is the one that must go on reading.
         """
-        if threading.current_thread() is not self.io_thread:
+        if self._outbox.full and threading.current_thread() is not self.io_thread:
             self._role.give_back_and_wait(threads.current())
             self._outbox.drain(lambda: self.stopped)
 

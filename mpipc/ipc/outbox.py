@@ -44,19 +44,21 @@ class Outbox:
         self.fd = os.dup(sock.fileno())
         epoll.register(self.fd, 0)
 
-    def write(self, data: bytes) -> None:
-        """Write one piece, as far as that does not wait."""
+    def write(self, data: bytes) -> bool:
+        """Write one piece, as far as that does not wait; whether it is `full` now."""
         if self._queue or self.stopped:
             self.write_all([data])
-            return
+            return self.full
         try:
             sent = self._send(data, _SEND)
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # whoever reads finds out why
-        if sent != len(data):
-            self.write_all([data[sent:]])
+            return False  # whoever reads finds out why
+        if sent == len(data):
+            return False
+        self.write_all([data[sent:]])
+        return self.full
 
     def write_all(self, parts: list[bytes]) -> None:
         """Write many pieces."""

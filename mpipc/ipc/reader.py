@@ -19,8 +19,7 @@ the epoll is armed at once for some time.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from mpipc.ipc.threads import LocalThread
 
@@ -30,37 +29,73 @@ _ARMED = select.EPOLLIN | select.EPOLLONESHOT
 _EAGER = 64  # times that the role is given back with the epoll armed at once, after a late message
 
 
+class Kicked(Protocol):
+    """The channel."""
+
+    def kick(self) -> None:
+        """Wake the I/O thread."""
+
+
+class Unsettled(Protocol):
+    """The protocol's side."""
+
+    deferred: bool
+    """Whether an answer given by any thread may give another thread something to run."""
+
+
 class ReaderRole:
-    """See the module. `kick` wakes the I/O thread, which then calls `check`.
+    """See the module.
 
     Threads change its state without a lock, in single steps of the interpreter, since an interrupt
     may come between any two others; after one, `recover` tidies up. Whatever happens, nobody hangs:
     the I/O thread watches, or is armed, or is about to be.
     """
 
-    def __init__(self, epoll: select.epoll, fd: int, kick: Callable[[], None]) -> None:
+    def __init__(self, channel: Kicked, epoll: select.epoll, fd: int) -> None:
         epoll.register(fd, 0)
+        self._channel = channel
+        self.end: Unsettled
         self._modify = epoll.modify
         self._fd = fd
-        self._kick_io = kick
         self._holder: dict[str, LocalThread] = {}
         self._armed = False
         self.watching = False
-        self._uses = 0
+        self.uses = 0
+        """How often it was given back."""
         self._seen = 0
         self._eager = 0
         # Who waits at its inbox: threads that asked something, and for what; workers without work.
         self.asking: dict[LocalThread, Any] = {}
         self.idling: dict[LocalThread, Any] = {}
 
-    def take(self, thread: LocalThread) -> bool:
-        """Take the role, if it is free; whether the thread has it now."""
-        if self._holder.setdefault(_HELD, thread) is not thread:
+    def claim(self, thread: LocalThread) -> bool:
+        """Take the role, if it is free, for a thread that is about to write what will be answered
+        soon; whether it has it. Taken after the write, the answer might wake the I/O thread first.
+
+        A thread that sleeps in the socket does not notice what other threads post to it. So one
+        that can be called through another connection, too, does not read but waits at its inbox,
+        and nobody but the I/O thread reads while answers may set off calls.
+        """
+        if thread.reads:
+            return True
+        home = thread.home
+        if (
+            (home is not None and (home is not self._channel or thread.away))
+            or self.end.deferred
+            or self._holder.setdefault(_HELD, thread) is not thread
+        ):
             return False
         thread.reads = True
         if self._armed:
             self._armed = False
             self._set(0)
+        return True
+
+    def take(self, thread: LocalThread) -> bool:
+        """As `claim`, for the I/O thread."""
+        if self._holder.setdefault(_HELD, thread) is not thread:
+            return False
+        thread.reads = True
         return True
 
     def give_back(self, thread: LocalThread) -> None:
@@ -72,10 +107,10 @@ class ReaderRole:
                 self._eager -= self._eager > 0
                 self.arm()
             else:
-                self._uses += 1
+                self.uses += 1
                 if not self.watching:
                     self.watching = True
-                    self._kick_io()
+                    self._channel.kick()
 
     def give_back_and_wait(self, thread: LocalThread) -> None:
         """Give the role back, if the thread has it, and wait for what another thread reads."""
@@ -115,8 +150,8 @@ class ReaderRole:
 
     def unused(self) -> bool:
         """Whether the role was not used since the last time; then watching ends."""
-        if self._uses != self._seen:
-            self._seen = self._uses
+        if self.uses != self._seen:
+            self._seen = self.uses
             return False
         self.watching = False
         return True
