@@ -199,7 +199,9 @@ def test_tracebacks_show_the_lines_of_code_in_memory(package: Path) -> None:
         client.get_block("x")
     except ValueError as e:
         text = "".join(traceback.format_exception(e))
-    assert re.search(r'File "<_mpipc_generated.demo_chain>", line \d+, in get_block\n +raise', text)
+    assert re.search(
+        r'File "<_mpipc_generated.demo_chain>", line \d+, in _pack_Chain_get_block\n +raise', text
+    )
 
 
 # ------------------------------------------------------------------------------ `build --check`
