@@ -164,7 +164,9 @@ def test_every_example_is_a_step_of_the_tutorial() -> None:
 # -------------------------------------------------------------------------------- the other pages
 
 
-@pytest.mark.parametrize("page", ["threads-and-lifetimes.md", "bitcoin-core.md", "json-rpc.md"])
+@pytest.mark.parametrize(
+    "page", ["threads-and-lifetimes.md", "bitcoin-core.md", "deployment.md", "json-rpc.md"]
+)
 def test_the_programs_of_a_page_work_as_typed(page: str, terminal: Terminal) -> None:
     terminal.follow(blocks(DOCS / page))
 

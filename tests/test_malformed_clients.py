@@ -131,10 +131,6 @@ GARBAGE = {
     "an answer to nothing": (rpc_peer.results(3), "a question that was not asked"),
     "a release of nothing": (rpc_peer.release(77), "does not hold"),
     "a wild pointer": (pack("<IIQ", 0, 1, 1 << 2 | 1 << 32 | 1 << 48), "leads out"),
-    "an abort": (
-        rpc_peer.built(lambda m: m.init("abort").__setattr__("reason", "no more")),
-        "the other end gave up: no more",
-    ),
 }
 
 
@@ -149,6 +145,15 @@ def test_garbage_ends_the_connection(
     assert client.next() is None
     (line,) = dropped(caplog)
     assert line.startswith("dropped the connection on unix:") and reason in line
+
+
+def test_a_client_that_gives_up_is_gone(
+    client: BadClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.send(rpc_peer.built(lambda m: m.init("abort").__setattr__("reason", "no more")))
+    assert client.next() is None
+    eventually(lambda: "the other end gave up: no more" in caplog.text)
+    assert dropped(caplog) == []
 
 
 @pytest.mark.parametrize("size", [20, 8000])

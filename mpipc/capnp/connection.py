@@ -21,6 +21,7 @@ from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits, Message
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
 from mpipc.capnp.session import (
+    Aborted,
     Answer,
     Broken,
     Capability,
@@ -477,6 +478,9 @@ class Connection:
                 self.deferred = self._session.deferred > 0
                 self.driver.pump()
             self._dispatch()
+        except Aborted as e:
+            _log.info("lost the connection %s: %s", self.describe(), e)
+            self.lost(Disconnected(str(e)))
         except (IpcError, StructError, RecursionError) as e:
             self.drop(str(e))
         return self.handed_on if self._handed_over else None

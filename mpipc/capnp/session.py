@@ -404,7 +404,7 @@ class Session:
             self._receive_disembargo(*rpc.parse_disembargo(message, at, lo, hi))
         elif kind == rpc.ABORT:
             _, reason, _ = rpc.parse_exception(message, at, lo, hi)
-            raise ProtocolError(f"the other end gave up: {reason}")
+            raise Aborted(f"the other end gave up: {reason}")
         elif kind == rpc.UNIMPLEMENTED:
             self._receive_unimplemented(message, at, lo, hi)
         else:
@@ -828,6 +828,10 @@ class Session:
 
 
 _Entry: TypeAlias = "Capability | tuple[Answer, tuple[int, ...]]"
+
+
+class Aborted(ProtocolError):
+    """The peer has ended the connection, and said why."""
 
 
 class Overloaded(RemoteError):
