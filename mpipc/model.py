@@ -310,7 +310,7 @@ MADE_UP = ("entry", "tuple")
 
 @dataclass(frozen=True, slots=True)
 class Generic:
-    """A generic struct, and what stands for its type parameters in an instance of it."""
+    """A generic class, and what stands for its type parameters in an instance of it."""
 
     key: TypeName
     arguments: tuple[Type, ...]
@@ -336,6 +336,11 @@ class Struct:
     def cls(self) -> TypeName:
         """The Python class."""
         return self.key if self.generic is None else self.generic.key
+
+    @property
+    def is_instance(self) -> bool:
+        """Whether the schema has only the generic struct that it is an instance of."""
+        return self.generic is not None and self.name != self.key.name
 
     @property
     def is_template(self) -> bool:
@@ -413,6 +418,12 @@ class Interface:
     callable: bool = False
     doc: str = ""
     reserved: tuple[Reserved, ...] = ()
+    generic: Generic | None = None
+
+    @property
+    def cls(self) -> TypeName:
+        """The Python class."""
+        return self.key if self.generic is None else self.generic.key
 
 
 @dataclass(frozen=True, slots=True)

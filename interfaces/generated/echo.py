@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "ce515cd5262abf76eac90fd4e2853073"
+MODEL = "ada88275f94c32b387b3dc395b35072a"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "fd6f31dd4b8dfd2569929aa2c13dda19",
 }

@@ -17,7 +17,7 @@ from mpipc.capnp.runtime import (
 
 from .. import handler as _handler
 
-MODEL = "7a286c4fa5f610933d0248167cdfc667"
+MODEL = "2e1c1840870dbba107768d1e6a53793c"
 SOURCES: dict[str, str] = {
     "interfaces.handler": "5d0ee95cd31f1222101f1cdf3bcb127f",
 }

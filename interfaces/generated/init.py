@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "5fb5b8906a7e49de91280ec5b134efd5"
+MODEL = "aba77c97f6c1ba4f2a06410f9f5a7b0d"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.echo": "ce515cd5262abf76eac90fd4e2853073",
-    "interfaces.mining": "c0eff8af897ca2c2a0dd659d32e75708",
+    "interfaces.echo": "ada88275f94c32b387b3dc395b35072a",
+    "interfaces.mining": "a7717ffa1dee3e0a9b10f803b8e33015",
 }
 
 

@@ -50,7 +50,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "81b9caca1512a81128d8ac07fb467042"
+MODEL = "e3fbf113666ee87efc0a366d08dbdad8"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "7c3c0163e6f28029869c0fc6dc5e7cd8",
@@ -58,10 +58,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "3fd060523fe379890413de2c279a8bdf",
+    "interfaces.chain": "9b7105cbac489d87ad725360d90d1645",
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.handler": "7a286c4fa5f610933d0248167cdfc667",
-    "interfaces.wallet": "0c5cfd2d7df965228cadab5d368aa8fc",
+    "interfaces.handler": "2e1c1840870dbba107768d1e6a53793c",
+    "interfaces.wallet": "96fc6d0eeaad27671e307524e762f70e",
 }
 
 

@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "516d2f9745b6158c90934e45cae845b2"
+MODEL = "3fbfd59afa7a82f3de4a57ba101e4539"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "3fd060523fe379890413de2c279a8bdf",
+    "interfaces.chain": "9b7105cbac489d87ad725360d90d1645",
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.echo": "ce515cd5262abf76eac90fd4e2853073",
-    "interfaces.handler": "7a286c4fa5f610933d0248167cdfc667",
-    "interfaces.init": "5fb5b8906a7e49de91280ec5b134efd5",
-    "interfaces.mining": "c0eff8af897ca2c2a0dd659d32e75708",
-    "interfaces.node": "81b9caca1512a81128d8ac07fb467042",
-    "interfaces.rpc": "5730470fc16338afa45fa0ed0026cb82",
-    "interfaces.tracing": "50ac55ee8cf1f1facd918c4f23036520",
-    "interfaces.wallet": "0c5cfd2d7df965228cadab5d368aa8fc",
+    "interfaces.echo": "ada88275f94c32b387b3dc395b35072a",
+    "interfaces.handler": "2e1c1840870dbba107768d1e6a53793c",
+    "interfaces.init": "aba77c97f6c1ba4f2a06410f9f5a7b0d",
+    "interfaces.mining": "a7717ffa1dee3e0a9b10f803b8e33015",
+    "interfaces.node": "e3fbf113666ee87efc0a366d08dbdad8",
+    "interfaces.rpc": "c79313a8bf3c5675e094e7f75fc7f608",
+    "interfaces.tracing": "1ac150cefb2faac61c55b9a1f9c42e65",
+    "interfaces.wallet": "96fc6d0eeaad27671e307524e762f70e",
 }
 
 

@@ -12,7 +12,7 @@ to blame is found out here, afterwards, with a description of each value's type:
     (T, ...)                            a T, in a TypedDict that may lack it
     Checked(check, T)                   a T that `check` does not refuse
     Hooked(T, build, W)                 a T, which travels as the W that `build` makes of it
-    "module.Shape"                      one of the alternatives of a union
+    "module.Shape"                      one of the alternatives of a union, or a generic struct
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ _RANGES = {
 }
 _fields: dict[type, Mapping[str, Description]] = {}
 _unions: dict[str, tuple[Description, ...]] = {}
+_generics: dict[str, Instance] = {}
 
 
 def describe(cls: type, /, **fields: Description) -> None:
@@ -82,6 +83,11 @@ def describe(cls: type, /, **fields: Description) -> None:
 def describe_union(name: str, /, *alternatives: Description) -> None:
     """Say what the alternatives of a union are."""
     _unions[name] = alternatives
+
+
+def describe_generic(name: str, cls: type, /, **fields: Description) -> None:
+    """Say what the fields of a generic struct class are in one of its uses."""
+    _generics[name] = Instance(cls, **fields)
 
 
 def misfit(
@@ -124,6 +130,8 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
         yield from _wrong_dict(type, value, path)
     elif isinstance(type, str) and type in _unions:
         yield from _wrong_union(_unions[type], value, path)
+    elif isinstance(type, str) and type in _generics:
+        yield from _wrong(_generics[type], value, path)
     elif isinstance(type, str):
         for found in _WRONG.get(type.partition(" ")[0], _wrong_integer)(type, value):
             yield f"{path}: {found}"

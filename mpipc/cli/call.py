@@ -19,6 +19,7 @@ from mpipc.cli.usage import Usage
 from mpipc.derive import derive
 from mpipc.derive.packages import interface_modules
 from mpipc.errors import ConversionError, IpcError
+from mpipc.generate.clients import defaults
 from mpipc.generate.scope import python_object
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.endpoints import connect
@@ -63,7 +64,8 @@ def call(address: str, target: str, arguments: Sequence[str], options: Options) 
                 if proxy is None:
                     raise IpcError(f"{step.name} gave no object: there is no {interface.name}")
             try:
-                result = getattr(proxy, method.name)(**values)
+                found = getattr(proxy, method.name)
+                result = found if method.getter else found(**values)
             except ConversionError as error:
                 raise Usage(str(error)) from None
             except tuple(python_object(each.key) for each in method.raises) as error:
@@ -162,9 +164,8 @@ def _makers(model: Model, interface: Interface) -> Iterator[tuple[Method, Interf
 
 def _needed(interface: Interface, method: Method) -> list[str]:
     """The parameters that have no default."""
-    function = getattr(python_object(interface.key), method.name)
-    count = len(method.parameters) - len(function.__defaults__ or ())
-    return [field.name for field in method.parameters[:count]]
+    given = defaults(interface, method)
+    return [field.name for field in method.parameters if field.name not in given]
 
 
 # --------------------------------------------------------------------------------------- arguments
@@ -234,7 +235,7 @@ class _Printer:
         if interface.callable:
             return self._print(name, methods[0])
         functions = {method.name: self._method(name, method) for method in methods}
-        return type(name, (python_object(interface.key),), functions)()
+        return type(name, (python_object(interface.cls),), functions)()
 
     def _method(self, name: str, method: Method) -> Callable[..., None]:
         printed = self._print(f"{name}.{method.name}", method)

@@ -18,7 +18,8 @@ from mpipc.derive.methods import Signature, construct, derive_method, destroy, s
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import camel, member_name, repeated, type_name
 from mpipc.derive.site import Site
-from mpipc.model import Interface, Reserved, TypeName
+from mpipc.derive.types.generics import arguments_of, bases_of, class_scope, type_parameters
+from mpipc.model import Generic, Interface, Reserved, Type, TypeName
 
 if TYPE_CHECKING:
     from mpipc.derive.session import Session
@@ -29,13 +30,17 @@ def options_of(cls: type) -> declare.InterfaceOptions | None:
     return cast(declare.InterfaceOptions | None, declare.options_of(cls, declare.INTERFACE))
 
 
-def interface_bases(cls: type) -> list[type]:
-    """The interfaces that a class extends; plain classes in between are looked through."""
-    found: dict[type, None] = {}
-    for base in cls.__bases__:
-        for each in [base] if options_of(base) else interface_bases(base):
-            found[each] = None
-    return list(found)
+def _bases(cls: type, site: Site) -> Iterator[TypeName]:
+    """The interfaces that a class extends; plain classes in between are looked through. Raises
+    Mistake."""
+    for base, arguments in bases_of(cls):
+        if options_of(base) is None:
+            yield from _bases(base, site)
+        elif type_parameters(base):
+            given = arguments_of(base, arguments, site)
+            yield site.session.use_generic_interface(base, given, None, site)
+        else:
+            yield site.session.use_interface(base, site)
 
 
 def ancestors(cls: type) -> Iterator[tuple[type, declare.InterfaceOptions]]:
@@ -57,17 +62,23 @@ class _Declared:
     getter: bool
 
 
-def derive_interface_class(session: Session, cls: type) -> Interface:
-    """Describe an interface. Raises Mistake; mistakes in its methods become problems."""
+def derive_interface_class(
+    session: Session, cls: type, key: TypeName | None = None, arguments: Sequence[Type] = ()
+) -> Interface:
+    """Describe an interface; a generic one with types for its type parameters, as `key`. Raises
+    Mistake; mistakes in its methods become problems."""
     options = options_of(cls)
     assert options is not None
-    key = session.key_of(cls)
+    own = session.key_of(cls)
     if not isinstance(cls, ABCMeta):
         raise Mistake("decorated with @mpipc.interface, but no ABC", f"class {cls.__name__}(ABC)")
-    name = type_name(options.name or cls.__name__)
-    site = Site(
-        session, key.module, session.scope(key.module), Place(key.module, key.name), (name,)
-    )
+    name = key.name if key else type_name(options.name or cls.__name__)
+    module = key.module if key else own.module
+    bindings = dict(zip(type_parameters(cls), arguments, strict=True))
+    place = Place(own.module, own.name)
+    site = Site(session, module, class_scope(session, cls), place, (name,), bindings)
+    if key and options.root:
+        raise Mistake("a root interface that is generic", "a class that is not")
     for base in cls.__mro__[1:]:
         if options_of(base) is None and any(True for _ in _abstract(base)):
             raise Mistake(
@@ -76,7 +87,7 @@ def derive_interface_class(session: Session, cls: type) -> Interface:
             )
     declared = _declared_methods(cls, site)
     _check_names(cls, declared)
-    locked = session.locked(key.module, name)
+    locked = session.locked(module, name)
     known = {each.name for each in locked}
     formerly = {each.ordinal: each.name for each in locked}
     added = _added_method(cls, options)
@@ -101,11 +112,20 @@ def derive_interface_class(session: Session, cls: type) -> Interface:
                 )
             )
     _check_inherited(cls)
-    bases = tuple(session.use_interface(base, site) for base in interface_bases(cls))
+    bases = tuple(dict.fromkeys(_bases(cls, site)))
     methods.sort(key=lambda method: method.ordinal)
     doc = docstring(cls)
+    generic = Generic(own, tuple(arguments)) if key else None
     return Interface(
-        key, name, tuple(methods), bases, options.wrap, options.root, doc=doc, reserved=reserved
+        key or own,
+        name,
+        tuple(methods),
+        bases,
+        options.wrap,
+        options.root,
+        doc=doc,
+        reserved=reserved,
+        generic=generic,
     )
 
 

@@ -24,8 +24,15 @@ from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import repeated, type_name
 from mpipc.derive.records import Member, record
 from mpipc.derive.site import Site
-from mpipc.derive.structs import derive_instance, derive_struct
+from mpipc.derive.structs import (
+    derive_generic_struct,
+    derive_instance,
+    derive_struct,
+    struct_name,
+)
 from mpipc.derive.types import type_of
+from mpipc.derive.types.generics import instance_name, type_parameters
+from mpipc.derive.types.structs import is_template
 from mpipc.derive.types.words import word
 from mpipc.derive.unions import derive_union
 from mpipc.errors import Problem, SchemaError
@@ -67,6 +74,8 @@ class Draft:
     entries: dict[str, tuple[Type, Struct]] = field(default_factory=dict)
     callbacks: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
     unions: dict[str, tuple[object, Struct | None]] = field(default_factory=dict)
+    generic_structs: dict[str, tuple[object, Struct | None]] = field(default_factory=dict)
+    generic_interfaces: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
     enums: dict[TypeName, Enumeration] = field(default_factory=dict)
     instances: dict[str, Struct] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
@@ -168,6 +177,53 @@ class Session:
         """The types of the key and the value in an instance that was made for a dict."""
         return tuple(field.type for field in self._draft(entry.module).instances[entry.name].fields)
 
+    def use_generic_struct(
+        self, cls: type, arguments: tuple[Type, ...], name: str | None, site: Site
+    ) -> TypeName:
+        """A struct of its own for a generic struct class with types for its type parameters. Raises
+        Mistake."""
+        self.key_of(cls)
+        name = type_name(name or instance_name(struct_name(cls), arguments))
+        key = TypeName(site.module, name)
+        known = self._draft(site.module).generic_structs
+        if self._is_new(known, name, (cls, arguments)):
+            with self.reporting(Place(cls.__module__, cls.__name__)):
+                made = derive_generic_struct(cls, arguments, key, site)
+                known[name] = ((cls, arguments), made)
+        return key
+
+    def use_generic_interface(
+        self, cls: type, arguments: tuple[Type, ...], name: str | None, site: Site
+    ) -> TypeName:
+        """An interface of its own for a generic interface with types for its type parameters.
+        Raises Mistake."""
+        options = options_of(cls)
+        assert options is not None
+        self.key_of(cls)
+        name = type_name(name or instance_name(options.name or cls.__name__, arguments))
+        key = TypeName(site.module, name)
+        known = self._draft(site.module).generic_interfaces
+        if self._is_new(known, name, (cls, arguments)):
+            with self.reporting(Place(cls.__module__, cls.__name__)):
+                made = derive_interface_class(self, cls, key, arguments)
+                known[name] = ((cls, arguments), made)
+        return key
+
+    def _is_new(
+        self, known: dict[str, tuple[object, T | None]], name: str, identity: object
+    ) -> bool:
+        """Whether a use of a generic class was not derived yet; it is then being derived, and may
+        contain itself. Raises Mistake for two of one name."""
+        if name not in known:
+            known[name] = (identity, None)
+            return True
+        if known[name][0] != identity:
+            raise Mistake(
+                f"two uses of generic classes would both be called {name}",
+                'Annotated[..., mpipc.struct(name="...")], or mpipc.interface, around one of them',
+            )
+        return False
+
     def use_interface(self, cls: type, site: Site) -> TypeName:
         key = self._import_key(cls, site)
         self._draft(cls.__module__)
@@ -266,9 +322,13 @@ class Session:
                 self._work.append(partial(self._declare_union, name, each, value))
             if not isinstance(value, type) or value.__module__ != name or value.__name__ != each:
                 continue
-            if options_of(value) is not None:
+            if options_of(value) is not None and type_parameters(value):
+                continue  # its uses are interfaces
+            elif options_of(value) is not None:
                 draft.interfaces[value] = None
                 self._work.append(lambda cls=value: self._derive_interface(cls))  # type: ignore[misc]
+            elif type_parameters(value) and not is_template(value):
+                continue
             elif declare.options_of(value, declare.STRUCT) is not None:
                 self._add_struct(value)
             elif declare.options_of(value, declare.ENUM) is not None:
@@ -312,10 +372,12 @@ class Session:
         module = sys.modules[draft.name]
         order = {value: index for index, value in enumerate(_classes(draft.name))}
         structs = _declared(draft.structs, order)
-        structs += [made for _, (_, made) in sorted(draft.unions.items()) if made is not None]
+        for found in (draft.generic_structs, draft.unions):
+            structs += [made for _, (_, made) in sorted(found.items()) if made is not None]
         structs += [entry for _, (_, entry) in sorted(draft.entries.items())]
         interfaces = _declared(draft.interfaces, order)
-        interfaces += [made for _, (_, made) in sorted(draft.callbacks.items()) if made is not None]
+        for others in (draft.generic_interfaces, draft.callbacks):
+            interfaces += [made for _, (_, made) in sorted(others.items()) if made is not None]
         named: list[Struct | Interface | Enumeration] = [*structs, *interfaces]
         named += [each for each in draft.enums.values() if each.name]
         again = repeated(each.name for each in named)

@@ -33,6 +33,10 @@ class Site:
     owner: tuple[str, ...]
     bindings: Mapping[str, Type] = field(default_factory=dict)
 
+    def within(self, scope: Scope, bindings: Mapping[str, Type]) -> Site:
+        """The same place in a class with other names and type parameters, a base perhaps."""
+        return replace(self, scope=scope, bindings=bindings)
+
     def member(self, name: str) -> Site:
         """A method or a field of the class that this site is."""
         return replace(self, place=self.place.at_member(name), owner=(*self.owner, name))

@@ -17,8 +17,9 @@ from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import type_name
 from mpipc.derive.records import Member, member, record
 from mpipc.derive.site import Site
-from mpipc.derive.types.structs import kind_of, type_parameters
-from mpipc.model import Generic, ParameterType, Struct, TypeName
+from mpipc.derive.types.generics import bindings_of, class_scope, type_parameters
+from mpipc.derive.types.structs import kind_of
+from mpipc.model import Generic, ParameterType, Struct, Type, TypeName
 
 if TYPE_CHECKING:
     from mpipc.derive.session import Session
@@ -52,9 +53,7 @@ def attributes_of(cls: type) -> list[Attribute]:
                 raise Mistake(f"its key {name!r} is no name in Python", "another key")
         return [Attribute(name, each, cls, name, True) for name, each in annotations.items()]
     arguments = _arguments(cls)
-    parameters = inspect.signature(cls).parameters.values()
-    positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
-    keywords = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    positional, keywords = _parameters(cls)
     expected = [argument for argument in arguments.values() if argument not in keywords]
     if positional != expected or not keywords <= {*arguments.values()}:
         taken = ", ".join([*positional, *sorted(keywords)])
@@ -67,6 +66,19 @@ def attributes_of(cls: type) -> list[Attribute]:
         annotation, owner = _annotation(cls, name)
         found.append(Attribute(name, annotation, owner, argument, argument in keywords))
     return found
+
+
+def _parameters(cls: Any) -> tuple[list[str], set[str]]:
+    """What a struct class is called with: by position, and by name only."""
+    if issubclass(cls, msgspec.Struct):
+        # Its signature would need all of its annotations to be resolved.
+        positional = cls.__match_args__
+        return [*positional], {*cls.__struct_fields__} - {*positional}
+    parameters = inspect.signature(cls).parameters.values()
+    return (
+        [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD],
+        {each.name for each in parameters if each.kind is each.KEYWORD_ONLY},
+    )
 
 
 def _arguments(cls: Any) -> dict[str, str]:
@@ -92,11 +104,14 @@ def _annotation(cls: type, name: str) -> tuple[object, type]:
 def field_members(cls: type, site: Site, *, wrapped: bool = False) -> list[Member]:
     """The fields of a struct or Results class; mistakes become problems."""
     required = getattr(cls, "__required_keys__", None)
+    bindings = bindings_of(cls, site)
     members = []
     for each in attributes_of(cls):
         # A TypedDict forgets which base a key came from, but not its module.
-        module = getattr(each.annotation, "__forward_module__", None) or each.owner.__module__
-        at = dataclasses.replace(site.member(each.name), scope=site.session.scope(module))
+        module = getattr(each.annotation, "__forward_module__", None)
+        session = site.session
+        scope = session.scope(module) if module else class_scope(session, each.owner)
+        at = site.member(each.name).within(scope, bindings[each.owner])
         with site.session.reporting(at.place):
             found = member(
                 each.name,
@@ -149,3 +164,20 @@ def derive_instance(
     found, fields, _ = record(key.name, members, session.locked(module, name))
     made = "entry" if entry else kind
     return Struct(key, name, made, found, tuple(fields), generic=generic)
+
+
+def derive_generic_struct(
+    cls: type, arguments: tuple[Type, ...], key: TypeName, site: Site
+) -> Struct:
+    """Describe a generic struct class with types for its type parameters, which `site` uses, as a
+    struct of its own. Raises Mistake; mistakes in its fields become problems."""
+    kind = kind_of(cls)
+    assert kind is not None
+    bindings = dict(zip(type_parameters(cls), arguments, strict=True))
+    place = Place(cls.__module__, cls.__name__)
+    at = Site(site.session, key.module, site.scope, place, (key.name,), bindings)
+    members = field_members(cls, at)
+    found, fields, _ = record(key.name, members, site.session.locked(key.module, key.name))
+    generic = Generic(TypeName(cls.__module__, cls.__name__), arguments)
+    doc = docstring(cls)
+    return Struct(key, key.name, kind, found, tuple(fields), doc=doc, generic=generic)

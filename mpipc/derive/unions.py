@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Sequence
-from typing import get_args, get_origin
+from typing import TypeVar, get_args, get_origin
 
 from mpipc import declare
 from mpipc.derive.annotations import shown
@@ -91,7 +91,10 @@ def _class_of(of: Type, base: object) -> object:
             return "tuple"
         case ListType(_, container):
             return container
-        case Primitive() | TextType() | DataType() | InterfaceType():
-            return base
-    cls = get_origin(base) or base
+        case Primitive(name):
+            return name.rstrip("0123456789").removeprefix("U")
+        case TextType() | DataType() | InterfaceType():
+            return of
+    # Of a type parameter, only the type that it stands for is known.
+    cls = of if isinstance(base, TypeVar) else get_origin(base) or base
     return dict if isinstance(cls, type) and kind_of(cls) == "typeddict" else cls

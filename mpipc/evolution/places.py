@@ -148,7 +148,7 @@ class _PythonIndex:
         )
 
     def _struct(self, struct: Struct) -> Iterator[tuple[str, Found]]:
-        made_up = struct.kind in (*MADE_UP, "union")
+        made_up = struct.generic is not None or struct.kind in (*MADE_UP, "union")
         place = self._place(struct.key, made_up=made_up)
         yield struct.name, _found(struct.key.name, place)
         for field in struct.fields:
@@ -156,7 +156,8 @@ class _PythonIndex:
             yield from self._member(struct.name, "", field, f"{struct.key.name}.{{}}", at)
 
     def _interface(self, interface: Interface) -> Iterator[tuple[str, Found]]:
-        place = self._place(interface.key, made_up=interface.callable)
+        made_up = interface.callable or interface.generic is not None
+        place = self._place(interface.key, made_up=made_up)
         name = interface.key.name
         yield interface.name, _found(name, place)
         for method in interface.methods:

@@ -34,7 +34,7 @@ def client_lines(
     listed += [f'"{method.name}"' for method in interface.methods if method.kind == "method"]
     parents = bases or [scope.runtime("Client")]
     if not interface.callable:
-        parents.append(scope.declared(interface.key))
+        parents.append(convert.base_class(interface.key))
     lines = [f"_id_{name} = {hexadecimal(layout.interfaces[interface.name])}"]
     body = [
         f"class {name}Client({', '.join(parents)}):",
@@ -148,7 +148,7 @@ class _Maker:
             yield f'_params_in_{name} = {structure}("{self._params.read_format}")'
         for index, (parameter, value) in enumerate(defaults(self._interface, self._method).items()):
             if literal(value) is None:
-                declared = f"{self._scope.declared(self._interface.key)}.{self._method.name}"
+                declared = f"{self._scope.declared(self._interface.cls)}.{self._method.name}"
                 made = f"{self._scope.runtime('default_of')}({declared}, {index})"
                 yield f"_default_{name}_{parameter} = {made}"
         if self._results.words:
@@ -265,7 +265,7 @@ def defaults(interface: Interface, method: Method) -> dict[str, object]:
     """The defaults of parameters, which the caller's side fills in."""
     if interface.callable or method.getter or method.kind != "method":
         return {}
-    function: Any = getattr(python_object(interface.key), method.name)
+    function: Any = getattr(python_object(interface.cls), method.name)
     values = function.__defaults__ or ()
     names = [field.name for field in method.parameters if not field.keyword]
     found = dict(zip(names[len(names) - len(values) :], values, strict=True))

@@ -19,6 +19,7 @@ from mpipc.model import (
     CheckedType,
     DataType,
     EnumType,
+    Generic,
     HookedType,
     InterfaceType,
     ListType,
@@ -51,15 +52,18 @@ class Conversions:
         self._model = model
         self._open: list[TypeName] = []
         self._within_alias = 0
+        self._written_out = False
         self._callables = {
             i.key for module in model.modules.values() for i in module.interfaces if i.callable
         }
-        self._generics = {
-            struct.key: struct.generic
-            for module in model.modules.values()
-            for struct in module.instances
-            if struct.generic is not None
-        }
+        self._generics: dict[TypeName, Generic] = {}
+        for module in model.modules.values():
+            for struct in (*module.instances, *module.structs):
+                if struct.generic is not None:
+                    self._generics[struct.key] = struct.generic
+            for interface in module.interfaces:
+                if interface.generic is not None:
+                    self._generics[interface.key] = interface.generic
         self.lists: dict[TypeName, None] = {}
         self.checks = Checks(scope)
 
@@ -287,7 +291,7 @@ class Conversions:
                 return scope.runtime("Buffer") if taken else scope.builtin("memoryview")
             case TimedeltaType():
                 return scope.standard("datetime.timedelta")
-            case StructType(key) if key in self._generics:
+            case StructType(key) | InterfaceType(key) if key in self._generics:
                 generic = self._generics[key]
                 inside = [self.annotation(each, taken=False) for each in generic.arguments]
                 cls = scope.declared(generic.key)
@@ -333,6 +337,8 @@ class Conversions:
             if self.alternatives(key, taken=True) != self.alternatives(key, taken=False):
                 pattern = "Any{}Argument"
             self._open.pop()
+        if self._written_out:
+            return self.alternatives(key, taken=taken)
         alias = self._scope.generated(key, pattern)
         return f'"{alias}"' if self._within_alias else alias  # which may be defined later
 
@@ -343,6 +349,13 @@ class Conversions:
         found = [self.annotation(field.type, taken=taken) for field in fields]
         self._within_alias -= 1
         return " | ".join(dict.fromkeys(found))
+
+    def base_class(self, key: TypeName) -> str:
+        """An interface as the base of its client, where aliases of unions are not defined."""
+        self._written_out = True
+        found = self.annotation(InterfaceType(key), taken=False)
+        self._written_out = False
+        return found
 
     def python_class(self, type: Type) -> TypeName:
         """The class of a struct, an Enum, an interface, or whatever a hook is for."""
@@ -388,12 +401,14 @@ class Conversions:
                 return self._scope.standard("datetime.timedelta")
             case InterfaceType(key) if key in self._callables:
                 return '"Callable"'
-            case StructType(key) if key in self._generics:
+            case StructType(key) if self._model.struct(key).is_instance:
                 return self._scope.generated(key, "_fields_{}")
+            case StructType(key) if key in self._generics:
+                return f'"{key}"'
             case UnionType(key):
                 return f'"{key}"'
-            case StructType(key) | InterfaceType(key) | EnumType(key):
-                return self._scope.declared(key)
+            case StructType() | InterfaceType() | EnumType():
+                return self._scope.declared(self.python_class(type))
             case LiteralType(wire=wire) | CheckedType(wire=wire):
                 checked = f"{self._builder(type)}, {self.described(wire)}"
                 return f"{self._scope.runtime('Checked')}({checked})"

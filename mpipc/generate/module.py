@@ -19,6 +19,7 @@ from mpipc.generate.unions import union_aliases, union_lines, union_list_lines
 from mpipc.model import (
     CheckedType,
     HookedType,
+    Interface,
     ListType,
     LiteralType,
     MapType,
@@ -88,7 +89,7 @@ def _blocks(
             convert.lists[struct.key] = None
     results = [*_results(module, scope, convert)]
     interfaces = []
-    for interface in module.interfaces:
+    for interface in _bases_first(model, module):
         interfaces.append(client_lines(interface, layout, scope, convert))
         interfaces.append(list(server_lines(interface, layout, scope, convert)))
     lists: dict[TypeName, list[str]] = {}
@@ -103,6 +104,16 @@ def _blocks(
             lists[key] = list_lines(struct, record, scope, convert, recursive=key in recursive)
     above = [*union_aliases(module, scope, convert), *convert.checks.blocks]
     return [*above, *structs, *lists.values(), *results, *interfaces, _registry(module, scope)]
+
+
+def _bases_first(model: Model, module: Module) -> list[Interface]:
+    """The interfaces of a module, each behind those that it extends."""
+    ordered: dict[TypeName, Interface] = {}
+    for interface in module.interfaces:
+        for each in reversed([*model.ancestry(interface)]):
+            if each.key.module == module.name:
+                ordered.setdefault(each.key, each)
+    return list(ordered.values())
 
 
 def _results(module: Module, scope: Scope, convert: Conversions) -> Iterator[list[str]]:

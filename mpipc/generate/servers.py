@@ -12,6 +12,7 @@ from mpipc.generate.scope import Scope
 from mpipc.model import (
     Context,
     Interface,
+    InterfaceType,
     Method,
     ModuleLayout,
     Slot,
@@ -37,7 +38,10 @@ def _function(
 ) -> Iterator[str]:
     name = method_name(interface, method)
     params = params_format(method, layout, scope)
-    impl = scope.standard("typing.Any") if interface.callable else scope.declared(interface.key)
+    of = InterfaceType(interface.key)
+    impl = (
+        scope.standard("typing.Any") if interface.callable else convert.annotation(of, taken=True)
+    )
     writer = scope.runtime("Writer")
     taken = f"_impl: {impl}, _m: {scope.runtime('Message')}, _at: int, _d: int, _p: int"
     yield f"def _serve_{name}({taken}) -> {writer}:"
@@ -128,7 +132,7 @@ def _results(
 
 def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator[str]:
     name = identifier(interface.key)
-    declared = "None" if interface.callable else scope.declared(interface.key)
+    declared = "None" if interface.callable else scope.declared(interface.cls)
     yield f"{name}Server = {scope.runtime('Server')}("
     yield f'    "{interface.name}",'
     yield f"    {declared},"

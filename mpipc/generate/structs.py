@@ -54,6 +54,9 @@ def struct_lines(
         arguments = ", ".join([scope.declared(struct.cls), *described])
         if struct.generic is None:
             lines.append(f"{scope.runtime('describe')}({arguments})")
+        elif not struct.is_instance:
+            name_of_use = convert.described(StructType(struct.key))
+            lines.append(f"{scope.runtime('describe_generic')}({name_of_use}, {arguments})")
         else:
             lines.append(f"_fields_{name} = {scope.runtime('Instance')}({arguments})")
     lines += ["", "", *_writing(struct, record, scope, convert)]

@@ -106,6 +106,8 @@ def _classes_of(model: Model, type: Type) -> tuple[Any, ...]:
         case StructType(key):
             cls = python_class(model.struct(key).cls)
             return (dict,) if issubclass(cls, dict) else (cls,)
-        case EnumType(key) | InterfaceType(key) | HookedType(key):
+        case InterfaceType(key):
+            return (python_class(model.interface(key).cls),)
+        case EnumType(key) | HookedType(key):
             return (python_class(key),)
     raise AssertionError(type)

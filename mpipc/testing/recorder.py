@@ -21,7 +21,7 @@ def object_of(interface: Interface, model: Model, called: Callable[..., Any]) ->
     methods: dict[str, Any] = {}
     for method in (each for i in model.ancestry(interface) for each in i.methods):
         methods[method.name] = _method(method, called)
-    cls = python_class(interface.key)
+    cls = python_class(interface.cls)
     made: Any = type(f"Recording{cls.__name__}", (cls,), methods)
     return made.__new__(made)  # its own constructor may want arguments
 

@@ -14,10 +14,12 @@ from mpipc.testing.comparing import Comparing
 from mpipc.testing.loopback import Loopback
 from mpipc.testing.recorder import Recorder
 from mpipc.testing.referee import Referee
+from tests.codecs.declarations import generics, service, shapes, unions
 from tests.codecs.declarations import methods as with_methods
-from tests.codecs.declarations import service, shapes, unions
 
-MODEL = derive([service.__name__, shapes.__name__, unions.__name__, with_methods.__name__])
+MODEL = derive(
+    [service.__name__, shapes.__name__, unions.__name__, with_methods.__name__, generics.__name__]
+)
 REFEREE = Referee(MODEL)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, overload
+from typing import Annotated, Generic, TypeVar, overload
 
 import attrs
+import msgspec
 from typing_extensions import NotRequired, TypedDict
 
 import mpipc
@@ -112,4 +113,50 @@ class Right(ABC):
 
 @mpipc.interface
 class TwoSides(Left, Right):
+    pass
+
+
+T = TypeVar("T")
+
+
+class Pair(msgspec.Struct, Generic[T]):
+    left: T
+    other: list[Unbound]  # type: ignore[valid-type]
+
+
+Unbound = TypeVar("Unbound")
+
+
+@mpipc.interface
+class Store(ABC, Generic[T]):
+    @abstractmethod
+    def get(self) -> T: ...
+
+
+@mpipc.interface(root=True)
+class GenericRoot(ABC, Generic[T]):
+    @abstractmethod
+    def get(self) -> T: ...
+
+
+@mpipc.interface
+class Generics(ABC):
+    @abstractmethod
+    def nothing(self, a: Pair[int | None]) -> None: ...
+    @abstractmethod
+    def unbound(self, a: Pair[int]) -> None: ...
+    @abstractmethod
+    def bare(self, a: Store) -> None: ...  # type: ignore[type-arg]
+    @abstractmethod
+    def root(self, a: GenericRoot[int]) -> None: ...
+    @abstractmethod
+    def free(self, a: T) -> T: ...
+    @abstractmethod
+    def one_name(self, a: Annotated[Store[int], mpipc.interface(name="One")]) -> None: ...
+    @abstractmethod
+    def same_name(self, a: Annotated[Store[str], mpipc.interface(name="One")]) -> None: ...
+
+
+@mpipc.interface
+class Bare(Store):  # type: ignore[type-arg]
     pass

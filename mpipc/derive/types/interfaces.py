@@ -6,13 +6,18 @@ from mpipc import declare
 from mpipc.derive.annotations import Annotation
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
+from mpipc.derive.types.generics import arguments_of, type_parameters
 from mpipc.model import InterfaceType
 
 
 def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
-    cls = annotation.base
+    cls = annotation.origin or annotation.base
     if not isinstance(cls, type):
         return None
+    if declare.options_of(cls, declare.INTERFACE) is not None and type_parameters(cls):
+        name = (annotation.find(declare.InterfaceOptions) or declare.InterfaceOptions()).name
+        arguments = arguments_of(cls, annotation.args, site)
+        return InterfaceType(site.session.use_generic_interface(cls, arguments, name, site))
     if declare.options_of(cls, declare.INTERFACE) is not None:
         return InterfaceType(site.session.use_interface(cls, site))
     for base in cls.__mro__[1:]:

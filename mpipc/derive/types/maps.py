@@ -11,8 +11,9 @@ from typing import TypeVar
 from mpipc.derive.annotations import Annotation
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
+from mpipc.derive.types.generics import type_parameters
 from mpipc.derive.types.registry import element_of
-from mpipc.derive.types.structs import field_types, kind_of, type_parameters
+from mpipc.derive.types.structs import field_types, kind_of
 from mpipc.derive.types.words import word
 from mpipc.model import (
     InterfaceType,

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import TypeVar
 
 from mpipc.derive.annotations import Annotation
+from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.model import Type
 
 
 def rule(annotation: Annotation, site: Site) -> Type | None:
     base = annotation.base
-    return site.bindings.get(base.__name__) if isinstance(base, TypeVar) else None
+    if not isinstance(base, TypeVar):
+        return None
+    if base.__name__ not in site.bindings:
+        raise Mistake(f"nothing says what the type parameter {base.__name__} stands for", "a type")
+    return site.bindings[base.__name__]

@@ -10,11 +10,11 @@ import msgspec
 from typing_extensions import is_typeddict
 
 from mpipc import declare
-from mpipc.derive.annotations import Annotation, shown
+from mpipc.derive.annotations import Annotation
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
-from mpipc.derive.types.registry import element_of
-from mpipc.model import OptionalType, StructKind, StructType
+from mpipc.derive.types.generics import arguments_of, type_parameters
+from mpipc.model import StructKind, StructType
 
 
 def kind_of(cls: type) -> StructKind | None:
@@ -41,29 +41,24 @@ def rule(annotation: Annotation, site: Site) -> StructType | None:
             f"{cls.__name__} is a Results class: only a method returns it, and never None instead",
             "a msgspec.Struct, or the Results class alone as the return type",
         )
-    options = declare.options_of(cls, declare.STRUCT)
     if not type_parameters(cls):
         return StructType(site.session.use_struct(cls, site))
-    if not (isinstance(options, declare.StructOptions) and options.generic):
-        raise Mistake(
-            f"{shown(annotation.base)} is generic", "a struct class of its own for each use"
-        )
-    if annotation.origin is None:
-        if any(map(_uses_parameters, field_types(cls, site).values())):
-            raise Mistake(f"{cls.__name__} without type arguments", f"{cls.__name__}[...]")
+    if not is_template(cls):
+        name = (annotation.find(declare.StructOptions) or declare.StructOptions()).name
+        arguments = arguments_of(cls, annotation.args, site)
+        return StructType(site.session.use_generic_struct(cls, arguments, name, site))
+    if annotation.origin is None and not any(
+        map(_uses_parameters, field_types(cls, site).values())
+    ):
         return StructType(site.session.use_struct(cls, site))
-    arguments = tuple(element_of(each, site) for each in annotation.args)
-    if any(isinstance(each, OptionalType) for each in arguments):
-        raise Mistake(
-            f"{shown(annotation.base)}: None cannot stand for a type parameter",
-            "`| None` in the class",
-        )
+    arguments = arguments_of(cls, annotation.args, site)
     return StructType(site.session.use_instance(cls, arguments, site))
 
 
-def type_parameters(cls: type) -> tuple[str, ...]:
-    """The names of a generic class's type parameters."""
-    return tuple(each.__name__ for each in getattr(cls, "__parameters__", ()))
+def is_template(cls: type) -> bool:
+    """Whether a class is a generic struct in the schema, too."""
+    options = declare.options_of(cls, declare.STRUCT)
+    return isinstance(options, declare.StructOptions) and options.generic
 
 
 def field_types(cls: type, site: Site) -> dict[str, object]:

@@ -16,7 +16,7 @@ from mpipc import declare
 from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
-from mpipc.model import UnionType
+from mpipc.model import ParameterType, UnionType
 
 
 def rule(annotation: Annotation, site: Site) -> UnionType | None:
@@ -24,7 +24,11 @@ def rule(annotation: Annotation, site: Site) -> UnionType | None:
         return None
     options = annotation.find(declare.StructOptions) or declare.StructOptions()
     alternatives = annotation.args
-    parameters = any(isinstance(each, TypeVar) for each in alternatives)
+    unbound = (TypeVar, ParameterType)
+    parameters = any(
+        isinstance(each, TypeVar) and isinstance(site.bindings.get(each.__name__, each), unbound)
+        for each in alternatives
+    )
     if options.generic and not parameters:
         raise Mistake("a generic union is only declared for C++", "a union of its own for each use")
     if parameters and not options.generic:

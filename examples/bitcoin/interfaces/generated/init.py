@@ -23,16 +23,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "97379128cf8b8fcd0aed1b29e8388060"
+MODEL = "cf69fee87d47771e0d5663886d8ed9c4"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "469267b27c86da0007d09732be7966f4",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "a3b9cddf4ee5de1f9c5878eebdbbbf6a",
+    "examples.bitcoin.interfaces.chain": "cc1bf3c7df8da7a08400ce0c846420c0",
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.echo": "ce515cd5262abf76eac90fd4e2853073",
-    "interfaces.init": "5fb5b8906a7e49de91280ec5b134efd5",
-    "interfaces.mining": "c0eff8af897ca2c2a0dd659d32e75708",
+    "interfaces.echo": "ada88275f94c32b387b3dc395b35072a",
+    "interfaces.init": "aba77c97f6c1ba4f2a06410f9f5a7b0d",
+    "interfaces.mining": "a7717ffa1dee3e0a9b10f803b8e33015",
 }
 
 
