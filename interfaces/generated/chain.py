@@ -568,13 +568,7 @@ def _write_dict_PairInt64OutPointEntry(
         return write_few(_w, _at, _values.items(), _fixed_PairInt64OutPointEntry, 1, 1)
     _rows = WriteRows(_w, len(_values), 1, 1, *_w.structs(_at, len(_values), 1, 1))
     _rows.numbers("q", 0, _values.values())
-    _rows.pointers(
-        0,
-        [
-            _w.data(_at, _values_types.build_bytes(_key))
-            for _at, _key in zip(_rows.places(0), _values, strict=True)
-        ],
-    )
+    _rows.datas(0, [_values_types.build_bytes(_key) for _key in _values])
     return _rows.finish()
 
 
@@ -586,12 +580,7 @@ def _read_dict_PairInt64OutPointEntry(
         return dict(_rows.each(_load_PairInt64OutPointEntry))
     return dict(
         zip(
-            [
-                read_hooked(
-                    _values_types.OutPoint, _m.data(_at, _lo, _hi), "PairInt64OutPointEntry.key"
-                )
-                for _at, _lo, _hi in _rows.pointers(0)
-            ],
+            read_each_hooked(_values_types.OutPoint, _rows.datas(0), "PairInt64OutPointEntry.key"),
             _rows.numbers("q", 0),
             strict=True,
         )
@@ -604,13 +593,7 @@ def _write_dict_PairOutPointDataEntry(
     if len(_values) < FEW:
         return write_few(_w, _at, _values.items(), _fixed_PairOutPointDataEntry, 0, 2)
     _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
-    _rows.pointers(
-        0,
-        [
-            _w.data(_at, _values_types.build_bytes(_key))
-            for _at, _key in zip(_rows.places(0), _values, strict=True)
-        ],
-    )
+    _rows.datas(0, [_values_types.build_bytes(_key) for _key in _values])
     _rows.datas(1, _values.values())
     return _rows.finish()
 
@@ -623,12 +606,7 @@ def _read_dict_PairOutPointDataEntry(
         return dict(_rows.each(_load_PairOutPointDataEntry))
     return dict(
         zip(
-            [
-                read_hooked(
-                    _values_types.OutPoint, _m.data(_at, _lo, _hi), "PairOutPointDataEntry.key"
-                )
-                for _at, _lo, _hi in _rows.pointers(0)
-            ],
+            read_each_hooked(_values_types.OutPoint, _rows.datas(0), "PairOutPointDataEntry.key"),
             _rows.datas(1),
             strict=True,
         )

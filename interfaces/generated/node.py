@@ -28,6 +28,7 @@ from mpipc.capnp.runtime import (
     enum_member,
     misfit,
     nothing,
+    read_each_hooked,
     read_hooked,
     read_object,
     read_texts,
@@ -657,30 +658,21 @@ def _read_list_NodeStats(_m: Message, _at: int, _lo: int, _hi: int) -> list[_nod
         map(
             _node.NodeStats,
             _rows.numbers("q", 0),
-            [
-                read_hooked(_values_types.read_unix_time, v_lastSend, "NodeStats.last_send")
-                for v_lastSend in _rows.numbers("q", 1)
-            ],
-            [
-                read_hooked(_values_types.read_unix_time, v_lastRecv, "NodeStats.last_recv")
-                for v_lastRecv in _rows.numbers("q", 2)
-            ],
-            [
-                read_hooked(_values_types.read_unix_time, v_lastTXTime, "NodeStats.last_tx_time")
-                for v_lastTXTime in _rows.numbers("q", 3)
-            ],
-            [
-                read_hooked(
-                    _values_types.read_unix_time, v_lastBlockTime, "NodeStats.last_block_time"
-                )
-                for v_lastBlockTime in _rows.numbers("q", 4)
-            ],
-            [
-                read_hooked(
-                    _values_types.read_unix_time, v_timeConnected, "NodeStats.time_connected"
-                )
-                for v_timeConnected in _rows.numbers("q", 5)
-            ],
+            read_each_hooked(
+                _values_types.read_unix_time, _rows.numbers("q", 1), "NodeStats.last_send"
+            ),
+            read_each_hooked(
+                _values_types.read_unix_time, _rows.numbers("q", 2), "NodeStats.last_recv"
+            ),
+            read_each_hooked(
+                _values_types.read_unix_time, _rows.numbers("q", 3), "NodeStats.last_tx_time"
+            ),
+            read_each_hooked(
+                _values_types.read_unix_time, _rows.numbers("q", 4), "NodeStats.last_block_time"
+            ),
+            read_each_hooked(
+                _values_types.read_unix_time, _rows.numbers("q", 5), "NodeStats.time_connected"
+            ),
             _rows.texts(0),
             _rows.numbers("i", 12),
             _rows.texts(1),
@@ -704,14 +696,12 @@ def _read_list_NodeStats(_m: Message, _at: int, _lo: int, _hi: int) -> list[_nod
                 )
                 for v_permissionFlags in _rows.numbers("i", 15)
             ],
-            [
-                read_hooked(_times.read_microseconds, v_pingTime, "NodeStats.ping_time")
-                for v_pingTime in _rows.numbers("q", 10)
-            ],
-            [
-                read_hooked(_times.read_microseconds, v_minPingTime, "NodeStats.min_ping_time")
-                for v_minPingTime in _rows.numbers("q", 11)
-            ],
+            read_each_hooked(
+                _times.read_microseconds, _rows.numbers("q", 10), "NodeStats.ping_time"
+            ),
+            read_each_hooked(
+                _times.read_microseconds, _rows.numbers("q", 11), "NodeStats.min_ping_time"
+            ),
             _rows.texts(4),
             _rows.datas(5),
             _rows.datas(6),

@@ -1048,13 +1048,7 @@ def _write_dict_PairOutPointWalletTxOutEntry(
     if len(_values) < FEW:
         return write_few(_w, _at, _values.items(), _fixed_PairOutPointWalletTxOutEntry, 0, 2)
     _rows = WriteRows(_w, len(_values), 0, 2, *_w.structs(_at, len(_values), 0, 2))
-    _rows.pointers(
-        0,
-        [
-            _w.data(_at, _values_types.build_bytes(_key))
-            for _at, _key in zip(_rows.places(0), _values, strict=True)
-        ],
-    )
+    _rows.datas(0, [_values_types.build_bytes(_key) for _key in _values])
     _rows.pointers(
         1,
         [
@@ -1073,14 +1067,9 @@ def _read_dict_PairOutPointWalletTxOutEntry(
         return dict(_rows.each(_load_PairOutPointWalletTxOutEntry))
     return dict(
         zip(
-            [
-                read_hooked(
-                    _values_types.OutPoint,
-                    _m.data(_at, _lo, _hi),
-                    "PairOutPointWalletTxOutEntry.key",
-                )
-                for _at, _lo, _hi in _rows.pointers(0)
-            ],
+            read_each_hooked(
+                _values_types.OutPoint, _rows.datas(0), "PairOutPointWalletTxOutEntry.key"
+            ),
             [_read_WalletTxOut(_m, _at, _lo, _hi) for _at, _lo, _hi in _rows.pointers(1)],
             strict=True,
         )
@@ -1409,10 +1398,7 @@ def _read_list_WalletTx(_m: Message, _at: int, _lo: int, _hi: int) -> list[_wall
             _rows.numbers("q", 0),
             _rows.numbers("q", 1),
             _rows.numbers("q", 2),
-            [
-                read_hooked(_values_types.read_unix_time, v_time, "WalletTx.time")
-                for v_time in _rows.numbers("q", 3)
-            ],
+            read_each_hooked(_values_types.read_unix_time, _rows.numbers("q", 3), "WalletTx.time"),
             [
                 _read_dict_PairTextTextEntry(_m, _at, _lo, _hi)
                 for _at, _lo, _hi in _rows.pointers(6)
@@ -1441,10 +1427,9 @@ def _read_list_WalletTxOut(_m: Message, _at: int, _lo: int, _hi: int) -> list[_w
         map(
             _wallet.WalletTxOut,
             _rows.datas(0),
-            [
-                read_hooked(_values_types.read_unix_time, v_time, "WalletTxOut.time")
-                for v_time in _rows.numbers("q", 0)
-            ],
+            read_each_hooked(
+                _values_types.read_unix_time, _rows.numbers("q", 0), "WalletTxOut.time"
+            ),
             _rows.numbers("i", 2),
             [bits_12 & 1 != 0 for bits_12 in _rows.numbers("B", 12)],
         )

@@ -71,7 +71,7 @@ class Conversions:
 
     def to_number(self, type: Type, value: str) -> str:
         if isinstance(type, CONVERTED):
-            return self.to_number(type.wire, self._built(type, value))
+            return self.to_number(type.wire, self.built(type, value))
         if isinstance(type, EnumType) and type.declared:
             ordinals, _ = self.checks.enum(type.key, self._model)
             return f"{ordinals}[{value}]"
@@ -117,7 +117,7 @@ class Conversions:
             case MapType(entry=entry):
                 return f"{scope.generated(entry, '_write_dict_{}')}(_w, {at}, {value})"
             case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
-                return self.to_pointer(wire, at, self._built(type, value))
+                return self.to_pointer(wire, at, self.built(type, value))
         raise AssertionError(type)
 
     def from_pointer(self, type: Type, at: str, lo: str, hi: str, place: str) -> str:
@@ -148,12 +148,20 @@ class Conversions:
 
     # ------------------------------------------------------------------ values of other types
 
-    def _built(self, type: HookedType | LiteralType | CheckedType, value: str) -> str:
+    def built(self, type: HookedType | LiteralType | CheckedType, value: str) -> str:
+        """The expression for what travels, from one for a value."""
         return f"{self._builder(type)}({value})"
 
     def _read(self, type: HookedType | LiteralType | CheckedType, value: str, place: str) -> str:
         read = self._scope.runtime("read_hooked")
         return f"{read}({self._reader(type)}, {value}, {quoted(place)})"
+
+    def read_each(
+        self, type: HookedType | LiteralType | CheckedType, values: str, place: str
+    ) -> str:
+        """The expression for a list of values, from one for what travelled."""
+        each = self._scope.runtime("read_each_hooked")
+        return f"{each}({self._reader(type)}, {values}, {quoted(place)})"
 
     def _builder(self, type: HookedType | LiteralType | CheckedType) -> str:
         """What is called with a value that is to be sent."""
@@ -247,8 +255,7 @@ class Conversions:
             case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
                 found = "list"
                 values = self._from_list(wire, "", pointer, place)
-                each = scope.runtime("read_each_hooked")
-                items = f"{each}({self._reader(element)}, {values}, {quoted(place)})"
+                items = self.read_each(element, values, place)
             case OptionalType(inner):
                 value = self.from_pointer(inner, "_at", "_lo", "_hi", place)
                 return _collected(

@@ -13,6 +13,7 @@ _read_dict_Entry
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from mpipc.generate.conversions import Conversions
 from mpipc.generate.fields import (
@@ -31,6 +32,7 @@ from mpipc.generate.names import identifier
 from mpipc.generate.records import Number, RecordFormat, slot_is_pointer
 from mpipc.generate.scope import Scope
 from mpipc.model import (
+    CONVERTED,
     MADE_UP,
     DataType,
     Field,
@@ -230,6 +232,9 @@ class _Columns:
 
     def _pointer_column(self, index: int, field: Field) -> str:
         value = self._values[field.name]
+        while not field.optional and isinstance(field.type, CONVERTED):
+            value = self._convert.built(field.type, value)
+            field = replace(field, type=field.type.wire)
         if not field.optional and isinstance(field.type, TextType):
             return f"texts({index}, {self._column(value, [field])})"
         if not field.optional and isinstance(field.type, DataType):
@@ -301,6 +306,9 @@ class _Columns:
     def _read_column(self, field: Field) -> str:
         """The expression for all values of a field."""
         slot, flag = field.slot, field.flag
+        if isinstance(field.type, CONVERTED) and not field.optional:
+            values = self._read_column(replace(field, type=field.type.wire))
+            return self._convert.read_each(field.type, values, self._record.place(field.name))
         if isinstance(field.type, VoidType):
             return "[None] * _rows.count"
         pointer: Pointer | None
