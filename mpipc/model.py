@@ -345,22 +345,7 @@ class Struct:
     @property
     def is_template(self) -> bool:
         """Whether only instances of it have values."""
-        return any(map(_has_parameter, self.fields))
-
-
-def _has_parameter(field: Field) -> bool:
-    inside = [field.type]
-    while inside:
-        match inside.pop():
-            case ParameterType():
-                return True
-            case ListType(element) | OptionalType(element):
-                inside.append(element)
-            case MapType(key, value):
-                inside += [key, value]
-            case TupleType(items):
-                inside += items
-    return False
+        return any(isinstance(field.type, ParameterType) for field in self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ the interface, the method and the parameter: `Chain.on_tip(callback)` -> `ChainO
 from __future__ import annotations
 
 import collections.abc
+from dataclasses import replace
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
-from mpipc.model import InterfaceType
+from mpipc.model import InterfaceType, ParameterType
 
 
 def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
@@ -23,4 +24,9 @@ def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
     options = annotation.find(declare.InterfaceOptions) or declare.InterfaceOptions()
     arguments = tuple(annotation.args[0])
     result = annotation.args[1]
-    return InterfaceType(site.session.use_callback(options, arguments, result, site))
+    # The interface has no type parameters, as a generic struct of the schema may have.
+    bound = {
+        name: each for name, each in site.bindings.items() if not isinstance(each, ParameterType)
+    }
+    at = replace(site, bindings=bound)
+    return InterfaceType(site.session.use_callback(options, arguments, result, at))

@@ -10,7 +10,7 @@ from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.constraints import constrained
-from mpipc.model import OptionalType, Type
+from mpipc.model import OptionalType, ParameterType, Type
 
 Rule = Callable[[Annotation, Site], Type | None]
 """Returns None for an annotation that is not its business, and raises Mistake for one that is
@@ -38,6 +38,11 @@ def element_of(annotation: object, site: Site) -> Type:
             "Annotated[..., Field(...)] around the whole type",
         )
     type = type_of(found, site)
+    if isinstance(type, ParameterType):
+        raise Mistake(
+            f"the type parameter {type.name} inside of another type, where Cap'n Proto has none",
+            "a field of this type alone",
+        )
     return OptionalType(type) if found.optional else type
 
 
