@@ -103,7 +103,8 @@ class Strategies:
             case Primitive("Float64"):
                 return st.floats()
             case Primitive(name):
-                return st.integers(*integer_range(name))
+                low, high = integer_range(name)
+                return st.integers(low, high) | st.sampled_from([0, low, high])
             case TextType():
                 return st.text(max_size=20)
             case DataType():
