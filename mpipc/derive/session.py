@@ -14,7 +14,7 @@ from functools import partial
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from mpipc import declare
-from mpipc.derive.annotations import Scope
+from mpipc.derive.annotations import Annotation, Scope, shown
 from mpipc.derive.docs import docstring
 from mpipc.derive.enums import derive_enum
 from mpipc.derive.interfaces import derive_callback, derive_interface_class, options_of
@@ -91,6 +91,7 @@ class Session:
         self._scopes: dict[str, Scope] = {}
         self._work: deque[Callable[[], None]] = deque()
         self._problems: dict[Problem, None] = {}
+        self._resolving: list[object] = []
 
     def run(self, modules: Iterable[str]) -> Model:
         """Derive the modules. Raises SchemaError with every problem found."""
@@ -120,6 +121,20 @@ class Session:
             yield
         except Mistake as mistake:
             self._problems[place.problem(mistake)] = None
+
+    @contextmanager
+    def resolving(self, hook: object, annotation: Annotation) -> Iterator[None]:
+        """While it is found out what a hook's type travels as. Raises Mistake where that leads back
+        to the hook."""
+        if hook in self._resolving:
+            raise Mistake(
+                f"{shown(annotation.base)} would travel as itself", "another type in hooks.register"
+            )
+        self._resolving.append(hook)
+        try:
+            yield
+        finally:
+            self._resolving.pop()
 
     def scope(self, module: str) -> Scope:
         """The names that annotations in a module may use."""

@@ -33,12 +33,8 @@ def rule(annotation: Annotation, site: Site) -> HookedType | None:
         )
     # What is said of the type holds for what it travels as.
     wire = Annotation(wire.base, (*wire.metadata, *annotation.metadata))
-    try:
+    with site.session.resolving(hook, annotation):
         type = type_of(wire, site)
-    except RecursionError:
-        raise Mistake(
-            f"{shown(annotation.base)} would travel as itself", "another type in hooks.register"
-        ) from None
     cls = get_origin(annotation.base) or annotation.base
     return HookedType(
         _named(cls, "the class"),
