@@ -29,6 +29,7 @@ from mpipc.ipc.threads import Budget
 _log = logging.getLogger("mpipc")
 
 _ACCEPT_RETRY = 0.1  # seconds to wait when the process is out of descriptors
+_SPARE = 16  # TLS clients beyond the limit that are told so; it takes a handshake
 _LOOKS = 4  # how often an idle client is looked at before it is dropped
 
 
@@ -160,17 +161,25 @@ class Server:
             except OSError as e:
                 self._refuse(client, sock, str(e))  # it has left at once
                 return
-        if count > self._rules.max_connections:
-            self._refuse(client, sock, f"more than {self._rules.max_connections} connections")
+        spare = 0 if self._tls_context is None else _SPARE
+        if count > self._rules.max_connections + spare:
+            self._refuse(client, sock, self._full())
         elif self._tls_context is None:
             self._admit(client, sock)
         else:
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._admit_with_tls,
                 args=[client, sock, self._tls_context],
                 name=f"mpipc-tls {self._shown}",
                 daemon=True,
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as e:  # as many as the system allows
+                self._refuse(client, sock, str(e))
+
+    def _full(self) -> str:
+        return f"more than {self._rules.max_connections} connections"
 
     def _admit_with_tls(
         self, client: _Client, sock: socket.socket, context: ssl.SSLContext
@@ -187,10 +196,16 @@ class Server:
             return
         client.sock = wrapped
         reason = self._objection(client, peer)
+        if len(self._clients) > self._rules.max_connections:
+            reason = self._full()
         if reason:
             self._refuse(client, wrapped, reason)
             return
-        relay = tls.Relay(wrapped)
+        try:
+            relay = tls.Relay(wrapped)
+        except OSError as e:
+            self._refuse(client, wrapped, str(e))
+            return
         self._serve(client, relay.inner, peer)
         relay.run()
 
@@ -248,14 +263,14 @@ class Server:
                 tracebacks=rules.tracebacks, punctual=rules.call_timeout is not None,
                 budget=self._budget(client.account),
             )  # fmt: skip
+            if isinstance(channel, PunctualChannel):
+                channel.call_timeout = rules.call_timeout
+            channel.on_stop = lambda: self._gone(client)
+            channel.start(connection, f"mpipc-io {self._shown}")
         except Exception as e:
-            # Out of descriptors, or whoever makes the root objects has none for this peer.
+            # Out of descriptors or threads, or there is no root object for this peer.
             self._refuse(client, sock, f"{type(e).__name__}: {e}")
             return
-        if isinstance(channel, PunctualChannel):
-            channel.call_timeout = rules.call_timeout
-        channel.on_stop = lambda: self._gone(client)
-        channel.start(connection, f"mpipc-io {self._shown}")
         client.serves(channel, connection)
         if self._closed.is_set():
             client.close()

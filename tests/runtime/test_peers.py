@@ -25,7 +25,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebod
 
 # What a program needs is loaded before: somebody else may not read it.
 SOMEBODY_ELSE = f"""
-import os, socket, sys
+import os, resource, socket, sys
 import encodings.idna
 import mpipc
 from mpipc.generate.load import generated_for
@@ -142,6 +142,30 @@ sys.stdin.read()
                 address,
             )
             assert works(address)
+
+    def test_goes_on_when_it_may_have_threads_again(self, place: Path, script: Script) -> None:
+        """A limit of the system's, which root does not have."""
+        os.chown(place, NOBODY.pw_uid, NOBODY.pw_gid)
+        done = script(
+            SOMEBODY_ELSE
+            + """
+with mpipc.serve(sys.argv[1], RealRoot()) as server:
+    with mpipc.connect(sys.argv[1], Root) as root:
+        values = root.values()
+        _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, most))
+        for _ in range(3):
+            with socket.socket(socket.AF_UNIX) as raw:
+                raw.connect(sys.argv[1][5:])
+                assert b"can't start new thread" in raw.recv(1000)
+        assert values.small(1, 2) == 3
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    with mpipc.connect(sys.argv[1], Root) as root:
+        print(root.values().small(1, 2))
+""",
+            f"unix:{place}/s",
+        )
+        assert done.stdout == "3\n", done.stderr
 
     def test_cannot_lead_us_elsewhere(self, place: Path) -> None:
         """A link of somebody else's, even to a server of ours, is not followed."""

@@ -179,6 +179,15 @@ class TestTalking:
             for root in kept:
                 assert works(root)
 
+    def test_one_connection_too_many_is_refused(self, serve: Serve, connect: Connect) -> None:
+        with serve(max_connections=2) as server:
+            kept = [connect(server), connect(server, "bob")]
+            for _ in range(3):
+                with pytest.raises(mpipc.Disconnected, match="more than 2 connections"):
+                    connect(server)
+            for root in kept:
+                assert works(root)
+
     def test_both_ends_learn_when_the_other_one_goes(self, serve: Serve, connect: Connect) -> None:
         with serve() as server:
             root = connect(server)
