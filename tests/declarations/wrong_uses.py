@@ -61,3 +61,9 @@ class Uses(ABC):
     def generic_union(self, a: Annotated[int | str, mpipc.struct(generic=True)]) -> None: ...
     @abstractmethod
     def type_parameters(self, a: K | V) -> None: ...
+
+
+@mpipc.struct(generic=True)
+class Inside(msgspec.Struct, Generic[K]):
+    key: K
+    more: dict[str, K]
