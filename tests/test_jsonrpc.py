@@ -70,6 +70,9 @@ class Book(ABC):
     def shift(self, at: datetime, by: timedelta) -> datetime | None: ...
 
     @abstractmethod
+    def turn(self, pair: tuple[Int32, str], others: list[bytes | None]) -> tuple[str, Int32]: ...
+
+    @abstractmethod
     def fail(self) -> None: ...
 
     @abstractmethod
@@ -91,6 +94,9 @@ class HereBook(Book):
 
     def shift(self, at: datetime, by: timedelta) -> datetime | None:
         return at + by if by else None
+
+    def turn(self, pair: tuple[int, str], others: list[bytes | None]) -> tuple[str, int]:
+        return pair[1], pair[0] + len(others)
 
     def fail(self) -> None:
         raise RuntimeError("secret")
@@ -160,6 +166,12 @@ def test_parameters_come_by_position_or_by_either_name(served: Client) -> None:
     assert served.call("addEntry", new_entry={"amount": 1})["result"] == 3
     inner = {"amount": 1, "text": "", "nextEntry": None}
     assert served.call("findPage", number=7)["result"] == {"number": 7, "entries": [inner] * 3}
+
+
+def test_tuples_are_arrays_of_a_fixed_length(served: Client) -> None:
+    assert served.call("turn", [1, "a"], ["00ff", None])["result"] == ["a", 3]
+    assert code(served.call("turn", [1], [])) == -32602
+    assert code(served.call("turn", [1, "a"], ["0", None])) == -32602
 
 
 def test_times_are_texts_and_durations_seconds(served: Client) -> None:
@@ -236,7 +248,7 @@ def test_the_document_describes_every_method_that_can_be_called(served: Client) 
     found = served.call("rpc.discover")["result"]
     assert found["openrpc"].startswith("1.")
     methods = {each["name"]: each for each in found["methods"]}
-    assert list(methods) == ["addEntry", "fail", "findPage", "shift"]
+    assert list(methods) == ["addEntry", "fail", "findPage", "shift", "turn"]
     add = methods["addEntry"]
     assert add["summary"] == "Add an entry."
     assert [(each["name"], each["required"]) for each in add["params"]] == [

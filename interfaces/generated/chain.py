@@ -55,7 +55,7 @@ MODEL = "9b7105cbac489d87ad725360d90d1645"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "5379a20d39dc014f031605fac5f3c91c",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
-    "interfaces.errors": "7c3c0163e6f28029869c0fc6dc5e7cd8",
+    "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {

@@ -54,7 +54,7 @@ from . import wallet as _wallet_codec
 MODEL = "e3fbf113666ee87efc0a366d08dbdad8"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
-    "interfaces.errors": "7c3c0163e6f28029869c0fc6dc5e7cd8",
+    "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
     "interfaces.node": "50afc7dded17423fdb412a88371c92e9",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }

@@ -25,6 +25,7 @@ from mpipc.model import (
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
 )
 
@@ -111,14 +112,17 @@ class Schemas:
             case TimedeltaType():
                 return {"type": "number", "description": "seconds"}
             case EnumType(key, flags=flags):
-                members = python_object(key).__members__
+                enumerated = python_object(key).__members__
                 if flags:
-                    names = ", ".join(f"{name}: {int(each)}" for name, each in members.items())
+                    names = ", ".join(f"{name}: {int(each)}" for name, each in enumerated.items())
                     return {"type": "integer", "description": names}
-                return {"type": "string", "enum": [*members]}
+                return {"type": "string", "enum": [*enumerated]}
             case ListType(element, container):
                 items: Json = {"type": "array", "items": self.of(element)}
                 return items | ({"uniqueItems": True} if "set" in container else {})
+            case TupleType(members):
+                forms = [self.of(each) for each in members]
+                return {"type": "array", "prefixItems": forms, "items": False}
             case OptionalType(some):
                 return {"anyOf": [self.of(some), {"type": "null"}]}
             case MapType(_, value):

@@ -42,6 +42,7 @@ from mpipc.model import (
     StructType,
     TextType,
     TimedeltaType,
+    TupleType,
     Type,
     TypeName,
     VoidType,
@@ -72,6 +73,8 @@ def can_be_json(type: Type, model: Model, seen: frozenset[TypeName] = frozenset(
             return can_be_json(inner, model, seen)
         case OptionalType(inner) | ListType(inner):
             return can_be_json(inner, model, seen)
+        case TupleType(items):
+            return all(can_be_json(each, model, seen) for each in items)
         case MapType(key, value):
             return _is_text(key) and can_be_json(value, model, seen)
         case StructType(key):
@@ -142,6 +145,11 @@ class Values:
                 items = _expect(isinstance(value, list), value, path, "an array")
                 found = [self.read(element, each, f"{path}[{at}]") for at, each in enumerate(items)]
                 return _CONTAINERS[container](found)
+            case TupleType(items):
+                fits = isinstance(value, list) and len(value) == len(items)
+                given = _expect(fits, value, path, f"an array of {len(items)}")
+                pairs = enumerate(zip(items, given, strict=True))
+                return tuple(self.read(item, each, f"{path}[{at}]") for at, (item, each) in pairs)
             case OptionalType(some):
                 return None if value is None else self.read(some, value, path)
             case MapType(key_type, value_type):
@@ -221,6 +229,9 @@ class Values:
                 return value.value if flags else value.name
             case ListType(element):
                 return [self.write(element, each) for each in value]
+            case TupleType(items):
+                pairs = zip(items, value, strict=True)
+                return [self.write(item, each) for item, each in pairs]
             case OptionalType(some):
                 return None if value is None else self.write(some, value)
             case MapType(key_type, value_type):
