@@ -16,10 +16,15 @@ from mpipc.errors import IpcError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 1 for an error, 2 for wrong usage, 130 for
     Ctrl-C."""
-    arguments = _parser().parse_args(argv)
     # `mpipc build interfaces` means the package in the working directory, as `python -m` does.
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line could go on
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -46,7 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mpipc",
         description="Interfaces declared as Python ABCs, called across processes.",
-        epilog="mpipc COMMAND --help shows an example of each.",
+        epilog="mpipc COMMAND --help shows an example of each.\n"
+        "Completion: pip install 'mpipc[completion]', then in bash or zsh\n"
+        '  eval "$(register-python-argcomplete mpipc)"\n'
+        "and in fish\n"
+        "  register-python-argcomplete --shell fish mpipc | source",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"mpipc {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -185,7 +195,10 @@ mpipc call unix:node.sock Mining.wait_tip_changed 00ff timeout=5
 mpipc call --package shop.api unix:shop.sock Orders.place '{"item": "tea", "count": 2}'""",
     )
     call.add_argument("address", metavar="ADDRESS", help="as for mpipc.connect")
-    call.add_argument("target", metavar="INTERFACE.METHOD", help="for example: Mining.get_tip")
+    target = call.add_argument(
+        "target", metavar="INTERFACE.METHOD", help="for example: Mining.get_tip"
+    )
+    target.completer = _complete_target
     call.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="VALUE or NAME=VALUE")
     call.add_argument(
         "--package",
@@ -202,6 +215,15 @@ mpipc call --package shop.api unix:shop.sock Orders.place '{"item": "tea", "coun
         "--follow", action="store_true", help="go on printing calls until Ctrl-C or the server ends"
     )
     call.set_defaults(run=_call)
+
+
+def _complete_target(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    from mpipc.cli.call import targets
+
+    try:
+        return targets(parsed_args.package)
+    except Exception:  # nobody who presses the tab key wants to read about it
+        return []
 
 
 def _call(arguments: argparse.Namespace) -> int:

@@ -77,6 +77,18 @@ def call(address: str, target: str, arguments: Sequence[str], options: Options) 
     return 0
 
 
+def targets(package: str) -> list[str]:
+    """What can be called: `Interface.method`, for all of a package. Raises IpcError."""
+    found, model = _declarations(package)
+    return [
+        f"{interface.name}.{method.name}"
+        for interface in found
+        for each in model.ancestry(interface)
+        for method in each.methods
+        if method.kind == "method"
+    ]
+
+
 # ------------------------------------------------------------------------------------ declarations
 
 

@@ -1,0 +1,91 @@
+"""The command `mpipc` in a terminal: help, completion, colours, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mpipc.cli import main
+from tests.test_docs import ROOT
+
+COMMAND = [sys.executable, "-m", "mpipc"]
+
+
+def helped(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What `--help` prints."""
+    with pytest.raises(SystemExit) as exited:
+        main([*arguments, "--help"])
+    assert exited.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_each_command_has_an_example_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = re.findall(r"^    (\w+)  ", helped(capsys), re.MULTILINE)
+    assert "call" in commands
+    for command in commands:
+        text = helped(capsys, command)
+        assert f"\n  mpipc {command} " in text.partition("example:")[2], command
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("mpipc ", {"build", "call", "check", "describe", "diff"}),
+        ("mpipc call --", {"--package", "--timeout", "--root", "--follow"}),
+        ("mpipc call unix:s Echo.", {"Echo.echo "}),
+        ("mpipc call unix:s --package no_such_package Echo.", set()),
+    ],
+)
+def test_a_shell_is_told_how_a_line_could_go_on(
+    tmp_path: Path, line: str, expected: set[str]
+) -> None:
+    pytest.importorskip("argcomplete")
+    environment = {
+        **os.environ,
+        "_ARGCOMPLETE": "1",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "out"),
+        "IFS": "\n",
+    }
+    run = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found = set(re.split(r"[\n\v]", (tmp_path / "out").read_text()))
+    assert expected <= found
+    assert expected or found == {""}
+
+
+def in_terminal(tmp_path: Path, **environment: str) -> str:
+    """What a wrong command prints where somebody looks at it."""
+    here, there = pty.openpty()
+    run = subprocess.run(
+        [*COMMAND, "build", "no_such_package"],
+        cwd=tmp_path, stdout=there, stderr=there,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+    assert run.returncode == 1
+    os.close(there)
+    text = os.read(here, 10_000).decode()
+    os.close(here)
+    return text
+
+
+def test_errors_are_coloured_in_a_terminal_unless_somebody_dislikes_that(tmp_path: Path) -> None:
+    assert in_terminal(tmp_path, NO_COLOR="").startswith("\x1b[1;31mmpipc:\x1b[0m no_such_package")
+    assert in_terminal(tmp_path, NO_COLOR="1").startswith("mpipc: no_such_package: ")
+
+
+def test_a_package_may_be_named_by_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["build", "--check", f"{ROOT}/interfaces/"]) == 0
+    assert capsys.readouterr().out.startswith("interfaces: ")
+    assert main(["build", "--check", "./interfaces"]) == 2
+    assert "./interfaces: there is no such directory" in capsys.readouterr().err
