@@ -151,9 +151,11 @@ class Outbox:
 
 
 def _pieces(parts: list[bytes]) -> Iterator[bytes]:
-    """The parts, runs of small ones joined."""
+    """The parts, runs of small ones joined, without empty ones: nothing can be sent of these."""
     for small, run in groupby(parts, lambda part: len(part) < _SMALL):
         if small:
-            yield b"".join(run)
+            joined = b"".join(run)
+            if joined:
+                yield joined
         else:
             yield from run

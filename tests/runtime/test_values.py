@@ -35,6 +35,12 @@ class TestThatFit:
         assert values.lists((1, -2), ["drei", "日本", ""]) == ["1", "-2", "drei", "日本", ""]
         assert values.table({"a": 1, "b": -1}) == {"a": 1, "b": -1}
 
+    @pytest.mark.parametrize("count", [200_000, 200_001])
+    def test_a_large_list_of_numbers_and_nothing_behind_it(
+        self, values: Values, count: int
+    ) -> None:
+        assert values.lists([7] * count, []) == ["7"] * count
+
     def test_all_kinds_of_bytes(self, values: Values) -> None:
         for data in (b"a\0b", bytearray(b"a\0b"), memoryview(b"a\0b")):
             result = values.mixed(Color.RED, True, "t\0", data, 0.5, -1)  # type: ignore[arg-type]
