@@ -17,6 +17,7 @@ from mpipc.model import (
     MADE_UP,
     CheckedType,
     DataType,
+    Enumeration,
     EnumType,
     Field,
     HookedType,
@@ -94,11 +95,26 @@ class DescribedStruct(msgspec.Struct, frozen=True):
     union: bool = False
 
 
+class Member(msgspec.Struct, frozen=True):
+    """A member of an enum of the schema."""
+
+    name: str
+    ordinal: int
+
+
+class DescribedEnum(msgspec.Struct, frozen=True):
+    name: str
+    schema_name: str
+    members: tuple[Member, ...]
+    doc: str
+
+
 class DescribedModule(msgspec.Struct, frozen=True):
     name: str
     file_id: str
     interfaces: tuple[DescribedInterface, ...]
     structs: tuple[DescribedStruct, ...]
+    enums: tuple[DescribedEnum, ...]
 
 
 def describe(module: Module) -> DescribedModule:
@@ -109,7 +125,13 @@ def describe(module: Module) -> DescribedModule:
         f"{module.id:#x}",
         tuple(_interface(each) for each in module.interfaces),
         tuple(_struct(each) for each in module.structs if each.kind not in MADE_UP),
+        tuple(_enum(each) for each in module.enums if each.name),
     )
+
+
+def _enum(enum: Enumeration) -> DescribedEnum:
+    members = tuple(Member(name, ordinal) for name, ordinal in enum.members)
+    return DescribedEnum(enum.key.name, enum.name, members, enum.doc)
 
 
 def _interface(interface: Interface) -> DescribedInterface:
@@ -220,6 +242,9 @@ def as_tree(module: DescribedModule) -> Iterator[str]:
         rows = [(each.ordinal, f"{each.name}: {each.type}") for each in struct.fields]
         rows += [(each.ordinal, f"(removed: {each.former_name})") for each in struct.removed]
         yield from _numbered(rows)
+    for enum in module.enums:
+        yield _with_doc(f"  {enum.name}", ["enum"], enum.doc)
+        yield from _numbered([(each.ordinal, each.name) for each in enum.members])
 
 
 def _numbered(rows: list[tuple[int, str]]) -> Iterator[str]:

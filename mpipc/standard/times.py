@@ -25,13 +25,18 @@ _DAY = timedelta(days=1) // _MICROSECOND
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FIRST_DAY = date(1970, 1, 1).toordinal()
+_FIRST = (datetime.min - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max - _EPOCH) // _MICROSECOND
 _FOREVER = 2**63 - 1
 
 
 def build_datetime(value: datetime) -> int:
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError("it has no time zone: datetime.now(timezone.utc), for example, has one")
-    return (value - _EPOCH_UTC) // _MICROSECOND
+    microseconds = (value - _EPOCH_UTC) // _MICROSECOND
+    if not _FIRST <= microseconds <= _LAST:
+        raise ValueError("out of range in UTC")
+    return microseconds
 
 
 def read_datetime(microseconds: int) -> datetime:

@@ -10,6 +10,7 @@ import pytest
 from mpipc.capnp.conversions import enum_member, read_hooked
 from mpipc.derive import derive
 from mpipc.errors import ConversionError
+from mpipc.evolution.describe import as_tree, describe
 from mpipc.model import Model, Reserved, TypeName
 from mpipc.schema import compile_layouts, module_text
 from mpipc.testing.referee import Referee
@@ -93,3 +94,10 @@ def test_a_flag_refuses_bits_that_it_does_not_know() -> None:
     assert enum_member(values.Bit, 3, "bit") == values.Bit.A | values.Bit.B
     with pytest.raises(ConversionError, match="bit: received 4, which is no Bit"):
         enum_member(values.Bit, 4, "bit")
+
+
+def test_describe_lists_the_members() -> None:
+    tree = list(as_tree(describe(MODEL.modules[VALUES])))
+    at = tree.index("  Season [enum]  When it is.")
+    assert tree[at + 1 : at + 4] == ["    @0 SPRING", "    @1 SUMMER_TIME", "    @2 autumn"]
+    assert not any("Color [enum]" in line for line in tree)

@@ -19,6 +19,7 @@ from tests.codecs.declarations.values import Country
 from tests.codecs.echo import loopback, method_of
 
 UTC = timezone.utc
+EAST, WEST = timezone(timedelta(hours=1)), timezone(timedelta(hours=-1))
 ID = UUID("8e5eac9a-4b9f-4c5f-9a52-0d9a2c2bd2f6")
 
 
@@ -91,6 +92,8 @@ DOES_NOT_FIT = [
     ("decimal", Decimal("1" * 5000), "5000 characters, where 4300 may travel"),
     ("moment", datetime(2020, 1, 1), "it has no time zone"),
     ("moment", 5, "expected datetime, got int 5"),
+    ("moment", datetime.min.replace(tzinfo=EAST), "out of range in UTC"),
+    ("moment", datetime.max.replace(tzinfo=WEST), "out of range in UTC"),
     ("naive", datetime(2020, 1, 1, tzinfo=UTC), "it has a time zone, where none is wanted"),
     ("day", datetime(2020, 1, 1), "a datetime is more than a date"),
     ("clock", time(1, tzinfo=UTC), "it has a time zone, where none is wanted"),

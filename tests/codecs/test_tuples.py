@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mpipc.errors import ConversionError
+from mpipc.jsonrpc.values import Invalid, Values
 from tests.codecs.echo import MODEL, REFEREE, loopback, method_of
 
 
@@ -54,3 +55,14 @@ def test_what_a_peer_leaves_out_of_a_tuple_is_zero_or_nothing() -> None:
 def test_each_tuple_type_has_one_struct() -> None:
     names = [each.name for each in MODEL.modules["tests.codecs.declarations.values"].structs]
     assert names.count("Int64TextTuple") == 1
+
+
+def test_a_tuple_is_an_array_in_json() -> None:
+    _, method = method_of("Echo", "pairs")
+    [field] = method.parameters
+    values = Values(MODEL)
+    assert values.write_field(field, [(1, None), (2, "b")]) == [[1, None], [2, "b"]]
+    assert values.read_field(field, [[1, None], [2, "b"]], "x") == [(1, None), (2, "b")]
+    for wrong in ([1], [[1]], [[1, "a", 2]], [["a", 1]]):
+        with pytest.raises(Invalid, match=r"^x\[0\]"):
+            values.read_field(field, wrong, "x")

@@ -132,6 +132,7 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
         "kind": "method",
         "deprecated": "use find",
         "doc": "",
+        "getter": False,
     }
     block = module["structs"][0]
     assert block["doc"].startswith("A block.")
