@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mpipc.errors import ConversionError
-from mpipc.jsonrpc.values import Invalid, Values
+from mpipc.jsonrpc.errors import Invalid
+from mpipc.jsonrpc.values import Values
 from tests.codecs.echo import MODEL, REFEREE, loopback, method_of
 
 
