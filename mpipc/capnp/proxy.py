@@ -19,7 +19,7 @@ from mpipc.capnp.message import Message
 from mpipc.capnp.misfits import unexpected
 from mpipc.capnp.session import Capability, Import
 from mpipc.capnp.writer import Writer
-from mpipc.errors import IpcError
+from mpipc.errors import IpcError, Unimplemented
 
 if TYPE_CHECKING:
     from mpipc.capnp.connection import Connection
@@ -126,7 +126,11 @@ class Client:
         target = self._mpipc_target
         if target is None:
             raise IpcError(f"{type(self).__name__} was closed")
-        return self._mpipc_connection.call(target, method, w)
+        try:
+            return self._mpipc_connection.call(target, method, w)
+        except Unimplemented as error:  # which names a number at best
+            text = f"{method.name}: {error.text}"
+            raise Unimplemented(text, error.type, error.traceback) from None
 
     def _mpipc_deprecated(self, text: str) -> None:
         """Warn whoever called the method that calls this."""

@@ -70,7 +70,7 @@ CASES = [
         call="chain.get(1)",
         call_new="chain.get(1) and chain.first()",
         old_client="'got 1'",
-        new_client="Unimplemented: Chain has no such method (2)",
+        new_client="Unimplemented: Chain.first: Chain has no such method (2)",
         rules=("safe method-added",),
     ),
     Case(
@@ -366,7 +366,7 @@ CASES = [
         call="chain.block().height()",
         call_new="(lambda block: [block.height(), block.name()])(chain.block())",
         old_client="1",
-        new_client="Unimplemented: Block has no such method (0)",
+        new_client="Unimplemented: Named.name: Block has no such method (0)",
         rules=("safe base-added",),
     ),
     Case(
@@ -384,7 +384,7 @@ CASES = [
         call="chain.get()",
         call_new="chain.on_tip(print)",
         old_client="'got'",
-        new_client="Unimplemented: Chain has no such method (2)",
+        new_client="Unimplemented: Chain.on_tip: Chain has no such method (2)",
         rules=("safe interface-added", "safe method-added"),
     ),
 ]
