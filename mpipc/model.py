@@ -103,9 +103,11 @@ class UnionType:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceType:
-    """An object that stays where it is and is called through a capability."""
+    """An object that stays where it is and is called through a capability. `stream`: what it is an
+    iterator over, if it is one."""
 
     key: TypeName
+    stream: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +364,8 @@ class Method:
     """A method. `name` is the Python name (`__call__` for callables), `schema_name` its wire name.
 
     `kind`: a method of the ABC, or one that the protocol adds (`destroy`, `construct`).
-    `returns`: what the Python method returns: nothing, one value, or the Results class.
+    `returns`: what the Python method returns: nothing, one value, or the Results class;
+    for an iterator, a batch of its items.
     `name_annotation`: the C++ name, written as `$Proxy.name`.
     `deprecated`: what to use instead, empty for a method that is not deprecated.
     `getter`: in Python it is a property.
@@ -375,7 +378,7 @@ class Method:
     results: Record
     parameters: tuple[Field, ...] = ()
     result_fields: tuple[Field, ...] = ()
-    returns: TypeName | Literal["none", "value"] = "none"
+    returns: TypeName | Literal["none", "value", "batch"] = "none"
     raises: tuple[DeclaredException, ...] = ()
     context: bool = True
     kind: Literal["method", "destroy", "construct"] = "method"
@@ -392,6 +395,8 @@ class Interface:
 
     `callable`: derived from a `Callable[...]` annotation; there is no Python class of this name,
     any callable will do, and the client is called directly.
+    `stream`: derived from an iterator over this type; there is no Python class either, and the
+    client is an iterator.
     """
 
     key: TypeName
@@ -403,12 +408,18 @@ class Interface:
     callable: bool = False
     doc: str = ""
     reserved: tuple[Reserved, ...] = ()
+    stream: Type | None = None
     generic: Generic | None = None
 
     @property
     def cls(self) -> TypeName:
         """The Python class."""
         return self.key if self.generic is None else self.generic.key
+
+    @property
+    def classless(self) -> bool:
+        """Whether no class stands for it."""
+        return self.callable or self.stream is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ to blame is found out here, afterwards, with a description of each value's type:
 
     "Int32", "Text", "Data"             a Cap'n Proto type
     "Callable"                          anything callable
+    "Iterable"                          anything to iterate over
     Color, timedelta, Block, Chain      a class
     [T], {K: V}                         a list of T, a dict
     Items(T, U)                         a tuple of a T and a U
@@ -20,7 +21,7 @@ from __future__ import annotations
 import operator
 import reprlib
 from abc import ABC
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from struct import error as StructError
 from typing import Any, NamedTuple, TypeAlias
@@ -291,6 +292,11 @@ def _wrong_callable(type: str, value: object) -> Iterator[str]:
         yield _expected("something callable", value)
 
 
+def _wrong_iterator(type: str, value: object) -> Iterator[str]:
+    if value is not None and not isinstance(value, Iterable):
+        yield _expected("something to iterate over", value)
+
+
 def _wrong_view(type: str, value: object) -> Iterator[str]:
     element = type.removeprefix("View of ")
     wanted = "bytes" if element == type else element
@@ -317,6 +323,7 @@ _WRONG = {
     "Text": _wrong_text,
     "Data": _wrong_data,
     "Callable": _wrong_callable,
+    "Iterable": _wrong_iterator,
 }
 
 

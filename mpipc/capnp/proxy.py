@@ -72,12 +72,14 @@ class ServerMethod(msgspec.Struct, eq=False):
 class Server(msgspec.Struct, frozen=True):
     """The table of an interface's methods by (interface id, ordinal), inherited ones included.
 
-    `interface` is the user's ABC, or None where any callable will do.
+    `interface` is the user's ABC, or None where any callable will do. `close`: what `destroy` does
+    to an object.
     """
 
     name: str
     interface: type | None
     methods: Mapping[tuple[int, int], ServerMethod]
+    close: Callable[[Any], None] | None = None
 
 
 class Local:
@@ -99,8 +101,10 @@ class Local:
         self.server = server
 
     def destroy(self) -> None:
-        """Let go of the object; calls that come later fail."""
-        self.impl = None
+        """Let go of the object; calls that come later fail. What has to be closed is."""
+        impl, self.impl = self.impl, None
+        if self.server.close is not None:
+            self.server.close(impl)
 
 
 class Client:
@@ -131,6 +135,11 @@ class Client:
         except Unimplemented as error:  # which names a number at best
             text = f"{method.name}: {error.text}"
             raise Unimplemented(text, error.type, error.traceback) from None
+
+    def _mpipc_let_go(self) -> Import | None:
+        """Close it on this side; returns the reference that it held."""
+        target, self._mpipc_target = self._mpipc_target, None
+        return target
 
     def _mpipc_deprecated(self, text: str) -> None:
         """Warn whoever called the method that calls this."""
@@ -163,7 +172,7 @@ def close(proxy: object) -> None:
     """
     if not isinstance(proxy, Client):
         return
-    target, proxy._mpipc_target = proxy._mpipc_target, None
+    target = proxy._mpipc_let_go()
     if target is None:
         return
     connection = proxy._mpipc_connection

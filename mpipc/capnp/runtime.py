@@ -53,6 +53,7 @@ from mpipc.capnp.misfits import (
     unexpected,
 )
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod, nothing
+from mpipc.capnp.streams import Batch, Source, Stream, in_batches, read_stream, write_stream
 from mpipc.capnp.threads import CONTEXT, context_pointer, read_capability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import ConversionError
@@ -65,6 +66,7 @@ __all__ = [
     "CONTEXT_ONLY",
     "FEW",
     "MISFITS",
+    "Batch",
     "Buffer",
     "Checked",
     "Client",
@@ -79,6 +81,8 @@ __all__ = [
     "Server",
     "ServerMethod",
     "SizedT",
+    "Source",
+    "Stream",
     "Struct",
     "WriteRows",
     "Writer",
@@ -93,6 +97,7 @@ __all__ = [
     "enumerant",
     "float_unxor",
     "float_xor",
+    "in_batches",
     "milliseconds",
     "misfit",
     "nothing",
@@ -102,6 +107,7 @@ __all__ = [
     "read_each_hooked",
     "read_hooked",
     "read_object",
+    "read_stream",
     "read_texts",
     "regex",
     "results_misfit",
@@ -112,5 +118,6 @@ __all__ = [
     "write_few",
     "write_object",
     "write_pointers",
+    "write_stream",
     "write_texts",
 ]

@@ -30,7 +30,8 @@ from mpipc.model import (
     TypeName,
 )
 
-_CONTEXT = Member("context", Context(), 0)
+CONTEXT = Member("context", Context(), 0)
+"""The parameter that says which thread runs a call (WIRE.md, "A call")."""
 
 
 @dataclass(frozen=True)
@@ -92,25 +93,17 @@ def derive_method(
     own in the committed schema where it had another. Raises Mistake; mistakes in its parameters
     and results become problems."""
     reporting = site.session.reporting
-    inputs = [_CONTEXT] if options.context else []
+    inputs = [CONTEXT] if options.context else []
     for parameter, annotation in signature.parameters:
-        at = site.parameter(parameter)
+        at = replace(site.parameter(parameter), streams=())
         with reporting(at.place):
             keyword = parameter if parameter in signature.keywords else ""
             inputs.append(member(parameter, annotation, at, keyword=keyword))
-    raised = [
-        Member(
-            member_name(each.name),
-            _exception_type(each.exception, site),
-            each.ordinal,
-            annotations=(("exception", each.cxx_name),),
-        )
-        for each in options.raises
-    ]
+    raised = exception_members(options.raises, site)
     _check_exceptions(options.raises)
     outputs: list[Member] = []
     returns: TypeName | Literal["none", "value"] = "none"
-    at = site.parameter("result")
+    at = replace(site.parameter("result"), streams=options.raises)
     with reporting(at.place):
         returns, outputs = _results(signature.returns, at)
     path = f"{interface}.{schema_name}"
@@ -130,7 +123,7 @@ def derive_method(
         tuple(parameters),
         tuple(result_fields),
         returns,
-        _exceptions(options.raises, slots),
+        exceptions(options.raises, slots),
         options.context,
         name_annotation=options.cxx_name,
         doc=doc,
@@ -141,7 +134,7 @@ def derive_method(
 
 def _leads_with_context(locked: Sequence[Reserved]) -> bool:
     first = locked[0].name
-    return (former_name(first) or first) == _CONTEXT.slot
+    return (former_name(first) or first) == CONTEXT.slot
 
 
 def _results(
@@ -176,15 +169,29 @@ def _check_exceptions(declared: Sequence[declare.Raises]) -> None:
                 )
 
 
+def exception_members(declared: Sequence[declare.Raises], site: Site) -> list[Member]:
+    """The results in which the exceptions of a method travel."""
+    return [
+        Member(
+            member_name(each.name),
+            _exception_type(each.exception, site),
+            each.ordinal,
+            annotations=(("exception", each.cxx_name),),
+        )
+        for each in declared
+    ]
+
+
 def _exception_type(exception: type[Exception], site: Site) -> Type:
     if kind_of(exception) is None:
         return TextType()
     return StructType(site.session.use_struct(exception, site))
 
 
-def _exceptions(
+def exceptions(
     declared: Sequence[declare.Raises], slots: Sequence[Slot]
 ) -> tuple[DeclaredException, ...]:
+    """The exceptions that a method declares, and the slots of its results that they have."""
     return tuple(
         DeclaredException(TypeName(each.exception.__module__, each.exception.__qualname__), slot)
         for each, slot in zip(declared, slots, strict=False)
@@ -193,7 +200,7 @@ def _exceptions(
 
 def destroy(interface: str, ordinal: int = 0) -> Method:
     """The method that deletes the remote object before it returns (WIRE.md, "Objects")."""
-    params, _, _ = record(f"{interface}.destroy$Params", [_CONTEXT], ())
+    params, _, _ = record(f"{interface}.destroy$Params", [CONTEXT], ())
     results = Record(f"{interface}.destroy$Results", ())
     return Method("destroy", "destroy", ordinal, params, results, kind="destroy")
 

@@ -24,6 +24,7 @@ from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import repeated, type_name
 from mpipc.derive.records import Member, record
 from mpipc.derive.site import Site
+from mpipc.derive.streams import derive_stream
 from mpipc.derive.structs import (
     derive_generic_struct,
     derive_instance,
@@ -73,6 +74,7 @@ class Draft:
     interfaces: dict[type, Interface | None] = field(default_factory=dict)
     entries: dict[str, tuple[Type, Struct]] = field(default_factory=dict)
     callbacks: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
+    streams: dict[str, tuple[object, Interface]] = field(default_factory=dict)
     unions: dict[str, tuple[object, Struct | None]] = field(default_factory=dict)
     generic_structs: dict[str, tuple[object, Struct | None]] = field(default_factory=dict)
     generic_interfaces: dict[str, tuple[object, Interface | None]] = field(default_factory=dict)
@@ -304,6 +306,22 @@ class Session:
             )
         return key
 
+    def use_stream(
+        self, name: str, options: declare.InterfaceOptions, items: ListType, site: Site
+    ) -> TypeName:
+        """Declare the interface of an iterator over the elements of `items`. Raises Mistake."""
+        key = TypeName(site.module, type_name(name))
+        streams = self._draft(site.module).streams
+        identity = (options, items, site.streams)
+        if name not in streams:
+            streams[name] = (identity, derive_stream(key, options, items, site))
+        elif streams[name][0] != identity:
+            raise Mistake(
+                f"two different iterators are both called {name}",
+                "Annotated[Iterator[...], mpipc.interface(name=...)] with another name",
+            )
+        return key
+
     def use_union(
         self,
         name: str,
@@ -393,6 +411,7 @@ class Session:
         interfaces = _declared(draft.interfaces, order)
         for others in (draft.generic_interfaces, draft.callbacks):
             interfaces += [made for _, (_, made) in sorted(others.items()) if made is not None]
+        interfaces += [made for _, (_, made) in sorted(draft.streams.items())]
         named: list[Struct | Interface | Enumeration] = [*structs, *interfaces]
         named += [each for each in draft.enums.values() if each.name]
         again = repeated(each.name for each in named)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from mpipc import declare
 from mpipc.derive.annotations import Annotation, Scope
 from mpipc.derive.mistakes import Place
 from mpipc.derive.names import capitalized
@@ -24,6 +25,7 @@ class Site:
     `place`   what problems are reported for.
     `owner`   the parts of names made up for what stands there: `("Chain", "on_tip", "callback")`.
     `bindings`  what the type parameters of a generic struct stand for, by their names.
+    `streams`  the exceptions that an iterator may raise here, None where there can be none.
     """
 
     session: Session
@@ -32,6 +34,7 @@ class Site:
     place: Place
     owner: tuple[str, ...]
     bindings: Mapping[str, Type] = field(default_factory=dict)
+    streams: tuple[declare.Raises, ...] | None = None
 
     def within(self, scope: Scope, bindings: Mapping[str, Type]) -> Site:
         """The same place in a class with other names and type parameters, a base perhaps."""

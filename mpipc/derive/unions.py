@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import dataclasses
 from collections.abc import Sequence
 from typing import TypeVar, get_args, get_origin
 
@@ -38,6 +39,7 @@ def derive_union(
 ) -> Struct:
     """Describe the struct of a union: a field for each alternative, called after its type. Raises
     Mistake."""
+    site = dataclasses.replace(site, streams=None)
     members = []
     classes: dict[object, object] = {}
     for each in alternatives:

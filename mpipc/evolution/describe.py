@@ -118,12 +118,12 @@ class DescribedModule(msgspec.Struct, frozen=True):
 
 
 def describe(module: Module) -> DescribedModule:
-    """What an interface module declares; structs that are made up for dicts and tuples are left
+    """What an interface module declares; what is made up for dicts, tuples and iterators is left
     out, for these are described by the types in them."""
     return DescribedModule(
         module.name,
         f"{module.id:#x}",
-        tuple(_interface(each) for each in module.interfaces),
+        tuple(_interface(each) for each in module.interfaces if each.stream is None),
         tuple(_struct(each) for each in module.structs if each.kind not in MADE_UP),
         tuple(_enum(each) for each in module.enums if each.name),
     )
@@ -218,6 +218,8 @@ def type_name(type: Type) -> str:
             return f"Literal[{', '.join(shown)}]"
         case CheckedType(wire, constraints):
             return f"{type_name(wire)} ({', '.join(text for _, text in constraints.given())})"
+        case InterfaceType(_, stream) if stream is not None:
+            return f"Iterator[{type_name(stream)}]"
         case StructType(key) | UnionType(key) | InterfaceType(key) | EnumType(key):
             return key.name
         case ParameterType(name):

@@ -156,18 +156,18 @@ class _PythonIndex:
             yield from self._member(struct.name, "", field, f"{struct.key.name}.{{}}", at)
 
     def _interface(self, interface: Interface) -> Iterator[tuple[str, Found]]:
-        made_up = interface.callable or interface.generic is not None
+        made_up = interface.classless or interface.generic is not None
         place = self._place(interface.key, made_up=made_up)
         name = interface.key.name
         yield interface.name, _found(name, place)
         for method in interface.methods:
             at = place
-            if method.kind == "method" and not interface.callable:
+            if method.kind == "method" and not interface.classless:
                 at = place.at_member(method.name)
             path = f"{interface.name}.{method.schema_name}"
             title = name if interface.callable else f"{name}.{method.name}"
             yield path, _found(title, at)
-            yield from self._signature(path, title, method, at, made_up=interface.callable)
+            yield from self._signature(path, title, method, at, made_up=interface.classless)
 
     def _signature(
         self, path: str, title: str, method: Method, place: Place, *, made_up: bool

@@ -16,6 +16,7 @@ from mpipc.generate.scope import Scope, python_object
 from mpipc.model import (
     Context,
     Interface,
+    InterfaceType,
     Method,
     ModuleLayout,
     Primitive,
@@ -33,8 +34,10 @@ def client_lines(
     listed = [f"*{base}._mpipc_methods" for base in bases]
     listed += [f'"{method.name}"' for method in interface.methods if method.kind == "method"]
     parents = bases or [scope.runtime("Client")]
-    if not interface.callable:
-        parents.append(convert.base_class(interface.key))
+    if interface.stream is not None:
+        parents = [f"{scope.runtime('Stream')}[{convert.written_out(interface.stream)}]"]
+    elif not interface.callable:
+        parents.append(convert.written_out(InterfaceType(interface.key)))
     lines = [f"_id_{name} = {hexadecimal(layout.interfaces[interface.name])}"]
     body = [
         f"class {name}Client({', '.join(parents)}):",
@@ -220,7 +223,9 @@ class _Maker:
         if method.returns == "none":
             return
         made = values[0]
-        if method.returns != "value":
+        if method.returns == "batch":
+            made = f"{scope.runtime('Batch')}({', '.join(values)})"
+        elif method.returns != "value":
             made = f"{scope.declared(method.returns)}({passed(fields, values)})"
         fails = any(self._convert.can_fail(field.type) for field in fields)
         where = f"{self._interface.name}.{method.name}"
@@ -258,12 +263,16 @@ class _Maker:
             field = method.result_fields[0]
             annotation = self._convert.annotation(field.type, taken=False)
             return annotation + (" | None" if field.optional else "")
+        if method.returns == "batch":
+            assert self._interface.stream is not None
+            item = self._convert.annotation(self._interface.stream, taken=False)
+            return f"{self._scope.runtime('Batch')}[{item}]"
         return self._scope.declared(method.returns)
 
 
 def defaults(interface: Interface, method: Method) -> dict[str, object]:
     """The defaults of parameters, which the caller's side fills in."""
-    if interface.callable or method.getter or method.kind != "method":
+    if interface.classless or method.getter or method.kind != "method":
         return {}
     function: Any = getattr(python_object(interface.cls), method.name)
     values = function.__defaults__ or ()

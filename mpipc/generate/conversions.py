@@ -109,9 +109,10 @@ class Conversions:
                 return f"_w.elements_buffer({at}, {value}, {_format(name)})"
             case StructType(key) | UnionType(key) | TupleType(key=key):
                 return f"{scope.generated(key, '_write_{}')}(_w, {at}, {value})"
-            case InterfaceType(key):
+            case InterfaceType(key, stream):
                 server = scope.generated(key, "{}Server")
-                return f"{scope.runtime('write_object')}(_w, {value}, {server})"
+                write = scope.runtime("write_stream" if stream else "write_object")
+                return f"{write}(_w, {value}, {server})"
             case ListType(element):
                 return self._to_list(element, at, value)
             case MapType(entry=entry):
@@ -135,9 +136,10 @@ class Conversions:
                 return f"_m.array_view({pointer}, {_format(name)})"
             case StructType(key) | UnionType(key) | TupleType(key=key):
                 return f"{scope.generated(key, '_read_{}')}(_m, {pointer})"
-            case InterfaceType(key):
+            case InterfaceType(key, stream):
                 client = scope.generated(key, "{}Client")
-                return f"{scope.runtime('read_object')}(_m, {lo}, {hi}, {client})"
+                read = scope.runtime("read_stream" if stream else "read_object")
+                return f"{read}(_m, {lo}, {hi}, {client})"
             case ListType(element, container):
                 return self._from_list(element, container, pointer, place)
             case MapType(entry=entry):
@@ -305,6 +307,11 @@ class Conversions:
                 return f"{cls}[{', '.join(inside)}]"
             case EnumType(key) | StructType(key):
                 return scope.declared(key)
+            case InterfaceType(_, stream) if stream is not None:
+                kind = scope.standard("collections.abc.Iterable")
+                if not taken:
+                    kind = scope.runtime("Stream")
+                return f"{kind}[{self.annotation(stream, taken=taken)}]"
             case InterfaceType(key):
                 return self._object(key)
             case CheckedType(wire):
@@ -357,10 +364,10 @@ class Conversions:
         self._within_alias -= 1
         return " | ".join(dict.fromkeys(found))
 
-    def base_class(self, key: TypeName) -> str:
-        """An interface as the base of its client, where aliases of unions are not defined."""
+    def written_out(self, type: Type) -> str:
+        """A type in the bases of a client, where aliases of unions are not defined."""
         self._written_out = True
-        found = self.annotation(InterfaceType(key), taken=False)
+        found = self.annotation(type, taken=False)
         self._written_out = False
         return found
 
@@ -408,6 +415,8 @@ class Conversions:
                 return self._scope.standard("datetime.timedelta")
             case InterfaceType(key) if key in self._callables:
                 return '"Callable"'
+            case InterfaceType(_, stream) if stream is not None:
+                return '"Iterable"'
             case StructType(key) if self._model.struct(key).is_instance:
                 return self._scope.generated(key, "_fields_{}")
             case StructType(key) if key in self._generics:

@@ -38,10 +38,12 @@ def _function(
 ) -> Iterator[str]:
     name = method_name(interface, method)
     params = params_format(method, layout, scope)
-    of = InterfaceType(interface.key)
-    impl = (
-        scope.standard("typing.Any") if interface.callable else convert.annotation(of, taken=True)
-    )
+    if interface.stream is not None:
+        impl = f"{scope.runtime('Source')}[{convert.annotation(interface.stream, taken=True)}]"
+    elif interface.callable:
+        impl = scope.standard("typing.Any")
+    else:
+        impl = convert.annotation(InterfaceType(interface.key), taken=True)
     writer = scope.runtime("Writer")
     taken = f"_impl: {impl}, _m: {scope.runtime('Message')}, _at: int, _d: int, _p: int"
     yield f"def _serve_{name}({taken}) -> {writer}:"
@@ -113,8 +115,9 @@ def _results(
         cls = scope.declared(method.returns)
         blame = f"{scope.runtime('results_misfit')}({where}, {cls}, _result)"
     else:
-        described = f"({blamed(fields[0], convert)}, _result)"
-        blame = f"{scope.runtime('misfit')}({where}, result={described})"
+        described = f"({blamed(fields[0], convert)}, {values[fields[0].name]})"
+        name = "items" if method.returns == "batch" else "result"
+        blame = f"{scope.runtime('misfit')}({where}, {name}={described})"
     children = uses_writer(head)
     if children:
         yield f"    _w = {writer}({results.words})"
@@ -132,7 +135,10 @@ def _results(
 
 def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator[str]:
     name = identifier(interface.key)
-    declared = "None" if interface.callable else scope.declared(interface.cls)
+    if interface.stream is not None:
+        declared = scope.runtime("Source")
+    else:
+        declared = "None" if interface.callable else scope.declared(interface.cls)
     yield f"{name}Server = {scope.runtime('Server')}("
     yield f'    "{interface.name}",'
     yield f"    {declared},"
@@ -142,7 +148,10 @@ def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator
         arguments = [f'"{interface.name}.{method.name}"', shape, str(method.context)]
         arguments.append(f'"{method.kind}"')
         if method.kind == "method":
-            arguments.append(f"_serve_{method_name(interface, method)}")
+            run = f"_serve_{method_name(interface, method)}"
+            if interface.stream is not None:
+                run = f"{scope.runtime('in_batches')}({run})"
+            arguments.append(run)
         made = f"{scope.runtime('ServerMethod')}({', '.join(arguments)})"
         rows.append(f"(_id_{name}, {method.ordinal}): {made},")
     if rows:
@@ -151,4 +160,6 @@ def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator
         yield "    },"
     else:
         yield "    {},"
+    if interface.stream is not None:
+        yield f"    {scope.runtime('Source')}.close,"
     yield ")"

@@ -89,6 +89,8 @@ class _LoggedObject:
         self._where = where
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return getattr(self._impl, name)
         label = f"{self._interface}.{name}"
         if _is_property(self._impl, name):
             return run("server", self._where, label, lambda: getattr(self._impl, name), (), {})

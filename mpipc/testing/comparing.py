@@ -52,6 +52,10 @@ def nothing(interface: Interface, value: Any) -> Any:
     return None
 
 
+_PASSED_ON = (itself, of_its_interface)
+"""With these, there is a connection through which iterators can be read."""
+
+
 class Comparing:
     """Compares values of one model's types. `null_is_empty`: None in a list may be something empty,
     for those who cannot tell."""
@@ -105,6 +109,8 @@ class Comparing:
             case UnionType(key):
                 found = alternative_of(self._model, key, value)
                 return found.name, self._field(found, value)
+            case InterfaceType(_, stream) if stream is not None and self._known in _PASSED_ON:
+                return tuple(self.plain(stream, each) for each in value)
             case InterfaceType(key) if value is not None:
                 return self._known(self._model.interface(key), value)
         return value

@@ -122,6 +122,8 @@ class Strategies:
                 return self._struct(key)
             case UnionType(key):
                 return self._union(key)
+            case InterfaceType(_, stream) if stream is not None and self._objects is not no_objects:
+                return self._container(stream, "list")  # can be read more than once
             case InterfaceType(key):
                 return self._objects(self._model.interface(key))
             case ListType(element, container):
@@ -255,6 +257,7 @@ def returned(method: Method, values: tuple[Any, ...]) -> Any:
         return None
     if method.returns == "value":
         return values[0]
+    assert isinstance(method.returns, TypeName)
     return built(python_class(method.returns), method.result_fields, values)
 
 

@@ -12,6 +12,7 @@ from mpipc.derive.types import (
     maps,
     parameters,
     primitives,
+    streams,
     structs,
     texts,
     timedeltas,
@@ -41,4 +42,5 @@ RULES += [
     structs.rule,
     interfaces.rule,
     callbacks.rule,
+    streams.rule,
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation, shown
@@ -31,6 +32,7 @@ def type_of(annotation: Annotation, site: Site) -> Type:
 
 def element_of(annotation: object, site: Site) -> Type:
     """The type of what is inside a list, a tuple or a dict. Raises Mistake."""
+    site = replace(site, streams=None)
     found = site.unwrap(annotation)
     if found.find(declare.Field) is not None:
         raise Mistake(
@@ -58,5 +60,5 @@ def _unsupported(base: object) -> Mistake:
         f"the type {shown(base)} cannot travel",
         "bool, int, float, str, bytes, timedelta, an Enum, a list, tuple[T, ...], set, frozenset "
         "or dict of these, a msgspec.Struct, dataclass, attrs class, NamedTuple or TypedDict, a "
-        "Callable, an interface, or what is registered in mpipc.hooks",
+        "Callable, an Iterator, an interface, or what is registered in mpipc.hooks",
     )

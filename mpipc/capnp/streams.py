@@ -1,0 +1,237 @@
+"""Iterators across processes: `Stream` reads one of the other end's, `Source` serves one of ours.
+
+The reader asks for batches: nothing is made that nobody asked for. It asks for few items at first,
+and for more each time it got all that it asked for. The source gives fewer where they come slowly
+(a batch ends a moment after its first item) or are large (so that a batch stays far below what a
+peer accepts in a message).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from mpipc.capnp.message import Message
+from mpipc.capnp.misfits import MISFITS
+from mpipc.capnp.proxy import Client, Local, Server, close
+from mpipc.capnp.session import Import
+from mpipc.capnp.writer import Writer
+
+T = TypeVar("T")
+
+FIRST = 16
+MOST = 4096
+"""How many items are asked for at first, and at most."""
+_FASTER = 4
+_MOMENT = 0.01  # seconds, after which a batch is sent with the items that are there
+_USUAL = 1 << 14  # words in a batch; what is more than _LARGEST is divided
+_LARGEST = 1 << 17
+
+Serve = Callable[[Any, Message, int, int, int], Writer]
+
+
+class Batch(msgspec.Struct, Generic[T], frozen=True):
+    """Items of an iterator, and whether there are no more."""
+
+    items: list[T]
+    done: bool
+
+
+class Stream(Client, Generator[T, None, None]):
+    """Reads an iterator of another process.
+
+    Usable in `for` and in `with`. `close` closes the iterator that it reads, `mpipc.close` too;
+    garbage collection lets go of it. After an exception it is at its end, as a generator is.
+    Several threads may share it.
+    """
+
+    def __init__(self, connection: Any, target: Import) -> None:
+        super().__init__(connection, target)
+        self._mpipc_items: Iterator[T] = iter(())
+        self._mpipc_count = FIRST
+        self._mpipc_asking = threading.RLock()
+
+    def next(self, count: int) -> Batch[T]:
+        """What the other end has, past all that was read."""
+        raise NotImplementedError
+
+    def __next__(self) -> T:
+        for item in self._mpipc_items:
+            return item
+        with self._mpipc_asking:
+            while True:
+                for item in self._mpipc_items:  # another thread may have asked
+                    return item
+                if self._mpipc_target is None:
+                    raise StopIteration
+                self._mpipc_ask()
+
+    def _mpipc_ask(self) -> None:
+        """Get the next batch. What it raises is the end."""
+        count = self._mpipc_count
+        try:
+            batch = self.next(count)
+        except BaseException:
+            self._mpipc_target = None
+            raise
+        if self._mpipc_target is None:
+            return  # closed meanwhile
+        if batch.done:
+            self._mpipc_target = None
+        if len(batch.items) >= count:
+            self._mpipc_count = min(count * _FASTER, MOST)
+        self._mpipc_items = iter(batch.items)
+
+    def _mpipc_let_go(self) -> Import | None:
+        self._mpipc_items = iter(())
+        return super()._mpipc_let_go()
+
+    def send(self, value: None) -> T:
+        """As `next`: the iterator is sent nothing else."""
+        if value is not None:
+            raise TypeError(f"an iterator of another process is sent no values, but got {value!r}")
+        return self.__next__()
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> T:
+        """Close it, and raise the exception."""
+        self.close()
+        error = kind if value is None else value
+        raise error if traceback is None else error.with_traceback(traceback)
+
+    def close(self) -> None:
+        """Close the iterator in the other process, and wait until that is done."""
+        close(self)
+
+
+class Source(Generic[T]):
+    """An iterator of ours, which the other end reads. `given`: what it was made of."""
+
+    def __init__(self, given: Iterable[T]) -> None:
+        self.given = given
+        self._iterator: Iterator[T] | None = iter(given)
+        self._ready: list[T] = []
+        self._error: BaseException | None = None
+        self._sent: list[T] = []
+        self._fitting = MOST
+        self._lock = threading.RLock()
+        self._running = False
+        self._closed = False
+
+    def next(self, count: int) -> Batch[T]:
+        """The next items, at most `count`. Raises what the iterator does, after all items that
+        came before."""
+        with self._lock:
+            self._sent = []
+            if self._running:
+                raise ValueError("the iterator is running already")
+            self._running = True
+            try:
+                return self._take(min(count, self._fitting))
+            finally:
+                self._running = False
+                self._end_if_closed()
+
+    def close(self) -> None:
+        """Close the iterator; one that is running, when it pauses."""
+        self._closed = True
+        if self._lock.acquire(blocking=False):
+            try:
+                self._end_if_closed()
+            finally:
+                self._lock.release()
+
+    def _take(self, count: int) -> Batch[T]:
+        ready = self._ready
+        if not ready and self._error is None:
+            self._advance(ready, count)
+        self._sent = ready[:count]
+        del ready[:count]
+        if not self._sent and self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None
+        return Batch(self._sent, self._iterator is None and not ready and self._error is None)
+
+    def _advance(self, ready: list[T], count: int) -> None:
+        iterator = self._iterator
+        if iterator is None:
+            return
+        pause = time.monotonic() + _MOMENT
+        try:
+            while len(ready) < count:
+                ready.append(iterator.__next__())
+                if time.monotonic() > pause:
+                    return
+        except StopIteration:
+            self._iterator = None
+        except BaseException as error:
+            self._iterator = None
+            self._error = error
+
+    def _end_if_closed(self) -> None:
+        if self._running or not self._closed:
+            return
+        iterator, self._iterator = self._iterator, None
+        self._ready.clear()
+        self._error = None
+        ended = getattr(iterator, "close", None)
+        if ended is not None:
+            ended()
+
+    def _sized(self, words: int) -> bool:
+        """Learn how large the last batch is. False where it is too large and has to be smaller."""
+        count = len(self._sent)
+        if words > _LARGEST and self._fewer():
+            return False
+        if count:
+            self._fitting = max(1, min(MOST, _USUAL * count // max(1, words)))
+        return True
+
+    def _fewer(self) -> bool:
+        """Take the last batch back, and make the next one half as long; False if it had one item
+        or none."""
+        count = len(self._sent)
+        if count < 2:
+            return False
+        self._ready[:0] = self._sent
+        self._fitting = count // 2
+        return True
+
+
+def in_batches(serve: Serve) -> Serve:
+    """Serves `next` such that its answers are small enough, and that an item which cannot travel
+    fails after those before it."""
+
+    def run(source: Any, message: Message, at: int, data_words: int, pointers: int) -> Writer:
+        with source._lock:
+            try:
+                while True:
+                    try:
+                        w = serve(source, message, at, data_words, pointers)
+                    except MISFITS:
+                        if not source._fewer():
+                            raise
+                    else:
+                        if source._sized(w.end):
+                            return w
+            finally:
+                source._end_if_closed()
+
+    return run
+
+
+def write_stream(w: Writer, value: Iterable[Any] | None, server: Server) -> int:
+    """A pointer word for an iterator of ours; None is a null capability."""
+    return 0 if value is None else w.cap(Local(Source(value), server))
+
+
+def read_stream(m: Message, lo: int, hi: int, client: type[Stream[T]]) -> Stream[T]:
+    """The iterator that a capability pointer names: a proxy, what our own was made of, or None."""
+    found = m.owner.proxy(m.cap(lo, hi), client)
+    read: Any = found.given if isinstance(found, Source) else found
+    return cast(Stream[T], read)

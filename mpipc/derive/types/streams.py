@@ -1,0 +1,49 @@
+"""Iterator[T], Iterable[T], Generator[T, None, None] -> an interface with the method `next`.
+
+Annotated[Iterator[T], mpipc.interface(name=..., wrap=...)] names it; else its name is made of the
+type of its items, and of the exceptions that its method declares: `RowStream`,
+`RowStreamOrLookupError`.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+
+from mpipc import declare
+from mpipc.derive.annotations import Annotation, shown
+from mpipc.derive.mistakes import Mistake
+from mpipc.derive.site import Site
+from mpipc.derive.types.lists import list_of
+from mpipc.derive.types.registry import element_of
+from mpipc.derive.types.words import word
+from mpipc.model import InterfaceType, VoidType
+
+_STREAMS = (collections.abc.Iterator, collections.abc.Iterable, collections.abc.Generator)
+
+
+def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
+    origin = annotation.origin or annotation.base
+    if origin not in _STREAMS:
+        return None
+    name = shown(origin)
+    if not annotation.args:
+        raise Mistake(f"{name} without the type of its items", f"{name}[T]")
+    if any(each not in (None, type(None)) for each in annotation.args[1:]):
+        raise Mistake(
+            f"{shown(annotation.base)} is sent values or returns one: only items travel",
+            "Iterator[T], or an interface with methods of its own",
+        )
+    if site.streams is None:
+        raise Mistake(
+            f"{shown(annotation.base)} is read once and from one place: only a parameter, a result"
+            " or a field of Results can be one",
+            "list[T], or an interface with a method that returns it",
+        )
+    item = element_of(annotation.args[0], site)
+    if isinstance(item, VoidType):
+        raise Mistake(f"{name} of nothing", f"{name}[T]")
+    items = list_of(item, "list", annotation)
+    options = annotation.find(declare.InterfaceOptions) or declare.InterfaceOptions()
+    raised = "".join(f"Or{each.exception.__name__}" for each in site.streams)
+    called = options.name or f"{word(item)}Stream{raised}"
+    return InterfaceType(site.session.use_stream(called, options, items, site), item)
