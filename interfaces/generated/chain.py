@@ -51,7 +51,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "9b7105cbac489d87ad725360d90d1645"
+MODEL = "638519353d40177d9aee8afcb49965c3"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "5379a20d39dc014f031605fac5f3c91c",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
@@ -60,7 +60,7 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.handler": "2e1c1840870dbba107768d1e6a53793c",
+    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
 }
 
 

@@ -17,7 +17,7 @@ from mpipc.capnp.runtime import (
 
 from .. import handler as _handler
 
-MODEL = "2e1c1840870dbba107768d1e6a53793c"
+MODEL = "9eeb7ac6b20b75a911948ed0da13db58"
 SOURCES: dict[str, str] = {
     "interfaces.handler": "5d0ee95cd31f1222101f1cdf3bcb127f",
 }

@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "aba77c97f6c1ba4f2a06410f9f5a7b0d"
+MODEL = "d37f45297c0bf85c4a5edcc788f3359a"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.echo": "ada88275f94c32b387b3dc395b35072a",
-    "interfaces.mining": "a7717ffa1dee3e0a9b10f803b8e33015",
+    "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
+    "interfaces.mining": "4e793481ced65b1fe135e58cba92261c",
 }
 
 

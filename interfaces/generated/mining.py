@@ -37,7 +37,7 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "a7717ffa1dee3e0a9b10f803b8e33015"
+MODEL = "4e793481ced65b1fe135e58cba92261c"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",

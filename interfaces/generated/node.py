@@ -51,7 +51,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "e3fbf113666ee87efc0a366d08dbdad8"
+MODEL = "7ef9fb065e7fd90d5bb6e593c6b20cf7"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
@@ -59,10 +59,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9b7105cbac489d87ad725360d90d1645",
+    "interfaces.chain": "638519353d40177d9aee8afcb49965c3",
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.handler": "2e1c1840870dbba107768d1e6a53793c",
-    "interfaces.wallet": "96fc6d0eeaad27671e307524e762f70e",
+    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
+    "interfaces.wallet": "861531e4486583bb06f54e7715cbc960",
 }
 
 

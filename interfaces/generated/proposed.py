@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "3fbfd59afa7a82f3de4a57ba101e4539"
+MODEL = "743e2280038f2b32dd275dcdda397ae0"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9b7105cbac489d87ad725360d90d1645",
+    "interfaces.chain": "638519353d40177d9aee8afcb49965c3",
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.echo": "ada88275f94c32b387b3dc395b35072a",
-    "interfaces.handler": "2e1c1840870dbba107768d1e6a53793c",
-    "interfaces.init": "aba77c97f6c1ba4f2a06410f9f5a7b0d",
-    "interfaces.mining": "a7717ffa1dee3e0a9b10f803b8e33015",
-    "interfaces.node": "e3fbf113666ee87efc0a366d08dbdad8",
-    "interfaces.rpc": "c79313a8bf3c5675e094e7f75fc7f608",
-    "interfaces.tracing": "1ac150cefb2faac61c55b9a1f9c42e65",
-    "interfaces.wallet": "96fc6d0eeaad27671e307524e762f70e",
+    "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
+    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
+    "interfaces.init": "d37f45297c0bf85c4a5edcc788f3359a",
+    "interfaces.mining": "4e793481ced65b1fe135e58cba92261c",
+    "interfaces.node": "7ef9fb065e7fd90d5bb6e593c6b20cf7",
+    "interfaces.rpc": "ca50c680c8852ed3026defa0805a31a6",
+    "interfaces.tracing": "d7b8aca098d17317d42d945ed3f64978",
+    "interfaces.wallet": "861531e4486583bb06f54e7715cbc960",
 }
 
 

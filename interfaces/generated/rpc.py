@@ -18,7 +18,7 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "c79313a8bf3c5675e094e7f75fc7f608"
+MODEL = "ca50c680c8852ed3026defa0805a31a6"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "ca48af005efab91d82fb342078bd1ee4",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",

@@ -29,13 +29,13 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "1ac150cefb2faac61c55b9a1f9c42e65"
+MODEL = "d7b8aca098d17317d42d945ed3f64978"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.handler": "2e1c1840870dbba107768d1e6a53793c",
+    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
 }
 
 

@@ -50,16 +50,16 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "96fc6d0eeaad27671e307524e762f70e"
+MODEL = "861531e4486583bb06f54e7715cbc960"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
     "interfaces.wallet": "e1d3eacd1a7ac959f3fc2c97b30fb757",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9b7105cbac489d87ad725360d90d1645",
+    "interfaces.chain": "638519353d40177d9aee8afcb49965c3",
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.handler": "2e1c1840870dbba107768d1e6a53793c",
+    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
 }
 
 

@@ -30,7 +30,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "6d29970070cd87eef88f17fae0c9e4b4"
+MODEL = "33276e5f5b0a548b428ab81aaaad29be"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "86c3b1fccddaa1d1051aebb60da73b96",
 }

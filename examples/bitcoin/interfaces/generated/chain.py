@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "cc1bf3c7df8da7a08400ce0c846420c0"
+MODEL = "ab40cdc8e3db3172c45762e5142ecbe9"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "ccaf4e8a06d154c19882fc93b104deab",
 }

@@ -23,16 +23,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "cf69fee87d47771e0d5663886d8ed9c4"
+MODEL = "c6d6b13aadf3f5610c05443cd6acda08"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "469267b27c86da0007d09732be7966f4",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "cc1bf3c7df8da7a08400ce0c846420c0",
+    "examples.bitcoin.interfaces.chain": "ab40cdc8e3db3172c45762e5142ecbe9",
     "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
-    "interfaces.echo": "ada88275f94c32b387b3dc395b35072a",
-    "interfaces.init": "aba77c97f6c1ba4f2a06410f9f5a7b0d",
-    "interfaces.mining": "a7717ffa1dee3e0a9b10f803b8e33015",
+    "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
+    "interfaces.init": "d37f45297c0bf85c4a5edcc788f3359a",
+    "interfaces.mining": "4e793481ced65b1fe135e58cba92261c",
 }
 
 
