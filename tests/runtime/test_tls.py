@@ -16,6 +16,8 @@ import mpipc
 from mpipc.cli import main
 from mpipc.cli.certs import Authority
 from mpipc.ipc import tls
+from tests import rpc_schema
+from tests.rpc_peer import built
 from tests.runtime.declarations import Root
 from tests.runtime.program import RealRoot
 from tests.runtime.support import PATIENCE, Running, descriptors, eventually
@@ -203,6 +205,16 @@ class TestTalking:
             with pytest.raises(mpipc.Disconnected, match="the other end closed the connection"):
                 waiting.result()
             del things
+
+    def test_what_is_inside_is_the_protocol_itself(self, serve: Serve, certs: Path) -> None:
+        """So that another program can do the TLS."""
+        context = tls.context(certs / "alice", server=False)
+        with serve() as server, socket.create_connection(("127.0.0.1", port(server))) as plain:
+            plain.settimeout(PATIENCE)
+            with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
+                wrapped.send(built(lambda message: message.init("bootstrap")))
+                answer = rpc_schema.read(wrapped.recv(1 << 10))
+                assert "results" in answer["return"]
 
     def test_an_inherited_socket(self, certs: Path, connect: Connect) -> None:
         with socket.create_server(("0.0.0.0", 0)) as listening:
