@@ -82,9 +82,10 @@ class MapType:
 
 @dataclass(frozen=True, slots=True)
 class StructType:
-    """A declared struct."""
+    """A declared struct. `name`: what people call it, where that is not the name of the class."""
 
     key: TypeName
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

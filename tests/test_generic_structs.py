@@ -12,6 +12,7 @@ import pytest
 
 from mpipc import ConversionError, SchemaError, testing
 from mpipc.derive import derive
+from mpipc.evolution.describe import describe
 from mpipc.schema import module_text
 
 HEAD = """
@@ -91,6 +92,13 @@ def test_a_generic_struct_is_one_in_the_schema_and_its_values_travel(
     assert f"x :{TYPES[annotation]}" in re.sub(r"\s+", " ", text)
     assert testing.roundtrip(module.Example, max_examples=30)["f"]
     assert testing.differential(module.Example, max_examples=30)["f"]
+
+
+def test_a_use_is_described_as_it_is_written(declared: Callable[[str], Any]) -> None:
+    module = declared(METHOD.format("list[Row[str, list[Numbered[str]]]]"))
+    described = describe(derive([module.__name__]).modules[module.__name__])
+    [parameter] = described.interfaces[0].methods[1].parameters
+    assert parameter.type == "list[Row[str, list[Numbered[str]]]]"
 
 
 REFUSED = {

@@ -51,7 +51,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "638519353d40177d9aee8afcb49965c3"
+MODEL = "e258aa6883fb642bcb51b0101b000255"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "5379a20d39dc014f031605fac5f3c91c",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
@@ -59,7 +59,7 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
     "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
 }
 

@@ -27,7 +27,7 @@ from .. import common as _common
 from .. import enums as _enums
 from .. import values as _values_types
 
-MODEL = "3af23c00c3c9bca67fedc3cbf63439a1"
+MODEL = "d89e21b6016ec5f830175a01811f3788"
 SOURCES: dict[str, str] = {
     "interfaces.common": "0510c89a61be2606626d25f592ba579f",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",

@@ -31,9 +31,9 @@ SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
     "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
-    "interfaces.mining": "4e793481ced65b1fe135e58cba92261c",
+    "interfaces.mining": "f35ecfd1c5bbe36189e02df662c2b763",
 }
 
 

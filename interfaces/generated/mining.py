@@ -37,13 +37,13 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "4e793481ced65b1fe135e58cba92261c"
+MODEL = "f35ecfd1c5bbe36189e02df662c2b763"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
 }
 
 

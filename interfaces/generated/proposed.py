@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "743e2280038f2b32dd275dcdda397ae0"
+MODEL = "cb85367a742e08bdce26ca8924888798"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "638519353d40177d9aee8afcb49965c3",
-    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.chain": "e258aa6883fb642bcb51b0101b000255",
+    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
     "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
     "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
     "interfaces.init": "d37f45297c0bf85c4a5edcc788f3359a",
-    "interfaces.mining": "4e793481ced65b1fe135e58cba92261c",
-    "interfaces.node": "7ef9fb065e7fd90d5bb6e593c6b20cf7",
+    "interfaces.mining": "f35ecfd1c5bbe36189e02df662c2b763",
+    "interfaces.node": "ece1cfd0653fd5cb14a666a58832657a",
     "interfaces.rpc": "ca50c680c8852ed3026defa0805a31a6",
-    "interfaces.tracing": "d7b8aca098d17317d42d945ed3f64978",
-    "interfaces.wallet": "861531e4486583bb06f54e7715cbc960",
+    "interfaces.tracing": "4b9ae30d953c1c83828fbafc88e7fdc2",
+    "interfaces.wallet": "a1a37efa8c318cd4d986bf5273c5d06d",
 }
 
 

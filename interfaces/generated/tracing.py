@@ -29,7 +29,7 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "d7b8aca098d17317d42d945ed3f64978"
+MODEL = "4b9ae30d953c1c83828fbafc88e7fdc2"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",

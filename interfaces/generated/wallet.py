@@ -50,15 +50,15 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "861531e4486583bb06f54e7715cbc960"
+MODEL = "a1a37efa8c318cd4d986bf5273c5d06d"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
     "interfaces.wallet": "e1d3eacd1a7ac959f3fc2c97b30fb757",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "638519353d40177d9aee8afcb49965c3",
-    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.chain": "e258aa6883fb642bcb51b0101b000255",
+    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
     "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
 }
 

@@ -220,6 +220,8 @@ def type_name(type: Type) -> str:
             return f"{type_name(wire)} ({', '.join(text for _, text in constraints.given())})"
         case InterfaceType(_, stream) if stream is not None:
             return f"Iterator[{type_name(stream)}]"
+        case StructType(name=name) if name:
+            return name
         case StructType(key) | UnionType(key) | InterfaceType(key) | EnumType(key):
             return key.name
         case ParameterType(name):

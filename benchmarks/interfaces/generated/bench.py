@@ -30,7 +30,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "33276e5f5b0a548b428ab81aaaad29be"
+MODEL = "4329bf5aacb027404b4462b15fe89a63"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "86c3b1fccddaa1d1051aebb60da73b96",
 }

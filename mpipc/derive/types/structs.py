@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from typing import TypeVar, get_args
 
 import msgspec
 from typing_extensions import is_typeddict
 
 from mpipc import declare
-from mpipc.derive.annotations import Annotation
+from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.generics import arguments_of, type_parameters
@@ -52,7 +53,8 @@ def rule(annotation: Annotation, site: Site) -> StructType | None:
     ):
         return StructType(site.session.use_struct(cls, site))
     arguments = arguments_of(cls, annotation.args, site)
-    return StructType(site.session.use_instance(cls, arguments, site))
+    name = re.sub(r"[\w.]+\.", "", shown(annotation.base))
+    return StructType(site.session.use_instance(cls, arguments, site), name)
 
 
 def is_template(cls: type) -> bool:

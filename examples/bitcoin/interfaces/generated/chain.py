@@ -29,12 +29,12 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "ab40cdc8e3db3172c45762e5142ecbe9"
+MODEL = "5836fe4ae3e560557f3c3334712531e3"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "ccaf4e8a06d154c19882fc93b104deab",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
 }
 
 

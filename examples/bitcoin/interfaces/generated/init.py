@@ -28,11 +28,11 @@ SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "469267b27c86da0007d09732be7966f4",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "ab40cdc8e3db3172c45762e5142ecbe9",
-    "interfaces.common": "3af23c00c3c9bca67fedc3cbf63439a1",
+    "examples.bitcoin.interfaces.chain": "5836fe4ae3e560557f3c3334712531e3",
+    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
     "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
     "interfaces.init": "d37f45297c0bf85c4a5edcc788f3359a",
-    "interfaces.mining": "4e793481ced65b1fe135e58cba92261c",
+    "interfaces.mining": "f35ecfd1c5bbe36189e02df662c2b763",
 }
 
 
