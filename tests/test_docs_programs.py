@@ -169,7 +169,10 @@ def test_every_example_is_a_step_of_the_tutorial() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["threads-and-lifetimes.md", "bitcoin-core.md", "deployment.md", "json-rpc.md", "testing.md"],
+    [
+        *("threads-and-lifetimes.md", "bitcoin-core.md", "deployment.md", "json-rpc.md"),
+        *("testing.md", "reference.md"),
+    ],
 )
 def test_the_programs_of_a_page_work_as_typed(page: str, terminal: Terminal) -> None:
     terminal.follow(blocks(DOCS / page))
