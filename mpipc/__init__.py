@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from mpipc import hooks
 from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import close
@@ -46,6 +49,17 @@ from mpipc.ipc.endpoints import connect, serve, serve_spawned, spawn
 from mpipc.ipc.peers import Peer
 from mpipc.ipc.references import restrict, revocable
 from mpipc.ipc.server import Server
+
+if TYPE_CHECKING:
+    from mpipc import aio as aio
+
+
+def __getattr__(name: str) -> Any:
+    if name != "aio":
+        raise AttributeError(f"module 'mpipc' has no attribute {name!r}")
+    # Only then, since most programs have no event loop.
+    return import_module("mpipc.aio")
+
 
 __all__ = [
     "AddressError",

@@ -370,6 +370,7 @@ class Method:
     `name_annotation`: the C++ name, written as `$Proxy.name`.
     `deprecated`: what to use instead, empty for a method that is not deprecated.
     `getter`: in Python it is a property.
+    `is_async`: in Python it is a coroutine function; the wire knows nothing of it.
     """
 
     name: str
@@ -387,6 +388,7 @@ class Method:
     doc: str = ""
     deprecated: str = ""
     getter: bool = False
+    is_async: bool = False
 
 
 @dataclass(frozen=True, slots=True)

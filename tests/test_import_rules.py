@@ -26,6 +26,7 @@ ALLOWED = {
     "capnp": {"errors"},
     "generate": {"capnp", "model", "errors", "declare"},
     "ipc": {"generate", "capnp", "declare", "errors"},
+    "aio": {"ipc", "generate", "capnp", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},
     "jsonrpc": {"derive", "model", "declare", "errors"},
     "cli": {"derive", "schema", "model", "errors", "generate", "evolution", "ipc"},

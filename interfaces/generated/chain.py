@@ -51,7 +51,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "e258aa6883fb642bcb51b0101b000255"
+MODEL = "6c086491e03d9d4c4ffb1db6d586f027"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "5379a20d39dc014f031605fac5f3c91c",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
@@ -60,7 +60,7 @@ SOURCES: dict[str, str] = {
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
+    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }
 
 

@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "dc2d450cb2869a010cc39a472607511c"
+MODEL = "247fc7bfe4aff89e9e1fd20ad5090798"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "fd6f31dd4b8dfd2569929aa2c13dda19",
 }

@@ -17,7 +17,7 @@ from mpipc.capnp.runtime import (
 
 from .. import handler as _handler
 
-MODEL = "9eeb7ac6b20b75a911948ed0da13db58"
+MODEL = "532cd09e91e3abb6f547baed054649d9"
 SOURCES: dict[str, str] = {
     "interfaces.handler": "5d0ee95cd31f1222101f1cdf3bcb127f",
 }

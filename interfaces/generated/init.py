@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "d37f45297c0bf85c4a5edcc788f3359a"
+MODEL = "9fd81fae5a28911e844e1e36a8081b00"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
-    "interfaces.mining": "f35ecfd1c5bbe36189e02df662c2b763",
+    "interfaces.echo": "247fc7bfe4aff89e9e1fd20ad5090798",
+    "interfaces.mining": "46658059e77d70f8fd3bd38bb565e4fc",
 }
 
 

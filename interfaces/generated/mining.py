@@ -37,7 +37,7 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "f35ecfd1c5bbe36189e02df662c2b763"
+MODEL = "46658059e77d70f8fd3bd38bb565e4fc"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",

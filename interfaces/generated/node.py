@@ -51,7 +51,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "ece1cfd0653fd5cb14a666a58832657a"
+MODEL = "121904a50ec48076eaf7bf58e854d887"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
@@ -59,10 +59,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "e258aa6883fb642bcb51b0101b000255",
+    "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
-    "interfaces.wallet": "a1a37efa8c318cd4d986bf5273c5d06d",
+    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
+    "interfaces.wallet": "a9508f3afe67b2b2383efe9c9e8b7691",
 }
 
 

@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "cb85367a742e08bdce26ca8924888798"
+MODEL = "6b33b5f840596271d64a992cc3c6dd04"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "e258aa6883fb642bcb51b0101b000255",
+    "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
-    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
-    "interfaces.init": "d37f45297c0bf85c4a5edcc788f3359a",
-    "interfaces.mining": "f35ecfd1c5bbe36189e02df662c2b763",
-    "interfaces.node": "ece1cfd0653fd5cb14a666a58832657a",
-    "interfaces.rpc": "ca50c680c8852ed3026defa0805a31a6",
-    "interfaces.tracing": "4b9ae30d953c1c83828fbafc88e7fdc2",
-    "interfaces.wallet": "a1a37efa8c318cd4d986bf5273c5d06d",
+    "interfaces.echo": "247fc7bfe4aff89e9e1fd20ad5090798",
+    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
+    "interfaces.init": "9fd81fae5a28911e844e1e36a8081b00",
+    "interfaces.mining": "46658059e77d70f8fd3bd38bb565e4fc",
+    "interfaces.node": "121904a50ec48076eaf7bf58e854d887",
+    "interfaces.rpc": "1490f5741c2dc8acbafe5ea71ef72920",
+    "interfaces.tracing": "ee46c1e962514e7334a0c3bf63a02685",
+    "interfaces.wallet": "a9508f3afe67b2b2383efe9c9e8b7691",
 }
 
 

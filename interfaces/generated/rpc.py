@@ -18,7 +18,7 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "ca50c680c8852ed3026defa0805a31a6"
+MODEL = "1490f5741c2dc8acbafe5ea71ef72920"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "ca48af005efab91d82fb342078bd1ee4",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",

@@ -29,13 +29,13 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "4b9ae30d953c1c83828fbafc88e7fdc2"
+MODEL = "ee46c1e962514e7334a0c3bf63a02685"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
+    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }
 
 

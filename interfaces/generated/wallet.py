@@ -50,16 +50,16 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "a1a37efa8c318cd4d986bf5273c5d06d"
+MODEL = "a9508f3afe67b2b2383efe9c9e8b7691"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
     "interfaces.wallet": "e1d3eacd1a7ac959f3fc2c97b30fb757",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "e258aa6883fb642bcb51b0101b000255",
+    "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.handler": "9eeb7ac6b20b75a911948ed0da13db58",
+    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }
 
 

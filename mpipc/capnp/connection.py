@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import traceback
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from struct import error as StructError
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
+from mpipc.capnp.endpoint import Endpoint, Logger
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits, Message
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
@@ -24,22 +24,19 @@ from mpipc.capnp.session import (
     Aborted,
     Answer,
     Broken,
-    Capability,
     Delivery,
     Import,
     Kept,
     Lane,
     LocalCapability,
-    Overloaded,
     OwnThread,
     Question,
-    Session,
     again,
 )
 from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Incoming, Shortcuts
-from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
+from mpipc.capnp.threads import ThreadCapability
 from mpipc.capnp.writer import Writer
-from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
+from mpipc.errors import Disconnected, IpcError, RemoteError, SchemaError, Unimplemented
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
@@ -69,16 +66,6 @@ class DriverThread(threads.Thread, Protocol):
 
     def wake(self) -> None:
         """Make the thread look whether its answer has come."""
-
-
-class Logger(Protocol):
-    """Wraps clients and objects so that their calls are logged."""
-
-    def client(self, client: type[Client]) -> type[Client]:
-        """A client class that logs."""
-
-    def object(self, impl: Any, interface: str, where: str) -> Any:
-        """A stand-in for a local object that logs."""
 
 
 class Driver(Protocol):
@@ -137,10 +124,8 @@ class Driver(Protocol):
         """The other end, for people."""
 
 
-class Connection:
-    """See the module. `tracebacks`: send the tracebacks of undeclared exceptions to the peer.
-    `logger`: wraps what is to be logged, None for no logging.
-    """
+class Connection(Endpoint):
+    """A connection that threads drive; see the module."""
 
     def __init__(
         self,
@@ -151,12 +136,10 @@ class Connection:
         tracebacks: bool,
         logger: Logger | None,
     ) -> None:
+        super().__init__(
+            bootstrap, limits, driver.lock, driver.kick, tracebacks=tracebacks, logger=logger
+        )
         self.driver = driver
-        self.limits = limits
-        self._lock = driver.lock
-        self._tracebacks = tracebacks
-        self._logger = logger
-        self._session = Session(bootstrap, limits, driver.kick)
         shortcuts = Shortcuts(self._session, self)
         self._take_answer, self._take_call = shortcuts.take_answer, shortcuts.take_call
         self._current = driver.current
@@ -165,11 +148,7 @@ class Connection:
         self.room: memoryview | None = None
         self.handed_on = _HANDED_ON
         self.output = self._session.take_output
-        self._root: weakref.ref[Import] | None = None
-        self._thread_map: Import | None = None
-        self._own_thread_map = ThreadMapCapability()
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._made_threads: weakref.WeakSet[ThreadCapability] = weakref.WeakSet()
         self._heard = 0
         self._handed_over = False
         self._dispatching = False
@@ -177,11 +156,6 @@ class Connection:
         self.deferred = False
 
     # ----------------------------------------------------------------------------- for users
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection is gone."""
-        return self._session.closed is not None
 
     def describe(self) -> str:
         """The other end, for people."""
@@ -192,28 +166,8 @@ class Connection:
         self.lost(Disconnected("the connection was closed on this side"))
 
     @property
-    def greeted(self) -> bool:
-        """Whether the peer has asked for our root object."""
-        return self._session.greeted
-
-    @property
     def heard(self) -> int:
-        """A number that changes when something is received."""
         return self._heard + self.driver.uses
-
-    @property
-    def busy(self) -> bool:
-        """Whether either side waits for an answer of the other's."""
-        return self._session.busy
-
-    @property
-    def idle(self) -> bool:
-        """Whether no proxy of the user's is left."""
-        return not self._session.imports
-
-    def is_root(self, target: Import) -> bool:
-        """Whether this is the reference that `start` gave out."""
-        return self._root is not None and self._root() is target
 
     # ------------------------------------------------------------------------------- calling
 
@@ -221,12 +175,7 @@ class Connection:
         """Ask the peer for its root object and exchange thread maps with it."""
         thread = self.driver.current()
         question = self._ask(thread, self._session.bootstrap)
-        payload = question.payload
-        assert payload is not None
-        root = payload.message.cap(payload.lo, payload.hi)
-        if not isinstance(root, Import):
-            raise Unimplemented("the other end serves no root object")
-        self._root = weakref.ref(root)
+        root = self._started(question)
         construct = generated.client._mpipc_construct
         if construct is not None:
             w = threads.write_capability(self._own_thread_map)
@@ -235,16 +184,10 @@ class Connection:
             except Unimplemented:
                 pass  # a peer without thread maps picks threads as it likes
             else:
-                if isinstance(thread_map, Import):
-                    with self._lock:
-                        self._thread_map = Kept(thread_map)
+                self._keep_thread_map(thread_map)
         return self._client(generated.client, root)
 
     def call(self, target: Import, method: ClientMethod[R], w: Writer) -> R:
-        """Call a method, wait for its answer, and read that.
-
-        Raises RemoteError, Disconnected, Timeout.
-        """
         thread = self._current()
         lane = thread.contexts.get(self)
         own = lane.own if lane is not None else None
@@ -285,6 +228,12 @@ class Connection:
         content, data_words, pointers = question.content
         return method.unpack(message, content, data_words, pointers)
 
+    def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
+        raise SchemaError(
+            f"{method.name} is async: await it through `mpipc.aio.connect`, since calls over this"
+            " connection block"
+        )
+
     def _call_generally(
         self, target: Import, method: ClientMethod[R], w: Writer, thread: DriverThread
     ) -> R:
@@ -312,15 +261,6 @@ class Connection:
             # The context is always last in the fixed part.
             w.head = w.head[: -len(threads.CONTEXT)] + threads.CONTEXT_WITHOUT_THREAD
 
-    def _unpacked(self, method: ClientMethod[R], question: Question) -> R:
-        """The results in an answer of any form. Raises what it says."""
-        if question.error is not None:
-            self._raise(question)
-        payload, question.payload = question.payload, None
-        assert payload is not None
-        payload.message.owner = self
-        return method.unpack(payload.message, *payload.struct())
-
     def _ask(self, thread: DriverThread, ask: Callable[..., Question], *args: Any) -> Question:
         """Ask a question (of the session's) and wait for the answer. Raises what that says."""
         driver = self.driver
@@ -339,17 +279,6 @@ class Connection:
         if question.error is not None:
             self._raise(question)
         return question
-
-    def _raise(self, question: Question) -> NoReturn:
-        """Raise what an answer says."""
-        error, question.error = question.error, None
-        assert error is not None
-        try:
-            raise error
-        finally:
-            # Nothing in its traceback may lead to it: such a cycle would keep all the objects
-            # that the frames refer to until the garbage collector finds it.
-            del error
 
     def _give_up(
         self, question: Question | None, thread: DriverThread, error: BaseException
@@ -373,13 +302,6 @@ class Connection:
         """An exception from outside, as Ctrl-C raises it, came in the middle of a message: nothing
         of what follows could be understood."""
         self.lost(Disconnected("the connection was interrupted in the middle of a message"))
-
-    def empty_params(self, method: ClientMethod[Any]) -> Writer:
-        """Parameters of a method that has none but its context."""
-        if not method.context:
-            return Writer(0)
-        head = threads.context_pointer(0, 1).to_bytes(8, "little") + threads.CONTEXT
-        return Writer(1 + threads.CONTEXT_WORDS, [None, None], head)
 
     def _first_lane(self, thread: DriverThread) -> Lane | None:
         """Ask for a thread of the peer's that runs this thread's calls from now on; None from a
@@ -407,31 +329,6 @@ class Connection:
                 self._threads.add(thread)
                 own = thread.pins[self] = self._session.pin(thread.capability, thread)
             self._session.prepare(lane, own)
-
-    def _outgoing(self, cap: Any) -> Any:
-        """What to send for a capability: the peer's own object, when it is a proxy of one."""
-        if isinstance(cap, Local):
-            impl = cap.impl
-            if isinstance(impl, Client) and impl._mpipc_connection is self:
-                if impl._mpipc_target is None:
-                    raise IpcError(f"{type(impl).__name__} was closed")
-                return impl._mpipc_target
-        return cap
-
-    def _client(self, client: type[Client], target: Import) -> Client:
-        return (self._logger.client(client) if self._logger else client)(self, target)
-
-    def proxy(self, cap: Capability, client: type[Client]) -> Any:
-        """The Python object for a received capability: a proxy, or our own object itself."""
-        if cap is None:
-            return None
-        if isinstance(cap, Import):
-            return self._client(client, cap)
-        if isinstance(cap, Local) and cap.impl is not None:
-            return cap.impl
-        if isinstance(cap, Broken):
-            raise again(cap.error)
-        raise ProtocolError("an object of another kind was expected")
 
     # ---------------------------------------------------------------------- for the driver
 
@@ -629,6 +526,8 @@ class Connection:
             if self._logger:
                 impl = self._logger.object(impl, call.target.server.name, self.describe())
             run = method.run
+            if method.is_async:
+                raise SchemaError(f"{method.name} is async: serve it with `mpipc.aio.serve`")
             if run is None:
                 call.target.destroy()
                 del impl
@@ -698,56 +597,23 @@ class Connection:
     def _reply_error(
         self, answer: Answer, error: BaseException, *, params_unused: bool = False
     ) -> None:
-        name = error.type if isinstance(error, RemoteError) else type(error).__qualname__
-        text = error.text if isinstance(error, RemoteError) else str(error)
-        trace = f"{name}\n" if name else ""
-        if self._tracebacks and trace:
-            trace += "".join(traceback.format_exception(error))
-        if not isinstance(error, RemoteError):
-            _log.debug("an undeclared exception goes to the caller", exc_info=error)
-            error = RemoteError(text, name)
+        told, trace = self._reported(error)
         thread = self.driver.current()
         thread.writing = self
         with self._lock:
-            self._session.reply_error(answer, error, trace, params_unused=params_unused)
+            self._session.reply_error(answer, told, trace, params_unused=params_unused)
             self.driver.pump()
         thread.writing = None
         self._dispatch()
 
     def _reply(self, delivery: Delivery, w: Writer, shape: int) -> None:
-        """Answer a call of the protocol's own, whose parameters' capabilities are kept."""
         with self._lock:
             self._session.reply(delivery.answer, w, shape, params_unused=False)
             self.driver.pump()
         self._dispatch()
 
-    def _construct(self, delivery: Delivery) -> None:
-        thread_map = threads.read_capability(delivery.message, *delivery.content)
-        if isinstance(thread_map, Import):
-            with self._lock:
-                self._thread_map = Kept(thread_map)
-        self._reply(delivery, threads.write_capability(self._own_thread_map), threads.ONE_POINTER)
-
-    def _serve_thread(self, delivery: Delivery, target: LocalCapability) -> None:
-        """Answer a call on a ThreadMap or a Thread."""
-        called = delivery.interface, delivery.method
-        if isinstance(target, ThreadCapability) and called == threads.THREAD_GET_NAME:
-            w = threads.write_text(target.thread.name)
-            self._reply(delivery, w, threads.ONE_POINTER)
-        elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_THREAD:
-            if len(self._made_threads) >= self.limits.threads:
-                raise Overloaded(f"more than {self.limits.threads} threads")
-            name = threads.read_text(delivery.message, *delivery.content)
-            # Another one than `worker.capability`, which goes to every peer that the thread calls:
-            # only this peer's references decide when the thread ends.
-            capability = ThreadCapability(*self.driver.start_worker(name))
-            self._made_threads.add(capability)
-            self._reply(delivery, threads.write_capability(capability), threads.ONE_POINTER)
-        elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_POOL:
-            # The pool is always there, and grows as it is used.
-            self._reply(delivery, Writer(0), 0)
-        else:
-            raise Unimplemented("threads have no such method")
+    def _make_thread(self, name: str) -> ThreadCapability:
+        return ThreadCapability(*self.driver.start_worker(name))
 
 
 def _keep_headroom(frames: int) -> None:

@@ -8,7 +8,7 @@ local object and write the results.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -22,7 +22,7 @@ from mpipc.capnp.writer import Writer
 from mpipc.errors import IpcError, Unimplemented
 
 if TYPE_CHECKING:
-    from mpipc.capnp.connection import Connection
+    from mpipc.capnp.endpoint import Endpoint
 
 S = TypeVar("S", bound="Client")
 R = TypeVar("R")
@@ -54,14 +54,15 @@ def nothing(message: Message, content: int, data_words: int, pointers: int) -> N
 
 class ServerMethod(msgspec.Struct, eq=False):
     """How a call is answered: `run(object, message, content, data words, pointers)` returns the
-    writer of the results, whose shape is given. `kind` as in the model; `run` is None for the
-    methods that the protocol adds."""
+    writer of the results, whose shape is given; of an `is_async` one it is to be awaited. `kind` as
+    in the model; `run` is None for the methods that the protocol adds."""
 
     name: str
     shape: int
     context: bool
     kind: str = "method"
-    run: Callable[[Any, Message, int, int, int], Writer] | None = None
+    run: Callable[[Any, Message, int, int, int], Any] | None = None
+    is_async: bool = False
     # The pointer in a simple answer.
     pointer: int = 0
 
@@ -114,14 +115,14 @@ class Client:
     """
 
     # Its state, under names that no user's method can clash with.
-    _mpipc_connection: Connection
+    _mpipc_connection: Endpoint
     _mpipc_target: Import | None
     _mpipc_name: str
     _mpipc_methods: tuple[str, ...] = ()
     _mpipc_destroy: ClientMethod[None] | None = None
     _mpipc_construct: ClientMethod[Capability] | None = None
 
-    def __init__(self, connection: Connection, target: Import) -> None:
+    def __init__(self, connection: Endpoint, target: Import) -> None:
         self._mpipc_connection = connection
         self._mpipc_target = target
 
@@ -140,6 +141,13 @@ class Client:
         """Close it on this side; returns the reference that it held."""
         target, self._mpipc_target = self._mpipc_target, None
         return target
+
+    def _mpipc_await(self, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
+        """As `_mpipc_call`, to be awaited."""
+        target = self._mpipc_target
+        if target is None:
+            raise IpcError(f"{type(self).__name__} was closed")
+        return self._mpipc_connection.call_async(target, method, w)
 
     def _mpipc_deprecated(self, text: str) -> None:
         """Warn whoever called the method that calls this."""

@@ -134,7 +134,8 @@ class Lane(msgspec.Struct, eq=False):
 
 
 class Answer(msgspec.Struct, eq=False):
-    """A call of the peer's. Once `done`: `caps` and `body` are its results, or `error`."""
+    """A call of the peer's. Once `done`: `caps` and `body` are its results, or `error`. `cancel` is
+    called when the peer does not wait for it any more."""
 
     id: int
     to_yourself: bool = False
@@ -146,6 +147,7 @@ class Answer(msgspec.Struct, eq=False):
     shape: int | None = None  # None: the result is caps[0] itself (bootstrap)
     exported: Sequence[int] = ()
     waiting: list[Callable[[], None]] = []
+    cancel: Callable[[], object] | None = None
 
 
 class Delivery(msgspec.Struct, eq=False):
@@ -582,6 +584,8 @@ class Session:
         if answer.done:
             del self.answers[id]
             self.freed.extend(answer.caps)
+        elif answer.cancel is not None:
+            answer.cancel()
 
     def _receive_bootstrap(self, id: int) -> None:
         if id in self.answers:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABCMeta
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from inspect import iscoroutinefunction
 from types import FunctionType
 from typing import TYPE_CHECKING, cast
 
@@ -139,6 +140,10 @@ def derive_callback(
     """Describe the interface behind a Callable (WIRE.md, "Objects"). Raises Mistake; mistakes in
     its arguments become problems."""
     locked = site.session.locked(key.module, key.name)
+    result = site.scope.unwrap(returns)
+    is_async = result.origin is Awaitable
+    if is_async:
+        (returns,) = result.args
     added = "destroy" if options.destroy else None
     ordinals, reserved = number(_first(added, [("call", None)], locked), locked)
     methods = [destroy(key.name, ordinals.pop(0))] if added else []
@@ -147,7 +152,7 @@ def derive_callback(
         "__call__",
         "call",
         ordinals.pop(),
-        Signature(named, returns),
+        Signature(named, returns, is_async=is_async),
         replace(site, owner=(key.name,)),
         interface=key.name,
         options=declare.MethodOptions(),
@@ -230,6 +235,8 @@ def _function(name: str, value: object) -> FunctionType:
                 f"a property that can only be read, and a method: def set_{name}(self, value: T)",
             )
         value = value.fget
+        if iscoroutinefunction(value):
+            raise Mistake("an async property", f"an async method: async def {name}(self) -> ...")
     if not isinstance(value, FunctionType):
         raise Mistake(
             f"an abstract {type(value).__name__}: only methods can be called remotely",
@@ -267,12 +274,21 @@ def _documented() -> None:
     """A docstring."""
 
 
+async def _empty_async() -> None: ...
+
+
+async def _documented_async() -> None:
+    """A docstring."""
+
+
+_EMPTY = {each.__code__.co_code for each in (_empty, _documented, _empty_async, _documented_async)}
+
+
 def _is_empty(function: FunctionType) -> bool:
     """Whether nothing is in a function, but for a docstring; also where there is no source."""
     code = function.__code__
     constants = {each for each in code.co_consts if each != function.__doc__}
-    emptiness = {_empty.__code__.co_code, _documented.__code__.co_code}
-    return code.co_code in emptiness and constants <= {None}
+    return code.co_code in _EMPTY and constants <= {None}
 
 
 def _check_inherited(cls: type) -> None:

@@ -37,18 +37,17 @@ CONTEXT = Member("context", Context(), 0)
 @dataclass(frozen=True)
 class Signature:
     """A method's parameters, by name, and its return type, as annotated; `keywords` are those that
-    are passed by name only."""
+    are passed by name only. `is_async`: what it returns is to be awaited."""
 
     parameters: Sequence[tuple[str, object]]
     returns: object
     keywords: Collection[str] = ()
+    is_async: bool = False
 
 
 def signature_of(function: FunctionType, site: Site) -> Signature:
     """What an abstract method is called with. Raises Mistake; mistakes in parameters become
     problems."""
-    if inspect.iscoroutinefunction(function):
-        raise Mistake("an async method", "`def`: calls block, and threads run them")
     found = inspect.signature(function)
     parameters = list(found.parameters.values())
     if not parameters or parameters[0].kind not in _POSITIONAL:
@@ -61,7 +60,8 @@ def signature_of(function: FunctionType, site: Site) -> Signature:
     if found.return_annotation is found.empty:
         raise Mistake("no return type", "`-> None` where nothing is returned")
     keywords = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
-    return Signature(declared, found.return_annotation, keywords)
+    is_async = inspect.iscoroutinefunction(function)
+    return Signature(declared, found.return_annotation, keywords, is_async)
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -129,6 +129,7 @@ def derive_method(
         doc=doc,
         deprecated=options.deprecated,
         getter=getter,
+        is_async=signature.is_async,
     )
 
 

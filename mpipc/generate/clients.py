@@ -126,7 +126,8 @@ class _Maker:
         parameters = ", ".join(["self", *self._parameters(as_declared=True)])
         if method.getter:
             yield f"    @{self._scope.builtin('property')}"
-        yield f"    def {method.name}({parameters}) -> {self._returned()}:"
+        define = "async def" if method.is_async else "def"
+        yield f"    {define} {method.name}({parameters}) -> {self._returned()}:"
         yield from _docstring(method.doc)
         if method.deprecated:
             text = f"{self._interface.name}.{method.name} is deprecated: {method.deprecated}"
@@ -138,7 +139,8 @@ class _Maker:
             writer = self._writer(self._params.words, head, context=True)
         else:
             writer = self._writer(self._params.words)
-        call = f"self._mpipc_call(_method_{name}, {writer})"
+        how = "await self._mpipc_await" if method.is_async else "self._mpipc_call"
+        call = f"{how}(_method_{name}, {writer})"
         yield f"        {call}" if method.returns == "none" else f"        return {call}"
 
     def _formats(self) -> Iterator[str]:

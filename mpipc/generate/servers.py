@@ -46,7 +46,8 @@ def _function(
         impl = convert.annotation(InterfaceType(interface.key), taken=True)
     writer = scope.runtime("Writer")
     taken = f"_impl: {impl}, _m: {scope.runtime('Message')}, _at: int, _d: int, _p: int"
-    yield f"def _serve_{name}({taken}) -> {writer}:"
+    define = "async def" if method.is_async else "def"
+    yield f"{define} _serve_{name}({taken}) -> {writer}:"
     unpack, values = unpack_lines(method.parameters, params, f"_params_in_{name}", convert)
     yield from (f"    {line}" for line in unpack)
     fails = any(convert.can_fail(field.type) for field in method.parameters)
@@ -61,6 +62,8 @@ def _function(
         values = [f"p_{field.name}" for field in method.parameters]
     called = "_impl" if method.name == "__call__" else f"_impl.{method.name}"
     call = called if method.getter else f"{called}({passed(method.parameters, values)})"
+    if method.is_async:
+        call = f"await {call}"
     if method.returns != "none":
         call = f"_result = {call}"
     if method.raises:
@@ -152,6 +155,8 @@ def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator
             if interface.stream is not None:
                 run = f"{scope.runtime('in_batches')}({run})"
             arguments.append(run)
+        if method.is_async:
+            arguments.append("is_async=True")
         made = f"{scope.runtime('ServerMethod')}({', '.join(arguments)})"
         rows.append(f"(_id_{name}, {method.ordinal}): {made},")
     if rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from mpipc.errors import AddressError, Disconnected, SchemaError, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
 from mpipc.ipc import sockets, tls
+from mpipc.ipc.address import Address
 from mpipc.ipc.channel import Channel
 from mpipc.ipc.channel import timeout as within
 from mpipc.ipc.client import dial
@@ -93,6 +95,32 @@ def serve(
 
     Raises AddressError, and SchemaError when `impl` has no root interface.
     """
+    made_of = listen(
+        address, impl, datadir=datadir, name=name, peers=peers, limits=limits,
+        max_connections=max_connections, max_connections_per_peer=max_connections_per_peer,
+        max_threads_per_peer=max_threads_per_peer, construct_timeout=construct_timeout,
+        idle_timeout=idle_timeout, call_timeout=call_timeout, tracebacks=tracebacks,
+    )  # fmt: skip
+    return Server(*made_of)
+
+
+def listen(
+    address: str,
+    impl: object,
+    *,
+    datadir: str | os.PathLike[str] | None,
+    name: str | None,
+    peers: Allowed | None,
+    limits: Limits,
+    max_connections: int,
+    max_connections_per_peer: int,
+    max_threads_per_peer: int,
+    construct_timeout: float,
+    idle_timeout: float | None,
+    call_timeout: float | None,
+    tracebacks: bool,
+) -> tuple[socket.socket, Address, Callable[[Peer], Local], Rules, ssl.SSLContext | None]:
+    """What a `Server` is made of, from the parameters of `serve`; it raises the same."""
     root_for = _roots_of(impl)
     where = addresses.parse(address, datadir=datadir, name=name or addresses.process_name())
     allowed = admission(peers, where.protection)
@@ -105,7 +133,7 @@ def serve(
         limits, tracebacks, call_timeout, allowed, max_connections, max_connections_per_peer,
         max_threads_per_peer, construct_timeout, idle_timeout,
     )  # fmt: skip
-    return Server(sock, where, root_for, rules, context)
+    return sock, where, root_for, rules, context
 
 
 def _anybody(peer: Peer) -> bool:
@@ -167,7 +195,7 @@ def connect(
     Disconnected, and SchemaError when `root` is no root interface.
     """
     where = addresses.parse(address, datadir=datadir, name=name)
-    generated = generated_for(_root_class(root))
+    generated = generated_for(root_class(root))
     deadline = time.monotonic() + timeout
     relay = None
     try:
@@ -206,7 +234,7 @@ def spawn(
     Raises what Popen raises, Timeout, Disconnected when the child ends without serving, and
     SchemaError.
     """
-    generated = generated_for(_root_class(root))
+    generated = generated_for(root_class(root))
     deadline = time.monotonic() + timeout
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -339,7 +367,8 @@ def _root_interface(impl: object) -> type | None:
     return None
 
 
-def _root_class(root: object) -> type:
+def root_class(root: object) -> type:
+    """A root interface. Raises SchemaError for anything else."""
     options = options_of(root, INTERFACE)
     if isinstance(root, type) and isinstance(options, InterfaceOptions) and options.root:
         return root

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -70,7 +71,7 @@ class Server:
         self._rules = rules
         self._tls_context = tls_context
         self._lock = threading.Lock()
-        self._clients: set[_Client] = set()
+        self._clients: set[Client] = set()
         self._budgets: WeakValueDictionary[object, Budget] = WeakValueDictionary()
         self._closing = False
         self._closed = threading.Event()
@@ -151,7 +152,7 @@ class Server:
         self._begin(sock)
 
     def _begin(self, sock: socket.socket) -> None:
-        client = _Client(sock)
+        client = Client(sock)
         with self._lock:
             self._clients.add(client)
             count = len(self._clients)
@@ -181,9 +182,7 @@ class Server:
     def _full(self) -> str:
         return f"more than {self._rules.max_connections} connections"
 
-    def _admit_with_tls(
-        self, client: _Client, sock: socket.socket, context: ssl.SSLContext
-    ) -> None:
+    def _admit_with_tls(self, client: Client, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Find out who a client is; it must not keep the others waiting meanwhile."""
         timeout = self._rules.construct_timeout
         if not tls.speaks_tls(sock, timeout):
@@ -209,7 +208,7 @@ class Server:
         self._serve(client, relay.inner, peer)
         relay.run()
 
-    def _admit(self, client: _Client, sock: socket.socket) -> None:
+    def _admit(self, client: Client, sock: socket.socket) -> None:
         try:
             peer = peers.peer_of(sock, self._where.protection, 0)
         except (IpcError, OSError) as e:
@@ -221,7 +220,7 @@ class Server:
         else:
             self._serve(client, sock, peer)
 
-    def _objection(self, client: _Client, peer: Peer) -> str:
+    def _objection(self, client: Client, peer: Peer) -> str:
         """Why a peer may not talk, "" if it may."""
         try:
             if not self._rules.allowed(peer):
@@ -244,7 +243,7 @@ class Server:
                 budget = self._budgets[account] = Budget(self._rules.max_threads_per_peer)
             return budget
 
-    def _refuse(self, client: _Client, sock: socket.socket, reason: str) -> None:
+    def _refuse(self, client: Client, sock: socket.socket, reason: str) -> None:
         _log.warning("refused a client of %s: %s", self._shown, reason)
         self._gone(client)
         try:
@@ -254,7 +253,7 @@ class Server:
             pass  # it need not listen
         sock.close()
 
-    def _serve(self, client: _Client, sock: socket.socket, peer: Peer) -> None:
+    def _serve(self, client: Client, sock: socket.socket, peer: Peer) -> None:
         rules = self._rules
         try:
             root = self._root_for(peer)
@@ -276,7 +275,7 @@ class Server:
             client.close()
         self._wake()
 
-    def _gone(self, client: _Client) -> None:
+    def _gone(self, client: Client) -> None:
         with self._lock:
             self._clients.discard(client)
         if not self._listens:
@@ -331,19 +330,41 @@ class Server:
         return f"<Server {self.address}{' closed' if self._closed.is_set() else ''}>"
 
 
-class _Client:
+class ClientEnd(Protocol):
+    """What looking after a client takes; called in the thread that does so."""
+
+    @property
+    def greeted(self) -> bool:
+        """Whether it has asked for the root object."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether either side waits for an answer of the other's."""
+
+    @property
+    def heard(self) -> int:
+        """A number that changes when something is received."""
+
+    def drop(self, reason: str) -> None:
+        """End the connection because of something that the client did."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Client:
     """One client, from when it was accepted until it is gone."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.since = time.monotonic()
         self.account: object = None
-        self.connection: Connection | None = None
+        self.connection: ClientEnd | None = None
         self._channel: Channel | None = None
         self._heard = 0
         self._quiet_since = self.since
 
-    def serves(self, channel: Channel, connection: Connection) -> None:
+    def serves(self, channel: Channel | None, connection: ClientEnd) -> None:
         self._channel, self.connection = channel, connection
 
     def quiet_since(self, now: float) -> float:

@@ -123,8 +123,9 @@ class Parameters(ABC):
     def by_keyword(self, *, a) -> None: ...  # type: ignore[no-untyped-def]
     @abstractmethod
     def without_self() -> None: ...  # type: ignore[misc]
+    @property
     @abstractmethod
-    async def asynchronous(self) -> None: ...
+    async def asynchronous(self) -> int: ...
     @classmethod
     @abstractmethod
     def prop(cls) -> int: ...

@@ -30,7 +30,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "4329bf5aacb027404b4462b15fe89a63"
+MODEL = "5987ea43dacbd989985395553f6e4a9b"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "86c3b1fccddaa1d1051aebb60da73b96",
 }

@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "5836fe4ae3e560557f3c3334712531e3"
+MODEL = "a9558622fd5f3317b9fd807ee7f4715b"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "ccaf4e8a06d154c19882fc93b104deab",
 }

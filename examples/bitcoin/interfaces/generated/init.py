@@ -23,16 +23,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "c6d6b13aadf3f5610c05443cd6acda08"
+MODEL = "ffe66385f9ae74b6c077a37c82239f31"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "469267b27c86da0007d09732be7966f4",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "5836fe4ae3e560557f3c3334712531e3",
+    "examples.bitcoin.interfaces.chain": "a9558622fd5f3317b9fd807ee7f4715b",
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.echo": "dc2d450cb2869a010cc39a472607511c",
-    "interfaces.init": "d37f45297c0bf85c4a5edcc788f3359a",
-    "interfaces.mining": "f35ecfd1c5bbe36189e02df662c2b763",
+    "interfaces.echo": "247fc7bfe4aff89e9e1fd20ad5090798",
+    "interfaces.init": "9fd81fae5a28911e844e1e36a8081b00",
+    "interfaces.mining": "46658059e77d70f8fd3bd38bb565e4fc",
 }
 
 

@@ -1,0 +1,9 @@
+"""Calls between processes in asyncio programs: interfaces whose methods are `async def`."""
+
+from __future__ import annotations
+
+from mpipc.aio.calls import call, close
+from mpipc.aio.client import Connecting, connect
+from mpipc.aio.server import Server, Serving, serve
+
+__all__ = ["Connecting", "Server", "Serving", "call", "close", "connect", "serve"]

@@ -1,0 +1,48 @@
+"""Server processes for these tests, and tests that are coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+# As long as a test waits for something that a slow machine may take a while for.
+PATIENCE = 40.0
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that runs in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), PATIENCE))
+
+    return run
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the condition is true."""
+    while not await condition():
+        await asyncio.sleep(0.01)
+
+
+def start(module: str, address: str) -> subprocess.Popen[str]:
+    """A child process that runs a module, once it has said that it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, address], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
