@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,7 +54,7 @@ def with_struct(changed: Struct) -> Referee:
     return Referee(Model({**MODEL.modules, DECLARATIONS: replace(module, structs=tuple(structs))}))
 
 
-@cache
+@lru_cache(maxsize=20)  # each keeps files open
 def older(name: str, count: int) -> Referee:
     """A schema in which the struct of a method has just its first slots."""
     struct = struct_of(name)
@@ -71,7 +71,7 @@ NEW: dict[str, Type] = {
 NEW_VALUES = {"newNumber": -1, "newText": "new", "newList": ["a", "b"]}
 
 
-@cache
+@lru_cache(maxsize=20)  # each keeps files open
 def newer(name: str) -> Referee:
     """A schema in which the struct of a method has more slots than it is declared with."""
     struct = struct_of(name)
