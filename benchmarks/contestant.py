@@ -60,6 +60,14 @@ class Contestant(ABC):
         """Make `count` calls with a callback from each of the threads; nanoseconds in all."""
 
     @abstractmethod
+    def time_threads(self, threads: int, count: int) -> int:
+        """Make `count` calls from each of the threads; nanoseconds in all."""
+
+    def time_many(self, count: int) -> int:
+        """Make so many calls without waiting for each answer; nanoseconds in all."""
+        raise NotSupported("calls wait")
+
+    @abstractmethod
     def get_rows(self, count: int) -> list[Row]:
         """The rows, to see that they are right."""
 
@@ -78,9 +86,14 @@ class Blocking(Contestant):
     def make_caller(self) -> Callable[[int], int]:
         """A function for one thread that calls `Bench.call_back` with `increment`."""
 
+    def make_plain_caller(self) -> Callable[[int], object]:
+        """A function for one thread that calls `Bench.get_block_hash`."""
+        return self.get_block_hash
+
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._callers: list[Callable[[int], int]] = []
+        self._plain_callers: list[Callable[[int], object]] = []
 
     def time_calls(self, count: int) -> list[int]:
         clock, call = time.perf_counter_ns, self.get_block_hash
@@ -104,31 +117,48 @@ class Blocking(Contestant):
     def time_callbacks(self, threads: int, count: int) -> int:
         while len(self._callers) < threads:
             self._callers.append(self.make_caller())
-        started, ended = threading.Barrier(threads + 1), threading.Barrier(threads + 1)
 
-        def work(call: Callable[[int], int]) -> None:
-            try:
-                call(0)  # whatever a thread needs for its first call is there now
-                started.wait()
-                for value in range(count):
-                    if call(value) != increment(value):
-                        raise AssertionError(f"{self.name} returned a wrong value")
-                ended.wait()
-            except BaseException:
-                started.abort()
-                ended.abort()
-                raise
+        def checked(call: Callable[[int], int]) -> Callable[[int], object]:
+            def one(value: int) -> None:
+                if call(value) != increment(value):
+                    raise AssertionError(f"{self.name} returned a wrong value")
 
-        workers = [threading.Thread(target=work, args=[call]) for call in self._callers[:threads]]
-        for worker in workers:
-            worker.start()
-        started.wait()
-        start = time.perf_counter_ns()
-        ended.wait()
-        elapsed = time.perf_counter_ns() - start
-        for worker in workers:
-            worker.join()
-        return elapsed
+            return one
+
+        return _in_threads([checked(call) for call in self._callers[:threads]], count)
+
+    def time_threads(self, threads: int, count: int) -> int:
+        while len(self._plain_callers) < threads:
+            self._plain_callers.append(self.make_plain_caller())
+        return _in_threads(self._plain_callers[:threads], count)
+
+
+def _in_threads(calls: list[Callable[[int], object]], count: int) -> int:
+    """Make `count` calls of each in a thread of its own; nanoseconds in all."""
+    started, ended = threading.Barrier(len(calls) + 1), threading.Barrier(len(calls) + 1)
+
+    def work(call: Callable[[int], object]) -> None:
+        try:
+            call(0)  # whatever a thread needs for its first call is there now
+            started.wait()
+            for value in range(count):
+                call(value)
+            ended.wait()
+        except BaseException:
+            started.abort()
+            ended.abort()
+            raise
+
+    workers = [threading.Thread(target=work, args=[call]) for call in calls]
+    for worker in workers:
+        worker.start()
+    started.wait()
+    start = time.perf_counter_ns()
+    ended.wait()
+    elapsed = time.perf_counter_ns() - start
+    for worker in workers:
+        worker.join()
+    return elapsed
 
 
 class Running:

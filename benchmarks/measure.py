@@ -40,7 +40,7 @@ class Series:
     missing: str = ""
 
 
-TASKS = ("calls", "rows", "data", "callbacks")
+TASKS = ("calls", "callback", "threads", "many", "rows", "data", "callbacks")
 Results = dict[str, dict[str, Series]]  # by task, by name of the contestant
 
 
@@ -89,6 +89,13 @@ def _measure(
     try:
         if task == "calls":
             figure = float(median(contestant.time_calls(effort.calls)))
+        elif task == "callback":
+            figure = contestant.time_callbacks(1, effort.callbacks) / effort.callbacks
+        elif task == "threads":
+            elapsed = contestant.time_threads(THREADS, effort.calls // THREADS)
+            figure = elapsed / effort.calls
+        elif task == "many":
+            figure = contestant.time_many(effort.calls) / effort.calls
         elif task == "rows":
             figure = float(contestant.time_rows(ROWS))
         elif task == "data":

@@ -27,6 +27,9 @@ def _per_second(nanoseconds: float) -> str:
 
 _HEADINGS: dict[str, tuple[str, Callable[[float], str]]] = {
     "calls": ("Call after call: get_block_hash(int) -> 32 bytes; µs per call", _microseconds),
+    "callback": ("Callback inside a call, one thread; µs per call", _microseconds),
+    "threads": (f"Calls from {THREADS} threads at once; calls per second in all", _per_second),
+    "many": ("Calls that are not waited for; calls per second", _per_second),
     "rows": (f"Large result: {ROWS:,} structs into objects; ms", _milliseconds),
     "data": ("One large value: {effort.data:,} bytes; ms", _milliseconds),
     "callbacks": (f"Callback inside a call, {THREADS} threads; calls per second", _per_second),

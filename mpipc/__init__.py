@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpipc import hooks
 from mpipc.capnp.message import Limits
+from mpipc.capnp.pipeline import Pipeline, Promise, pipeline
 from mpipc.capnp.proxy import close
 from mpipc.declare import (
     Field,
@@ -77,6 +78,8 @@ __all__ = [
     "Microseconds",
     "Milliseconds",
     "Peer",
+    "Pipeline",
+    "Promise",
     "ProtocolError",
     "Raises",
     "RemoteError",
@@ -99,6 +102,7 @@ __all__ = [
     "hooks",
     "interface",
     "method",
+    "pipeline",
     "restrict",
     "revocable",
     "serve",

@@ -359,3 +359,30 @@ def test_many_calls_at_once(root: Root) -> None:
     counter = root.make_counter("c")
     joins = [in_thread(lambda: [counter.add(1) for _ in range(100)], f"t{n}") for n in range(8)]
     assert sorted(total for join in joins for total in join()) == list(range(1, 801))
+
+
+class TestPipeline:
+    def test_calls_that_are_not_waited_for_run_in_order(self, root: Any) -> None:
+        counter = root.make_counter("many")
+        with mpipc.pipeline() as p:
+            totals = [p.call(counter.add, 1) for _ in range(1000)]
+        assert [total.result() for total in totals] == list(range(1, 1001))
+
+    def test_an_object_is_called_before_it_is_there(self, root: Any) -> None:
+        with mpipc.pipeline() as p:
+            counter = p.object(root.make_counter, "soon")
+            first = p.call(counter.add, 5)
+            child = p.object(counter.child, "inner")
+            name = p.call(child.name)
+            assert not name.done
+        assert (first.result(), name.result()) == (5, "soon/inner")
+        assert counter.add(2) == 7
+
+    def test_what_is_called_on_a_failed_call_fails_with_it(self, root: Any) -> None:
+        with mpipc.pipeline() as p:
+            counter = p.object(root.make_counter, "")
+            total = p.call(counter.add, 1)
+            with pytest.raises(mpipc.RemoteError):
+                total.result()
+            with pytest.raises(mpipc.RemoteError):
+                counter.name()

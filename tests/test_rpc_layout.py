@@ -187,6 +187,65 @@ def test_a_call(
     assert content_of(message, "call", schema) == {"name": name}
 
 
+@given(question=u32, answer=u32, field=u16, interface=u64, method=u16, caps=descriptors, name=texts)
+def test_a_call_on_an_answer(
+    question: int,
+    answer: int,
+    field: int,
+    interface: int,
+    method: int,
+    caps: list[tuple[int, int]],
+    name: str,
+) -> None:
+    w = threads.write_text(name)
+    header = rpc.call_on_answer(
+        question, answer, field, interface, method, words(caps), w.end, threads.ONE_POINTER
+    )
+    message = header + w.body()
+    transform = [{"getPointerField": field}]
+    assert read(message)["call"] == {
+        "questionId": question,
+        "target": {"promisedAnswer": {"questionId": answer, "transform": transform}},
+        "interfaceId": interface,
+        "methodId": method,
+        "sendResultsTo": {"caller": None},
+        "params": payload(caps),
+        **CALL_DEFAULTS,
+    }
+    schema = rpc_schema.proxy().ThreadMap.schema.methods["makeThread"].param_type
+    assert content_of(message, "call", schema) == {"name": name}
+
+
+@given(question=u32, target=u32, interface=u64, method=u16, thread=u32, callback=u32, name=texts)
+def test_a_call_in_a_context_is_the_same_call(
+    question: int,
+    target: int,
+    interface: int,
+    method: int,
+    thread: int,
+    callback: int,
+    name: str,
+) -> None:
+    w = threads.write_text(name)
+    caps = words([(rpc.RECEIVER_HOSTED, thread), (rpc.SENDER_HOSTED, callback)])
+    assert rpc.call_in_context(
+        question,
+        target,
+        rpc.method_ids(interface, method),
+        rpc.context_pointer(threads.ONE_POINTER),
+        rpc.context_table(*caps),
+        w.end,
+    ) == rpc.call_header(question, target, interface, method, caps, w.end, threads.ONE_POINTER)
+
+
+@given(answer=u32, name=texts)
+def test_a_simple_return_is_the_same_return(answer: int, name: str) -> None:
+    for w, shape in ((threads.write_text(name), threads.ONE_POINTER), (Writer(0), 0)):
+        assert rpc.simple_return(answer, w.end, rpc.result_pointer(shape)) == rpc.return_header(
+            answer, (), w.end, shape, release_param_caps=True, no_finish=True
+        )
+
+
 @given(
     answer=u32, caps=descriptors, name=texts, release_param_caps=st.booleans(),
     no_finish=st.booleans(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -42,3 +43,11 @@ class Client(Blocking):
 
     def make_caller(self) -> Callable[[int], int]:
         return lambda value: self._bench.call_back(value, increment)
+
+    def time_many(self, count: int) -> int:
+        start = time.perf_counter_ns()
+        with mpipc.pipeline() as pipeline:
+            promises = [pipeline.call(self._bench.get_block_hash, each) for each in range(count)]
+        for promise in promises:
+            promise.result()
+        return time.perf_counter_ns() - start

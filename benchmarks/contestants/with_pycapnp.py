@@ -136,5 +136,27 @@ class Client(Contestant):
 
         return self._run(work())
 
+    def time_threads(self, threads: int, count: int) -> int:
+        async def one() -> None:
+            for height in range(count):
+                _ = (await self._bench.getBlockHash(height=height)).result
+
+        async def work() -> int:
+            start = time.perf_counter_ns()
+            await asyncio.gather(*(one() for _ in range(threads)))
+            return time.perf_counter_ns() - start
+
+        return self._run(work())
+
+    def time_many(self, count: int) -> int:
+        async def work() -> int:
+            start = time.perf_counter_ns()
+            answers = [self._bench.getBlockHash(height=height) for height in range(count)]
+            for answer in answers:
+                _ = (await answer).result
+            return time.perf_counter_ns() - start
+
+        return self._run(work())
+
     def _run(self, work: Coroutine[None, None, T]) -> T:
         return self._loop.run_until_complete(work)

@@ -72,6 +72,17 @@ class Client(Blocking):
         data: bytes = self._proxies[0].get_data(size)
         return data
 
+    def make_plain_caller(self) -> Callable[[int], object]:
+        proxy = self._proxy()
+        self._proxies.append(proxy)
+        get_block_hash: Callable[[int], bytes] = proxy.get_block_hash
+
+        def call(height: int) -> bytes:
+            proxy._pyroClaimOwnership()  # a proxy belongs to the thread that made it
+            return get_block_hash(height)
+
+        return call
+
     def make_caller(self) -> Callable[[int], int]:
         proxy = self._proxy()
         self._proxies.append(proxy)

@@ -61,6 +61,12 @@ class Client(Blocking):
     def get_data(self, size: int) -> bytes:
         return self._get_data(size)
 
+    def make_plain_caller(self) -> Callable[[int], object]:
+        connection = rpyc.utils.factory.unix_connect(self.path)
+        self._connections.append(connection)
+        call: Callable[[int], object] = connection.root.get_block_hash
+        return call
+
     def make_caller(self) -> Callable[[int], int]:
         connection = rpyc.utils.factory.unix_connect(self.path)
         self._connections.append(connection)

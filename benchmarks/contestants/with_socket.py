@@ -98,6 +98,16 @@ class Client(Blocking):
         connection.sendall(_REQUEST.pack(_GET_DATA, size))
         return connection.recv(size, socket.MSG_WAITALL)
 
+    def make_plain_caller(self) -> Callable[[int], object]:
+        connection = self._connection()
+        self._connections.append(connection)
+
+        def call(height: int) -> bytes:
+            connection.sendall(_REQUEST.pack(_GET_BLOCK_HASH, height))
+            return connection.recv(_HASH_SIZE)
+
+        return call
+
     def make_caller(self) -> Callable[[int], int]:
         connection = self._connection()
         self._connections.append(connection)

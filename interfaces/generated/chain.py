@@ -2438,7 +2438,13 @@ def _unpack_Chain_handle_notifications(_m: Message, _at: int, _d: int, _p: int) 
 
 
 _method_Chain_handle_notifications = ClientMethod(
-    "Chain.handle_notifications", _id_Chain, 39, 0x20000, True, _unpack_Chain_handle_notifications
+    "Chain.handle_notifications",
+    _id_Chain,
+    39,
+    0x20000,
+    True,
+    _unpack_Chain_handle_notifications,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Chain_wait_for_notifications_if_tip_changed = Struct("<QQQQ")
 _params_in_Chain_wait_for_notifications_if_tip_changed = Struct("<8xiI")
@@ -2492,7 +2498,13 @@ def _unpack_Chain_handle_rpc(_m: Message, _at: int, _d: int, _p: int) -> _handle
 
 
 _method_Chain_handle_rpc = ClientMethod(
-    "Chain.handle_rpc", _id_Chain, 42, 0x20000, True, _unpack_Chain_handle_rpc
+    "Chain.handle_rpc",
+    _id_Chain,
+    42,
+    0x20000,
+    True,
+    _unpack_Chain_handle_rpc,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Chain_rpc_enable_deprecated = Struct("<QQQQ")
 _params_in_Chain_rpc_enable_deprecated = Struct("<8xiI")

@@ -55,7 +55,13 @@ def _unpack_Init_make_echo(_m: Message, _at: int, _d: int, _p: int) -> _echo.Ech
 
 
 _method_Init_make_echo = ClientMethod(
-    "Init.make_echo", _id_Init, 1, 0x10000, True, _unpack_Init_make_echo
+    "Init.make_echo",
+    _id_Init,
+    1,
+    0x10000,
+    True,
+    _unpack_Init_make_echo,
+    (0, lambda: _echo_codec.EchoClient),
 )
 _results_out_Init_make_mining = Struct("<Q")
 _results_in_Init_make_mining = Struct("<iI")
@@ -71,7 +77,13 @@ def _unpack_Init_make_mining(_m: Message, _at: int, _d: int, _p: int) -> _mining
 
 
 _method_Init_make_mining = ClientMethod(
-    "Init.make_mining", _id_Init, 2, 0x10000, True, _unpack_Init_make_mining
+    "Init.make_mining",
+    _id_Init,
+    2,
+    0x10000,
+    True,
+    _unpack_Init_make_mining,
+    (0, lambda: _mining_codec.MiningClient),
 )
 
 

@@ -400,7 +400,13 @@ def _unpack_BlockTemplate_wait_next(
 
 
 _method_BlockTemplate_wait_next = ClientMethod(
-    "BlockTemplate.wait_next", _id_BlockTemplate, 10, 0x20000, True, _unpack_BlockTemplate_wait_next
+    "BlockTemplate.wait_next",
+    _id_BlockTemplate,
+    10,
+    0x20000,
+    True,
+    _unpack_BlockTemplate_wait_next,
+    (0, lambda: BlockTemplateClient),
 )
 
 
@@ -853,7 +859,13 @@ def _unpack_Mining_create_new_block(
 
 
 _method_Mining_create_new_block = ClientMethod(
-    "Mining.create_new_block", _id_Mining, 4, 0x10000, False, _unpack_Mining_create_new_block
+    "Mining.create_new_block",
+    _id_Mining,
+    4,
+    0x10000,
+    False,
+    _unpack_Mining_create_new_block,
+    (0, lambda: BlockTemplateClient),
 )
 _params_out_Mining_check_block = Struct("<QQ")
 _params_in_Mining_check_block = Struct("<iIiI")

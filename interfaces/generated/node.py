@@ -1751,7 +1751,13 @@ def _unpack_Node_wallet_loader(_m: Message, _at: int, _d: int, _p: int) -> _wall
 
 
 _method_Node_wallet_loader = ClientMethod(
-    "Node.wallet_loader", _id_Node, 46, 0x10000, True, _unpack_Node_wallet_loader
+    "Node.wallet_loader",
+    _id_Node,
+    46,
+    0x10000,
+    True,
+    _unpack_Node_wallet_loader,
+    (0, lambda: _wallet_codec.WalletLoaderClient),
 )
 _params_out_Node_handle_init_message = Struct("<QQQQ")
 _params_in_Node_handle_init_message = Struct("<8xiI")
@@ -1780,7 +1786,13 @@ def _unpack_Node_handle_init_message(_m: Message, _at: int, _d: int, _p: int) ->
 
 
 _method_Node_handle_init_message = ClientMethod(
-    "Node.handle_init_message", _id_Node, 47, 0x20000, True, _unpack_Node_handle_init_message
+    "Node.handle_init_message",
+    _id_Node,
+    47,
+    0x20000,
+    True,
+    _unpack_Node_handle_init_message,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_message_box = Struct("<QQQQ")
 _params_in_Node_handle_message_box = Struct("<8xiI")
@@ -1809,7 +1821,13 @@ def _unpack_Node_handle_message_box(_m: Message, _at: int, _d: int, _p: int) -> 
 
 
 _method_Node_handle_message_box = ClientMethod(
-    "Node.handle_message_box", _id_Node, 48, 0x20000, True, _unpack_Node_handle_message_box
+    "Node.handle_message_box",
+    _id_Node,
+    48,
+    0x20000,
+    True,
+    _unpack_Node_handle_message_box,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_question = Struct("<QQQQ")
 _params_in_Node_handle_question = Struct("<8xiI")
@@ -1838,7 +1856,13 @@ def _unpack_Node_handle_question(_m: Message, _at: int, _d: int, _p: int) -> _ha
 
 
 _method_Node_handle_question = ClientMethod(
-    "Node.handle_question", _id_Node, 49, 0x20000, True, _unpack_Node_handle_question
+    "Node.handle_question",
+    _id_Node,
+    49,
+    0x20000,
+    True,
+    _unpack_Node_handle_question,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_show_progress = Struct("<QQQQ")
 _params_in_Node_handle_show_progress = Struct("<8xiI")
@@ -1870,7 +1894,13 @@ def _unpack_Node_handle_show_progress(_m: Message, _at: int, _d: int, _p: int) -
 
 
 _method_Node_handle_show_progress = ClientMethod(
-    "Node.handle_show_progress", _id_Node, 50, 0x20000, True, _unpack_Node_handle_show_progress
+    "Node.handle_show_progress",
+    _id_Node,
+    50,
+    0x20000,
+    True,
+    _unpack_Node_handle_show_progress,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_init_wallet = Struct("<QQQQ")
 _params_in_Node_handle_init_wallet = Struct("<8xiI")
@@ -1899,7 +1929,13 @@ def _unpack_Node_handle_init_wallet(_m: Message, _at: int, _d: int, _p: int) -> 
 
 
 _method_Node_handle_init_wallet = ClientMethod(
-    "Node.handle_init_wallet", _id_Node, 51, 0x20000, True, _unpack_Node_handle_init_wallet
+    "Node.handle_init_wallet",
+    _id_Node,
+    51,
+    0x20000,
+    True,
+    _unpack_Node_handle_init_wallet,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_notify_num_connections_changed = Struct("<QQQQ")
 _params_in_Node_handle_notify_num_connections_changed = Struct("<8xiI")
@@ -1943,6 +1979,7 @@ _method_Node_handle_notify_num_connections_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Node_handle_notify_num_connections_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_notify_network_active_changed = Struct("<QQQQ")
 _params_in_Node_handle_notify_network_active_changed = Struct("<8xiI")
@@ -1986,6 +2023,7 @@ _method_Node_handle_notify_network_active_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Node_handle_notify_network_active_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_notify_alert_changed = Struct("<QQQQ")
 _params_in_Node_handle_notify_alert_changed = Struct("<8xiI")
@@ -2027,6 +2065,7 @@ _method_Node_handle_notify_alert_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Node_handle_notify_alert_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_banned_list_changed = Struct("<QQQQ")
 _params_in_Node_handle_banned_list_changed = Struct("<8xiI")
@@ -2068,6 +2107,7 @@ _method_Node_handle_banned_list_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Node_handle_banned_list_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_notify_block_tip = Struct("<QQQQ")
 _params_in_Node_handle_notify_block_tip = Struct("<8xiI")
@@ -2107,6 +2147,7 @@ _method_Node_handle_notify_block_tip = ClientMethod(
     0x20000,
     True,
     _unpack_Node_handle_notify_block_tip,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Node_handle_notify_header_tip = Struct("<QQQQ")
 _params_in_Node_handle_notify_header_tip = Struct("<8xiI")
@@ -2146,6 +2187,7 @@ _method_Node_handle_notify_header_tip = ClientMethod(
     0x20000,
     True,
     _unpack_Node_handle_notify_header_tip,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 
 

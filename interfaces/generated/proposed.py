@@ -66,7 +66,13 @@ def _unpack_ProposedInit_make_chain(_m: Message, _at: int, _d: int, _p: int) -> 
 
 
 _method_ProposedInit_make_chain = ClientMethod(
-    "ProposedInit.make_chain", _id_ProposedInit, 0, 0x10000, True, _unpack_ProposedInit_make_chain
+    "ProposedInit.make_chain",
+    _id_ProposedInit,
+    0,
+    0x10000,
+    True,
+    _unpack_ProposedInit_make_chain,
+    (0, lambda: _chain_codec.ChainClient),
 )
 _results_out_ProposedInit_make_node = Struct("<Q")
 _results_in_ProposedInit_make_node = Struct("<iI")
@@ -82,7 +88,13 @@ def _unpack_ProposedInit_make_node(_m: Message, _at: int, _d: int, _p: int) -> _
 
 
 _method_ProposedInit_make_node = ClientMethod(
-    "ProposedInit.make_node", _id_ProposedInit, 1, 0x10000, True, _unpack_ProposedInit_make_node
+    "ProposedInit.make_node",
+    _id_ProposedInit,
+    1,
+    0x10000,
+    True,
+    _unpack_ProposedInit_make_node,
+    (0, lambda: _node_codec.NodeClient),
 )
 _params_out_ProposedInit_make_wallet_loader = Struct("<QQQQQ")
 _params_in_ProposedInit_make_wallet_loader = Struct("<8xiIiI")
@@ -130,6 +142,7 @@ _method_ProposedInit_make_wallet_loader = ClientMethod(
     0x30000,
     True,
     _unpack_ProposedInit_make_wallet_loader,
+    (0, lambda: _wallet_codec.WalletLoaderClient),
 )
 _results_out_ProposedInit_make_rpc = Struct("<Q")
 _results_in_ProposedInit_make_rpc = Struct("<iI")
@@ -145,7 +158,13 @@ def _unpack_ProposedInit_make_rpc(_m: Message, _at: int, _d: int, _p: int) -> _r
 
 
 _method_ProposedInit_make_rpc = ClientMethod(
-    "ProposedInit.make_rpc", _id_ProposedInit, 3, 0x10000, True, _unpack_ProposedInit_make_rpc
+    "ProposedInit.make_rpc",
+    _id_ProposedInit,
+    3,
+    0x10000,
+    True,
+    _unpack_ProposedInit_make_rpc,
+    (0, lambda: _rpc_codec.RpcClient),
 )
 _results_out_ProposedInit_make_tracing = Struct("<Q")
 _results_in_ProposedInit_make_tracing = Struct("<iI")
@@ -167,6 +186,7 @@ _method_ProposedInit_make_tracing = ClientMethod(
     0x10000,
     True,
     _unpack_ProposedInit_make_tracing,
+    (0, lambda: _tracing_codec.TracingClient),
 )
 
 

@@ -269,7 +269,13 @@ def _unpack_Tracing_trace_utxo_cache(_m: Message, _at: int, _d: int, _p: int) ->
 
 
 _method_Tracing_trace_utxo_cache = ClientMethod(
-    "Tracing.trace_utxo_cache", _id_Tracing, 0, 0x20000, True, _unpack_Tracing_trace_utxo_cache
+    "Tracing.trace_utxo_cache",
+    _id_Tracing,
+    0,
+    0x20000,
+    True,
+    _unpack_Tracing_trace_utxo_cache,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 
 

@@ -3356,7 +3356,13 @@ def _unpack_Wallet_handle_unload(_m: Message, _at: int, _d: int, _p: int) -> _ha
 
 
 _method_Wallet_handle_unload = ClientMethod(
-    "Wallet.handle_unload", _id_Wallet, 60, 0x20000, True, _unpack_Wallet_handle_unload
+    "Wallet.handle_unload",
+    _id_Wallet,
+    60,
+    0x20000,
+    True,
+    _unpack_Wallet_handle_unload,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Wallet_handle_show_progress = Struct("<QQQQ")
 _params_in_Wallet_handle_show_progress = Struct("<8xiI")
@@ -3396,6 +3402,7 @@ _method_Wallet_handle_show_progress = ClientMethod(
     0x20000,
     True,
     _unpack_Wallet_handle_show_progress,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Wallet_handle_status_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_status_changed = Struct("<8xiI")
@@ -3432,6 +3439,7 @@ _method_Wallet_handle_status_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Wallet_handle_status_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Wallet_handle_address_book_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_address_book_changed = Struct("<8xiI")
@@ -3473,6 +3481,7 @@ _method_Wallet_handle_address_book_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Wallet_handle_address_book_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Wallet_handle_transaction_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_transaction_changed = Struct("<8xiI")
@@ -3514,6 +3523,7 @@ _method_Wallet_handle_transaction_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Wallet_handle_transaction_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 _params_out_Wallet_handle_can_get_addresses_changed = Struct("<QQQQ")
 _params_in_Wallet_handle_can_get_addresses_changed = Struct("<8xiI")
@@ -3557,6 +3567,7 @@ _method_Wallet_handle_can_get_addresses_changed = ClientMethod(
     0x20000,
     True,
     _unpack_Wallet_handle_can_get_addresses_changed,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 
 
@@ -5855,6 +5866,7 @@ _method_WalletLoader_handle_load_wallet = ClientMethod(
     0x20000,
     True,
     _unpack_WalletLoader_handle_load_wallet,
+    (0, lambda: _handler_codec.HandlerClient),
 )
 
 

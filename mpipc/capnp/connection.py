@@ -11,7 +11,9 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from struct import Struct
 from struct import error as StructError
+from sys import getrefcount
 from typing import Any, Protocol, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
@@ -30,6 +32,7 @@ from mpipc.capnp.session import (
     Lane,
     LocalCapability,
     OwnThread,
+    Promised,
     Question,
     again,
 )
@@ -45,12 +48,18 @@ _log = logging.getLogger("mpipc")
 # needs this many frames for itself, and for a callback that it causes to begin and to fail.
 _DEEP = 4
 _HEADROOM = 80
+# References to an object, that of the question for it included: when this is the last one, and when
+# it is in `hosted` and a variable.
+_LAST = 2
+_HOSTED = 3
+_BATCH = 300  # pieces of messages that wait to be written together
 _BULK = 1 << 12  # words of parameters, beyond which a call is out of the ordinary
 _MAKE_THREAD = ClientMethod(
     "makeThread", *threads.MAKE_THREAD, threads.ONE_POINTER, False, threads.read_capability
 )
 _HANDED_ON = object()
 _CALL, _RETURN = rpc.CALL, rpc.RETURN
+_TABLE = Struct("<II")
 
 
 class DriverThread(threads.Thread, Protocol):
@@ -59,6 +68,7 @@ class DriverThread(threads.Thread, Protocol):
     contexts: dict[Any, Lane | None]
     capability: ThreadCapability
     pins: dict[Any, OwnThread]
+    inbox: Any
     home: object
     nested: int
     is_main: bool
@@ -91,6 +101,12 @@ class Driver(Protocol):
     def pump(self) -> None:
         """Write what there is to write, as far as that does not wait. Called with the lock held."""
 
+    def touch(self, thread: Any) -> None:
+        """The thread will read soon, if nobody else waits for what arrives."""
+
+    def pump_soon(self) -> None:
+        """Have `pump` called within a few milliseconds. Called in any thread, lock held or not."""
+
     def write(self, data: bytes) -> bool:
         """As `pump`, for this alone; whether there is so much left to write that the caller should
         `drain`, if it may wait."""
@@ -114,9 +130,6 @@ class Driver(Protocol):
     def wait(self, question: Question, thread: Any) -> None:
         """Wait until the question is done, running what is posted to the thread meanwhile."""
 
-    def kick(self) -> None:
-        """Have somebody call `pump` soon. Called in any thread, lock held or not."""
-
     def stop(self) -> None:
         """Close the transport. Called without the lock."""
 
@@ -137,7 +150,7 @@ class Connection(Endpoint):
         logger: Logger | None,
     ) -> None:
         super().__init__(
-            bootstrap, limits, driver.lock, driver.kick, tracebacks=tracebacks, logger=logger
+            bootstrap, limits, driver.lock, driver.pump_soon, tracebacks=tracebacks, logger=logger
         )
         self.driver = driver
         shortcuts = Shortcuts(self._session, self)
@@ -241,16 +254,88 @@ class Connection(Endpoint):
         if thread.nested > _DEEP:
             _keep_headroom(_HEADROOM)
         if method.context:
-            lane = thread.contexts.get(self) or self._first_lane(thread)
-            if lane is not None and not lane.table:
-                self._prepare(lane, thread)
-            self._fill_in(w, thread, lane)
+            self._fill_in(w, thread, self._lane(thread))
         if w.caps:
             w.caps = [self._outgoing(cap) for cap in w.caps]
         question = self._ask(
             thread, self._session.call, target, method.interface, method.number, w, method.shape
         )
         return self._unpacked(method, question)
+
+    def send(
+        self, target: Import | Promised | None, method: ClientMethod[Any], w: Writer
+    ) -> Question:
+        """Send a call, to be waited for by `await_answer`; it may go out together with others."""
+        if target is None:
+            raise IpcError("the object was closed")
+        thread = self._current()
+        session = self._session
+        lane = self._lane(thread) if method.context else None
+        own = lane.own if lane is not None else None
+        if lane is None or own is None or len(w.caps) > 2 or isinstance(target, Promised):
+            if method.context:
+                self._fill_in(w, thread, lane)
+            w.caps = [self._outgoing(cap) for cap in w.caps]
+            own = None
+        # Nobody needs to read yet: the I/O thread would take its time from this one.
+        self.driver.touch(thread)
+        thread.writing = self
+        with self._lock:
+            if session.closed:
+                raise again(session.closed)
+            if lane is None or own is None or isinstance(target, Promised):
+                question = session.call(
+                    target, method.interface, method.number, w, method.shape, thread
+                )
+            else:
+                question = session.take_spare(own)
+                question.done = False
+                own.export.references += 1
+                call = rpc.call_in_context(
+                    question.id, target.id, method.ids, method.pointer, lane.table, w.end
+                )
+                session.out += (call, w.head, *w.parts)
+            if len(session.out) > _BATCH or w.end > _BULK:
+                self.driver.pump()
+        thread.writing = None
+        return question
+
+    def await_answer(self, question: Question) -> None:
+        """Wait for the answer to what was sent. Raises Timeout, and then it can be waited for
+        again."""
+        thread = self._current()
+        driver = self.driver
+        try:
+            driver.claim(thread)
+            thread.writing = self
+            with self._lock:
+                driver.pump()
+            thread.writing = None
+            driver.wait(question, thread)
+        except BaseException as e:
+            self._give_up(None, thread, e)
+            raise
+
+    def read_answer(self, method: ClientMethod[R], question: Question) -> R:
+        """Read an answer that is there. Raises what it says."""
+        try:
+            message = question.message
+            if message is None:
+                return self._unpacked(method, question)
+            question.message = None
+            return method.unpack(message, *question.content)
+        finally:
+            if question.kept:
+                own = question.waiter.pins.get(self)
+                if own is not None:
+                    own.spare.append(question)
+
+    def _lane(self, thread: DriverThread) -> Lane | None:
+        """The lane of a thread's calls, ready for them."""
+        lane = thread.contexts.get(self) or self._first_lane(thread)
+        if lane is not None and not lane.table:
+            self._prepare(lane, thread)
+        return lane
 
     def _fill_in(self, w: Writer, thread: DriverThread, lane: Lane | None) -> None:
         """Fill the context into parameters that are out of the ordinary."""
@@ -352,7 +437,39 @@ class Connection(Endpoint):
                         return call
                     running.post(call)
                     return self.handed_on
+            return self._take_some(chunk, thread)
         return self._receive(self._frames.feed(chunk))
+
+    def _take_some(self, chunk: bytes, thread: DriverThread) -> object:
+        """As `take`, for the messages at the beginning of a chunk for which there are short cuts,
+        and then the rest."""
+        at, size = 0, len(chunk)
+        handed_on = None
+        while size - at >= SHORTEST:
+            segments, words = _TABLE.unpack_from(chunk, at)
+            end = at + 8 + words * 8
+            if segments or end > size or self._session.events or self._dispatching:
+                break
+            message = chunk[at:end]
+            kind = message[KIND_AT]
+            if kind == _RETURN:
+                question = self._take_answer(message)
+                if question is None:
+                    break
+                if question.waiter is not thread:
+                    question.waiter.wake()
+            else:
+                call = self._take_call(message) if kind == _CALL else None
+                if call is None:
+                    break
+                running = call.capability.thread  # type: ignore[union-attr]
+                running.post(call)
+                if running is not thread:
+                    handed_on = self.handed_on
+            at = end
+        if at == size:
+            return handed_on
+        return self._receive(self._frames.feed(chunk[at:])) or handed_on
 
     def filled(self, count: int) -> object:
         """As `take`, for so many bytes that were received into `room`."""
@@ -436,7 +553,8 @@ class Connection(Endpoint):
                 while session.freed:
                     # In a box, so that no reference stays here.
                     box = [session.freed.popleft()]
-                    if isinstance(box[0], Local):
+                    # What others refer to does not end here.
+                    if isinstance(box[0], Local) and getrefcount(box[0].impl) <= _LAST:
                         self.driver.post_cleanup(box.clear)
                     else:
                         box.clear()  # runs none of the user's code
@@ -547,7 +665,9 @@ class Connection(Endpoint):
         finally:
             contexts[self] = before
         driver, answer = self.driver, call.answer
-        if thread.home is not None:
+        # Whether there is another call to run at once: then the answers may go together.
+        more = not thread.inbox.empty()
+        if thread.home is not None and not more:
             # It goes back to waiting: the next call may be there as soon as this answer is.
             driver.claim(thread)
         if not call.simple or w.caps or w.end > _BULK:
@@ -562,7 +682,15 @@ class Connection(Endpoint):
                 answer.done = True
                 del session.answers[answer.id]
                 head = rpc.simple_return(answer.id, w.end, method.pointer)
-                behind = driver.write(b"".join((head, w.head, *w.parts)))
+                if more or session.out:
+                    session.out += (head, w.head, *w.parts)
+                    if more and len(session.out) < _BATCH:
+                        driver.pump_soon()
+                    else:
+                        driver.pump()
+                    behind = False
+                else:
+                    behind = driver.write(b"".join((head, w.head, *w.parts)))
         thread.writing = None
         if not simple:
             self._reply_generally(call, w, thread)
@@ -583,16 +711,19 @@ class Connection(Endpoint):
         self.driver.drain()
 
     def _give_back(self, call: Incoming) -> bool:
-        """Whether the answer gives back all that came with a call: when that is only its callback
-        thread, which is not needed any more."""
+        """Whether the answer gives back all that came with a call, which is when nobody has kept
+        any of it."""
         lane = call.lane
         if call.simple:
             lane.remote.id = -1  # type: ignore[union-attr]
             return True
-        if lane is not None and call.hosted == (lane.remote,):
-            lane.remote.disown()
-            return True
-        return not call.hosted
+        call.message.caps = ()
+        for held in call.hosted:
+            if getrefcount(held) > _HOSTED + (lane is not None and held is lane.remote):
+                return False
+        for held in call.hosted:
+            held.disown()
+        return True
 
     def _reply_error(
         self, answer: Answer, error: BaseException, *, params_unused: bool = False

@@ -31,7 +31,8 @@ R = TypeVar("R")
 class ClientMethod(msgspec.Struct, Generic[R], eq=False):
     """What a client needs to know for a call: ids, the shape of the parameters
     (`data words | pointers << 16`), and how the results are read:
-    `unpack(message, content, data words, pointers)`."""
+    `unpack(message, content, data words, pointers)`. `object`, where the result is an object: the
+    index of its pointer, and its client."""
 
     name: str
     interface: int
@@ -39,6 +40,7 @@ class ClientMethod(msgspec.Struct, Generic[R], eq=False):
     shape: int
     context: bool
     unpack: Callable[[Message, int, int, int], R]
+    object: tuple[int, Callable[[], type]] | None = None
     # Constant words of a call in a context.
     ids: bytes = b""
     pointer: int = 0

@@ -107,6 +107,7 @@ CALL_MIDDLE = pack("<QQQ", _struct(2, 1, 1), _struct(3, 0, 2), 0)
 RETURN_BEGIN = pack("<QQQ", _STRUCT_1_1, RETURN, _struct(0, 2, 1))
 RETURN_MIDDLE = pack("<QQ", 0, _struct(0, 0, 2))
 _CALL = Struct("<II24sIHHQQ24sQQQQ")
+_CALL_ON_ANSWER = Struct("<II24sIHHQQQQQQQQQQQQQ")
 _CALL_IN_CONTEXT = Struct("<4xI24sI44sI12xQ48s")
 _SIMPLE_RETURN = Struct("<4xI24sII16sQ8x")
 _RETURN = Struct("<II24sII16sQQ")
@@ -158,6 +159,29 @@ def call_header(
     return _CALL.pack(
         0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0, CALL_MIDDLE,
         target, 0, first, _table_pointer(count),
+    ) + _cap_table(caps)  # fmt: skip
+
+
+def call_on_answer(
+    question: int,
+    answer: int,
+    field: int,
+    interface: int,
+    method: int,
+    caps: Sequence[int],
+    body_words: int,
+    shape: int,
+) -> bytes:
+    """As `call_header`, on the capability in pointer `field` of the results of the question
+    `answer`, which are still to come."""
+    count = len(caps)
+    content = 18 + 2 * count if count else 17
+    first = ((content - 16) << 2 | shape << 32) if shape else 0xFFFFFFFC
+    return _CALL_ON_ANSWER.pack(
+        0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0,
+        _struct(2, 1, 1), _struct(7, 0, 2), 0,
+        1 << 32, _struct(0, 1, 1), answer, 1 | 7 << 32 | 1 << 35, 1 << 2 | 1 << 32,
+        1 | field << 16, first, _table_pointer(count),
     ) + _cap_table(caps)  # fmt: skip
 
 

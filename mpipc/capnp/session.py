@@ -109,15 +109,28 @@ class Question:
         self.forward: Answer | None = None
 
 
+class Promised:
+    """An object in the results of a question that is still to be answered; `field` is the index of
+    its pointer there."""
+
+    __slots__ = ("question", "field")
+
+    def __init__(self, question: Question, field: int) -> None:
+        self.question = question
+        self.field = field
+
+
 class OwnThread(msgspec.Struct, eq=False):
     """A thread of ours as one connection knows it: the number of its capability, which stays
-    exported whatever the peer releases, and the question that its calls ask again and again.
-    Calling it ends that, in any thread, lock held or not."""
+    exported whatever the peer releases, and the question that its calls ask again and again, with
+    `spare` ones for calls that are not waited for. Calling it ends that, in any thread, lock held
+    or not."""
 
     session: Session
     number: int
     export: Export
     question: Question
+    spare: list[Question] = []
 
     def __call__(self) -> None:
         self.session.unpin(self)
@@ -225,16 +238,26 @@ class Session:
         return question
 
     def call(
-        self, target: Import, interface: int, method: int, w: Writer, shape: int, waiter: Any
+        self,
+        target: Import | Promised,
+        interface: int,
+        method: int,
+        w: Writer,
+        shape: int,
+        waiter: Any,
     ) -> Question:
         """Call a method; `w` holds the parameters, whose struct has the given shape
         (`data words | pointers << 16`). Raises Disconnected and Overloaded."""
         self._make_room(w.caps)
         question = self._question(waiter)
         caps, question.exported = self._descriptors(w.caps)
-        self.out.append(
-            rpc.call_header(question.id, target.id, interface, method, caps, w.end, shape)
-        )
+        if isinstance(target, Promised):
+            header = rpc.call_on_answer(
+                question.id, target.question.id, target.field, interface, method, caps, w.end, shape
+            )
+        else:
+            header = rpc.call_header(question.id, target.id, interface, method, caps, w.end, shape)
+        self.out.append(header)
         self._write(w)
         return question
 
@@ -258,6 +281,12 @@ class Session:
         elif not question.done and not question.abandoned and not self.closed:
             question.abandoned = True
             self.out.append(rpc.finish(question.id, release_result_caps=True))
+
+    def take_spare(self, own: OwnThread) -> Question:
+        """A question for a call that is not waited for; put it back into `spare` afterwards."""
+        if own.spare:
+            return own.spare.pop()
+        return self._kept_question(own.number, own.question.waiter)
 
     def renew(self, own: OwnThread) -> None:
         """The question of a thread was abandoned: give it another one."""
@@ -704,10 +733,11 @@ class Session:
             if not self.closed:
                 own.export.pins -= 1
                 self.unexport(own.number, 0)
-                if own.question.kept:
-                    own.question.kept = False
-                    if own.question.done:
-                        self.forget(own.question)
+                for question in (own.question, *own.spare):
+                    if question.kept:
+                        question.kept = False
+                        if question.done:
+                            self.forget(question)
 
     def _adopt(self, entry: Descriptor) -> _Entry:
         """Turn a received descriptor into a capability, or the answer that will be one."""

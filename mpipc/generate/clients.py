@@ -111,6 +111,7 @@ class _Maker:
             if self._results.targets():
                 yield from ("", "", *self._unpack())
                 arguments.append(f"_unpack_{name}")
+                arguments += self._object()
             else:
                 arguments.append(self._scope.runtime("nothing"))
             if method.parameters or self._results.targets():
@@ -119,6 +120,14 @@ class _Maker:
             unpack = "read_capability" if method.kind == "construct" else "nothing"
             arguments.append(self._scope.runtime(unpack))
         yield f"_method_{name} = {self._scope.runtime('ClientMethod')}({', '.join(arguments)})"
+
+    def _object(self) -> Iterator[str]:
+        """Where in the results the object is that the method gives, and its client."""
+        if self._method.returns == "value" and not self._method.raises:
+            type, slot = self._method.result_fields[0].type, self._method.result_fields[0].slot
+            if isinstance(type, InterfaceType):
+                client = self._scope.generated(type.key, "{}Client")
+                yield f"({self._results.pointer_index(slot)}, lambda: {client})"
 
     def method(self) -> Iterator[str]:
         """The method of the class."""

@@ -184,6 +184,10 @@ class RecordFormat:
             bit = f"({bit} ^ 1)" if position else f"{bit} ^ 1"
         return f"{bit} << {position}" if position else bit
 
+    def pointer_index(self, slot: Slot) -> int:
+        """The index of a slot's pointer."""
+        return self._offsets[slot.name]
+
     def pointer_at(self, slot: Slot, section: str) -> str:
         """The byte position of a slot's pointer, given the variable of the pointer section."""
         index = self._offsets[slot.name]

@@ -198,6 +198,7 @@ class Channel:
             thread.away += home is not self
         try:
             while not ticket.done:
+                aside = False
                 if inbox.empty() and (thread.reads or self.claim(thread)):
                     found = self._read_until(ticket, thread)
                     if found is _LOOK_AGAIN:
@@ -212,15 +213,18 @@ class Channel:
                         del found  # and with it the objects that the call came with
                         continue
                     role.give_back_and_wait(thread)
+                    aside = True
                 else:
                     self._give_back(thread)
+                if not inbox.empty():
+                    role.uses += 1  # it reads soon: no call has lasted long yet
+                    self._run_next(thread)
+                    continue
                 waiting = role.idling if isinstance(ticket, Worker) else role.asking
                 waiting[thread] = ticket
                 # Whoever gives the role back from now on sees that this thread waits.
-                if inbox.empty() and self.claim(thread):
-                    waiting.pop(thread, None)
-                    continue
-                self._run_next(thread)
+                if aside or not self.claim(thread):
+                    self._run_next(thread)
                 waiting.pop(thread, None)
         except Empty:
             raise Timeout("no answer in time") from None
@@ -325,6 +329,16 @@ class Channel:
         elif parts:
             self._outbox.write_all(parts)
 
+    def touch(self, thread: LocalThread) -> None:
+        """The thread will read soon, if nobody else waits for what arrives."""
+        if self.claim(thread) and thread.home is None:
+            self._give_back(thread)
+
+    def pump_soon(self) -> None:
+        """Have `pump` called within a few milliseconds. Called in any thread, lock held or not,
+        also while objects are garbage-collected."""
+        self._role.watch()
+
     @property
     def uses(self) -> int:
         """How often a thread has received something itself."""
@@ -376,6 +390,9 @@ class Channel:
             else:
                 self._work(fd)
         if role.watching:
+            with self.lock:
+                self.pump()
+            self._end_when_idle()
             if role.unused() and self._guard():
                 role.was_late()
         elif not ready:
@@ -418,6 +435,9 @@ class Channel:
             self.pump()
         while self._io_tasks:
             threads.run(self._io_tasks.popleft())
+        self._end_when_idle()
+
+    def _end_when_idle(self) -> None:
         if self.close_when_idle and self._end.idle and not self._end.closed:
             self._end.lost(Disconnected("the connection was closed on this side"))
 

@@ -109,8 +109,13 @@ class ReaderRole:
             else:
                 self.uses += 1
                 if not self.watching:
-                    self.watching = True
-                    self._channel.kick()
+                    self.watch()
+
+    def watch(self) -> None:
+        """Have the I/O thread look around once within a tick."""
+        if not self.watching:
+            self.watching = True
+            self._channel.kick()
 
     def give_back_and_wait(self, thread: LocalThread) -> None:
         """Give the role back, if the thread has it, and wait for what another thread reads."""

@@ -212,7 +212,13 @@ def _unpack_Chain_handle_tips(_m: Message, _at: int, _d: int, _p: int) -> _chain
 
 
 _method_Chain_handle_tips = ClientMethod(
-    "Chain.handle_tips", _id_Chain, 5, 0x20000, True, _unpack_Chain_handle_tips
+    "Chain.handle_tips",
+    _id_Chain,
+    5,
+    0x20000,
+    True,
+    _unpack_Chain_handle_tips,
+    (0, lambda: TipHandlerClient),
 )
 
 

@@ -51,7 +51,13 @@ def _unpack_NodeInit_make_chain(_m: Message, _at: int, _d: int, _p: int) -> _cha
 
 
 _method_NodeInit_make_chain = ClientMethod(
-    "NodeInit.make_chain", _id_NodeInit, 0, 0x10000, True, _unpack_NodeInit_make_chain
+    "NodeInit.make_chain",
+    _id_NodeInit,
+    0,
+    0x10000,
+    True,
+    _unpack_NodeInit_make_chain,
+    (0, lambda: _chain_codec.ChainClient),
 )
 
 
