@@ -46,10 +46,15 @@ _NO_MEMBER = "no member of "
 def zeroless(model: Model, field: Field) -> str:
     """What makes that a field cannot be read where it was not sent, as `0 is no member of Color`;
     empty where it can: a struct that was not sent is one of zeros."""
-    return "" if field.optional else _zeroless(model, field.type)
+    return _of_field(model, field, ())
 
 
-def _zeroless(model: Model, type: Type) -> str:
+def _of_field(model: Model, field: Field, around: tuple[TypeName, ...]) -> str:
+    return "" if field.optional else _zeroless(model, field.type, around)
+
+
+def _zeroless(model: Model, type: Type, around: tuple[TypeName, ...]) -> str:
+    """`around` are the unions that it is in."""
     match type:
         case EnumType(key, declared=False, flags=False):
             members = next(
@@ -60,14 +65,16 @@ def _zeroless(model: Model, type: Type) -> str:
             )
             return "" if any(value == 0 for _, value in members) else f"0 is {_NO_MEMBER}{key.name}"
         case StructType(key) | TupleType(key=key):
-            inside = (zeroless(model, each) for each in model.struct(key).fields)
+            inside = (_of_field(model, each, around) for each in model.struct(key).fields)
             return next(filter(None, inside), "")
         case UnionType(key):
-            return zeroless(model, model.struct(key).fields[0])
+            if key in around:
+                return f"the first alternative of {key.name} has another {key.name} inside"
+            return _of_field(model, model.struct(key).fields[0], (*around, key))
         case HookedType() | LiteralType() | CheckedType():
             zero = _zero(type.wire)
             fits = zero is None or _fits(zero, type)
-            inner = _zeroless(model, type.wire)
+            inner = _zeroless(model, type.wire, around)
             return inner if inner or fits else f"{zero!r} is no {type_name(type)}"
     return ""
 

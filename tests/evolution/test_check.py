@@ -339,3 +339,39 @@ def test_the_way_out_for_a_module_that_was_moved(
     package.build()
     assert checked(capsys)[0] == 0
     assert package.schema("node") == before.replace("demo.chain", "demo.node")
+
+
+def test_a_recursive_union_and_generic_classes_can_be_checked(
+    package: Package, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package.write(RECURSIVE)
+    package.build()
+    capsys.readouterr()
+    package.write(RECURSIVE.replace("left: Tree", "left: Tree\n    right: Tree"))
+    package.forget()
+    assert main(["check", package.name]) == 1
+    found = capsys.readouterr().out
+    assert "Node.right: added @1" in found
+    assert "the first alternative of Tree has another Tree inside: reading it fails" in found
+
+
+RECURSIVE = """
+from typing import Generic, TypeVar
+T = TypeVar("T")
+
+class Result(msgspec.Struct, Generic[T]):
+    value: T | None
+
+class Node(msgspec.Struct):
+    left: Tree
+
+class Leaf(msgspec.Struct):
+    value: Int32
+
+Tree = Node | Leaf
+
+@mpipc.interface
+class Chain(ABC):
+    @abstractmethod
+    def get(self, tree: Tree) -> Result[Tree]: ...
+"""
