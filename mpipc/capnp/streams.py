@@ -173,6 +173,11 @@ class Source(Generic[T]):
             self._iterator = None
             self._error = error
 
+    def _settle(self) -> None:
+        """A batch is on its way."""
+        self._sent = []
+        self._end_if_closed()
+
     def _end_if_closed(self) -> None:
         if self._running or not self._closed:
             return
@@ -220,7 +225,7 @@ def in_batches(serve: Serve) -> Serve:
                         if source._sized(w.end):
                             return w
             finally:
-                source._end_if_closed()
+                source._settle()
 
     return run
 

@@ -14,7 +14,7 @@ import pytest
 from mpipc.derive import derive
 from mpipc.generate.module import module_source
 from mpipc.schema import compile_layouts
-from tests.codecs.declarations import generics, lengthy, methods, service, shapes, unions
+from tests.codecs.declarations import generics, lengthy, methods, service, shapes, streams, unions
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tests.codecs.declarations"
@@ -38,7 +38,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = declarations / "generated"
     target.mkdir()
     (target / "__init__.py").touch()
-    modules = (service, lengthy, shapes, unions, methods, generics)
+    modules = (service, lengthy, shapes, unions, methods, generics, streams)
     model = derive([each.__name__ for each in modules])
     layouts = compile_layouts(model)
     for name in model.modules:

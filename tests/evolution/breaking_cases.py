@@ -24,6 +24,27 @@ SHAPES = """
 
 CASES = [
     Case(
+        "items_of_an_iterator_changed",
+        old="def get(self) -> Iterator[int]: ...",
+        new="def get(self) -> Iterator[str]: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self): return iter([1, 2])
+            """,
+        serve_new="""
+            class RealChain(Chain):
+                def get(self): return iter(["a", "b"])
+            """,
+        call="list(chain.get())",
+        old_client="Unimplemented: Int64Stream.next: TextStream has no such method (1)",
+        new_client="Unimplemented: TextStream.next: Int64Stream has no such method (1)",
+        rules=(
+            "interface-removed: old clients",
+            "result-type: old clients, old servers",
+            "safe interface-added",
+        ),
+    ),
+    Case(
         "method_removed",
         old="""
             def a(self) -> str: ...

@@ -18,7 +18,7 @@ from mpipc.schema import committed_lock, module_text
 HEADER = """
 from __future__ import annotations
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated
 import enum
 import msgspec

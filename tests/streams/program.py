@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import mpipc
-from tests.streams.declarations import Parts, Refused, Row, Streams
+from tests.codecs.declarations.streams import Parts, Refused, Row, Streams
 
 
 class RealStreams(Streams):

@@ -14,11 +14,11 @@ import pytest
 import mpipc
 from mpipc.derive import derive
 from mpipc.schema import INCLUDE, module_text
-from tests.streams.declarations import Streams
+from tests.codecs.declarations.streams import Streams
 from tests.streams.program import RealStreams
 
 ROOT = Path(__file__).parents[2]
-MODULE = "tests.streams.declarations"
+MODULE = "tests.codecs.declarations.streams"
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from mpipc.schema import committed_lock
 from mpipc.testing.comparing import Comparing
 from mpipc.testing.connected import connected
 from mpipc.testing.strategies import Strategies
-from tests.streams.declarations import Item, Refused, Row, Streams
+from tests.codecs.declarations.streams import Item, Refused, Row, Streams
 from tests.streams.program import RealStreams
 
 PATIENCE = 30
