@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import ParamSpec
 
+from mpipc.capnp.connection import Connection
 from mpipc.capnp.proxy import Client, ClientMethod
 from mpipc.capnp.session import Import, Promised, Question
 from mpipc.capnp.writer import Writer
 from mpipc.errors import IpcError
-
-if TYPE_CHECKING:
-    from mpipc.capnp.connection import Connection
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,9 +143,11 @@ class Pipeline:
                 found = connection.promise.result()
                 return self.call(getattr(found, method.__name__), *args, **kwargs)
             connection = connection.connection
+        if not isinstance(connection, Connection):
+            raise TypeError("a pipeline is for blocking calls; with asyncio, gather several")
         recording = object.__new__(type(proxy))
         recorder = _Recorder(connection)
-        recording._mpipc_connection = cast("Connection", recorder)
+        recording._mpipc_connection = cast(Connection, recorder)
         recording._mpipc_target = target
         function: Any = method.__func__  # type: ignore[attr-defined]  # it has a __self__
         function(recording, *args, **kwargs)
@@ -171,7 +171,7 @@ class Pipeline:
         question = promise._question
         assert question is not None
         stand_in = cast("Client", object.__new__(client()))
-        stand_in._mpipc_connection = cast("Connection", _Later(promise, promise._connection))
+        stand_in._mpipc_connection = cast(Connection, _Later(promise, promise._connection))
         stand_in._mpipc_target = cast("Import", Promised(question, field))
         return cast("R", stand_in)
 
