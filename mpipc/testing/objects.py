@@ -54,6 +54,8 @@ def used_by(model: Model, interface: Interface) -> list[Interface]:
             continue
         seen.add(type)
         match type:
+            case InterfaceType(_, stream) if stream is not None:
+                types.append(stream)
             case InterfaceType(key):
                 found[key] = None
             case ListType(inner) | OptionalType(inner) | CheckedType(wire=inner):
@@ -81,7 +83,8 @@ def objects_in(
     model: Model, fields: Iterable[Field], values: Iterable[Any]
 ) -> Iterator[tuple[Interface, Any]]:
     """The objects among the values of some fields, in order, each with the interface that is
-    declared there. Those in sets are left out: they have no order."""
+    declared there. Those in sets are left out: they have no order; and those in iterators, which
+    can be read only once."""
     for field, value in zip(fields, values, strict=True):
         yield from _objects_in(model, field.type, value)
 
@@ -90,8 +93,8 @@ def _objects_in(model: Model, type: Type, value: Any) -> Iterator[tuple[Interfac
     if value is None:
         return
     match type:
-        case InterfaceType(key):
-            yield model.interface(key), value
+        case InterfaceType(_, None):
+            yield model.interface(type.key), value
         case OptionalType(inner) | CheckedType(wire=inner):
             yield from _objects_in(model, inner, value)
         case ListType(element, "list" | "tuple"):
@@ -128,6 +131,8 @@ def _with_objects(model: Model, type: Type, value: Any, make: Make) -> Any:
     match type:
         case OptionalType(inner) | CheckedType(wire=inner):
             return _with_objects(model, inner, value, make)
+        case InterfaceType(_, stream) if stream is not None:
+            return [_with_objects(model, stream, each, make) for each in value]
         case ListType(element, container):
             return CONTAINERS[container](_with_objects(model, element, v, make) for v in value)
         case MapType(_, inner):

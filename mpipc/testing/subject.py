@@ -41,7 +41,7 @@ class Subject:
         if not self.interface.callable:
             return generated_for(python_class(key))
         # It has no class of its own, but the generated module has it.
-        declared = next(i for i in self.model.modules[key.module].interfaces if not i.callable)
+        declared = next(i for i in self.model.modules[key.module].interfaces if not i.classless)
         beside = generated_for(python_class(declared.key)).client.__module__
         found: Generated = sys.modules[beside].INTERFACES[key.name]
         return found
@@ -66,4 +66,9 @@ def subjects_of(tested: type | str) -> list[Subject]:
     is_package = hasattr(importlib.import_module(tested), "__path__")
     names = interface_modules(tested)[1] if is_package else [tested]
     model = derive(names, committed_lock)
-    return [Subject(model, each) for name in names for each in model.modules[name].interfaces]
+    return [
+        Subject(model, each)
+        for name in names
+        for each in model.modules[name].interfaces
+        if each.stream is None
+    ]
