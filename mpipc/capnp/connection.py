@@ -448,7 +448,13 @@ class Connection(Endpoint):
         while size - at >= SHORTEST:
             segments, words = _TABLE.unpack_from(chunk, at)
             end = at + 8 + words * 8
-            if segments or end > size or self._session.events or self._dispatching:
+            if (
+                segments
+                or end > size
+                or end - at < SHORTEST
+                or self._session.events
+                or self._dispatching
+            ):
                 break
             message = chunk[at:end]
             kind = message[KIND_AT]
