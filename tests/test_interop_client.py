@@ -61,16 +61,17 @@ def test_a_client_that_leaves_in_the_middle_of_calls(
     caplog.set_level(logging.INFO, "mpipc")
     Foreign("client", schema, address, "endings", "leaves_in_the_middle_of_calls").output()
     assert service.noted == ["holding k"]
+    # What it lent is gone, which also says that its end was noticed.
+    assert service.kept_counter is not None
+    with pytest.raises(mpipc.Disconnected):
+        service.kept_counter.add(1)
     # What it asked for runs to its end, and the log says that nobody waits for it.
     service.let_go("k")
     eventually(lambda: "queued" in service.noted)
     assert service.noted == ["holding k", "held k", "queued"]
     eventually(lambda: "Root.hold ran to its end, but its caller is gone" in caplog.text)
-    # What it held ends; what it lent is gone.
+    # What it held ends.
     eventually(lambda: not service.made)
-    assert service.kept_counter is not None
-    with pytest.raises(mpipc.Disconnected):
-        service.kept_counter.add(1)
     eventually(lambda: not [t for t in threading.enumerate() if t.name == "left"])
     Foreign("client", schema, address, "calls", "every_value_comes_back").output()
 
