@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 from mpipc.aio.calls import close
 from mpipc.aio.connection import Connection
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits
-from mpipc.capnp.proxy import Generated
-from mpipc.errors import AddressError, Disconnected, Timeout
+from mpipc.capnp.proxy import Client, Generated
+from mpipc.errors import AddressError, Disconnected, IpcError, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
 from mpipc.ipc.address import Address
@@ -97,3 +97,18 @@ async def _connect(
     except BaseException:
         connection.close()
         raise
+
+
+async def wait_closed(proxy: object) -> None:
+    """Wait until the connection that a proxy came through has ended, for whatever reason: so that a
+    program that keeps a connection learns of its end while it has nothing to call.
+
+    The wait does not keep the connection: it ends when nothing else does.
+
+    Raises IpcError for what is no proxy of an object behind `mpipc.aio.connect` or `serve`.
+    """
+    connection = proxy._mpipc_connection if isinstance(proxy, Client) else None
+    del proxy
+    if not isinstance(connection, Connection):
+        raise IpcError("only a proxy of mpipc.aio has a connection that can be awaited")
+    await connection.ended.wait()

@@ -190,3 +190,21 @@ async def _connected(path: str) -> tuple[Connection, list[asyncio.Task[None]]]:
     for _ in range(10):
         await asyncio.sleep(0.01)
     return connection, calls
+
+
+@in_loop
+async def test_the_end_of_a_connection_can_be_awaited(address: str, shared: str) -> None:
+    async with mpipc.aio.connect(address, Root) as root:
+        ended = asyncio.create_task(mpipc.aio.wait_closed(await root.make("a thing")))
+        assert await root.add(1) == 2
+        assert not ended.done()
+        with pytest.raises(mpipc.Disconnected):
+            await root.kill()
+        await ended
+    async with mpipc.aio.connect(shared, Root) as root:
+        ended = asyncio.create_task(mpipc.aio.wait_closed(root))
+        await root.add(1)
+        assert not ended.done()
+    await ended  # closed on this side
+    with pytest.raises(mpipc.IpcError, match=r"only a proxy of mpipc\.aio"):
+        await mpipc.aio.wait_closed(RootHere())
