@@ -1,5 +1,6 @@
 """A node and a wallet in processes of their own, joined by Bitcoin Core's IPC interfaces.
 
+    common/        what all processes have in common
     interfaces/    what the example adds to them: Chain, and an Init that makes it
     headers.py     block headers: bytes, hashes, proof of work
     coinbase.py    the coinbase transaction of a block

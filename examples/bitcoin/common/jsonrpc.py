@@ -1,0 +1,27 @@
+"""Serving a process's objects as JSON-RPC."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from examples.bitcoin.common.failures import Failure
+from examples.bitcoin.common.options import Options
+from mpipc import AddressError, jsonrpc
+
+
+def cookie_path(datadir: Path, name: str) -> Path:
+    """The file with the password, which only the user can read."""
+    return datadir / f"{name}.cookie"
+
+
+def serve(name: str, objects: list[object], options: Options) -> jsonrpc.Server:
+    """Serve objects of interfaces to whoever can read the cookie. Raises Failure."""
+    try:
+        return jsonrpc.serve(
+            *objects,
+            cookie=cookie_path(options.datadir, name),
+            host=options.rpcbind,
+            port=options.rpcport,
+        )
+    except (AddressError, OSError) as error:
+        raise Failure(f"no JSON-RPC: {error}") from None

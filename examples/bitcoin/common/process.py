@@ -1,0 +1,113 @@
+"""A process from its start to its end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+import mpipc
+import mpipc.ipc.log
+from examples.bitcoin.common import console, jsonrpc
+from examples.bitcoin.common.console import say
+from examples.bitcoin.common.failures import Failure
+from examples.bitcoin.common.lock import locked
+from examples.bitcoin.common.options import Options
+from interfaces.init import Init
+
+
+class Shutdown:
+    """Asked for by a signal, or by whoever calls `request`, from any thread."""
+
+    def __init__(self) -> None:
+        # A signal handler interrupts what takes locks, such as Event; SimpleQueue allows for it.
+        self._requests: SimpleQueue[None] = SimpleQueue()
+        self.requested = False
+
+    def request(self) -> None:
+        """Ask the process to end."""
+        self.requested = True
+        self._requests.put(None)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is asked for, at most so many seconds. Returns whether it was."""
+        try:
+            self._requests.get(timeout=timeout)
+        except Empty:
+            return self.requested
+        self._requests.put(None)  # for the next one who waits
+        return True
+
+    def on_signals(self) -> None:
+        """Let SIGTERM and Ctrl-C ask for it. A second Ctrl-C ends the process at once."""
+
+        def handle(number: int, frame: object) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            self.request()
+
+        signal.signal(signal.SIGTERM, handle)
+        signal.signal(signal.SIGINT, handle)
+
+
+@dataclass
+class Part:
+    """A part of the whole program, which runs in a process of its own or together with others."""
+
+    init: Init | None = None
+    """What it serves to other processes, if anything."""
+
+    rpc: list[object] = field(default_factory=list)
+    """Objects of interfaces whose methods JSON-RPC offers."""
+
+
+Open = Callable[[Options, Shutdown], AbstractContextManager[Part]]
+"""Starts a part of the program; the end of the `with` block ends it."""
+
+
+def run(name: str, options: Options, open_part: Open) -> None:
+    """Run a part of the program as this process, until it is told to end. Exits with 0 then, with
+    1 and a message where it cannot run.
+
+    It listens where `-ipcbind` says and serves `Part.init` there, and with `-server` also
+    `Part.rpc`.
+    """
+    shutdown = Shutdown()
+    shutdown.on_signals()
+    console.introduce(name, trace="calls" in options.debug)
+    if "ipc" in options.debug:
+        mpipc.ipc.log.enable()
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(locked(options.datadir, name))
+            part = stack.enter_context(open_part(options, shutdown))
+            listen(name, options, part, shutdown, stack)
+            shutdown.wait()
+            say("ending")
+    except (Failure, mpipc.IpcError) as error:
+        sys.exit(f"{name}: {error}")
+
+
+def listen(name: str, options: Options, part: Part, shutdown: Shutdown, stack: ExitStack) -> None:
+    """Serve a part of the program to others until the stack is closed. Raises Failure and
+    AddressError."""
+    if part.init is not None and options.ipcfd is not None:
+        server = stack.enter_context(mpipc.serve(f"fd:{options.ipcfd}", part.init))
+        threading.Thread(target=_with, args=(server, shutdown), daemon=True).start()
+    elif part.init is not None:
+        for address in options.ipcbind or ["unix"]:
+            server = mpipc.serve(address, part.init, datadir=options.datadir, name=name)
+            stack.enter_context(server)
+            say(f"listening on {server.address}")
+    if options.server:
+        http = stack.enter_context(jsonrpc.serve(name, part.rpc, options))
+        say(f"JSON-RPC at {http.address}")
+
+
+def _with(server: mpipc.Server, shutdown: Shutdown) -> None:
+    """End when the process that spawned this one does."""
+    server.serve_forever()
+    shutdown.request()
