@@ -46,6 +46,7 @@ from mpipc.errors import (
     Unreachable,
 )
 from mpipc.ipc.channel import timeout
+from mpipc.ipc.deadlines import with_timeout
 from mpipc.ipc.endpoints import connect, serve, serve_spawned, spawn
 from mpipc.ipc.peers import Peer
 from mpipc.ipc.references import restrict, revocable
@@ -110,4 +111,5 @@ __all__ = [
     "spawn",
     "struct",
     "timeout",
+    "with_timeout",
 ]

@@ -144,6 +144,14 @@ class Client:
         target, self._mpipc_target = self._mpipc_target, None
         return target
 
+    def _mpipc_end(self, target: Import) -> None:
+        """Destroy the object that it referred to, and wait until that is done."""
+        connection, destroy = self._mpipc_connection, self._mpipc_destroy
+        if connection.is_root(target):
+            connection.close()
+        elif destroy is not None and not connection.closed:
+            connection.call(target, destroy, connection.empty_params(destroy))
+
     def _mpipc_await(self, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
         """As `_mpipc_call`, to be awaited."""
         target = self._mpipc_target
@@ -183,14 +191,8 @@ def close(proxy: object) -> None:
     if not isinstance(proxy, Client):
         return
     target = proxy._mpipc_let_go()
-    if target is None:
-        return
-    connection = proxy._mpipc_connection
-    if connection.is_root(target):
-        connection.close()
-    elif proxy._mpipc_destroy is not None and not connection.closed:
-        destroy = proxy._mpipc_destroy
-        connection.call(target, destroy, connection.empty_params(destroy))
+    if target is not None:
+        proxy._mpipc_end(target)
 
 
 class Generated(msgspec.Struct, frozen=True):

@@ -53,6 +53,13 @@ async def test_a_timeout_ends_a_call(shared: str) -> None:
 
 
 @in_loop
+async def test_a_proxy_has_no_timeout_of_its_own(shared: str) -> None:
+    async with mpipc.aio.connect(shared, Root) as root:
+        with pytest.raises(TypeError, match=r"asyncio\.wait_for"):
+            mpipc.with_timeout(root, 1)
+
+
+@in_loop
 async def test_a_callback_is_cancelled_with_the_call_that_made_it(shared: str) -> None:
     async with mpipc.aio.connect(shared, Root) as root:
         began, ended = asyncio.Event(), asyncio.Event()

@@ -67,6 +67,68 @@ class TestAClient:
             assert Running(lambda: values.small(1, 2)).result() == 3
 
 
+class TestAProxy:
+    def test_waits_no_longer_for_any_of_its_calls(self, root: Root) -> None:
+        patient = root.gates()
+        hasty = mpipc.with_timeout(patient, 0.2)
+        assert isinstance(hasty, type(patient))
+        for _ in range(2):
+            with pytest.raises(mpipc.Timeout):
+                Running(lambda: hasty.wait("proxy")).result()
+        # The other proxy of the object waits for as long as it takes.
+        waiting = Running(lambda: patient.wait("proxy"))
+        eventually(lambda: patient.waiting("proxy") == 3)
+        patient.open("proxy")
+        assert waiting.result() == "proxy"
+
+    def test_a_late_answer_is_dropped(self, root: Root) -> None:
+        gates = root.gates()
+        hasty = mpipc.with_timeout(gates, 0.2)
+        with pytest.raises(mpipc.Timeout):
+            hasty.wait("late")
+        Running(lambda: gates.open("late")).result()
+        eventually(lambda: Running(lambda: gates.passed("late")).result() == 1)
+        # The answer came before this one, and is not taken for it.
+        assert mpipc.with_timeout(root.values(), PATIENCE).small(1, 2) == 3
+
+    def test_of_several_deadlines_the_earliest_counts(self, root: Root) -> None:
+        gates = root.gates()
+        patient = mpipc.with_timeout(gates, PATIENCE * 10)
+        hasty = mpipc.with_timeout(patient, 0.1)
+        with mpipc.timeout(PATIENCE), pytest.raises(mpipc.Timeout):
+            hasty.wait("several")
+        with pytest.raises(mpipc.Timeout), mpipc.timeout(0.1):
+            patient.wait("several")
+        Running(lambda: gates.open("several")).result()
+
+    def test_is_the_same_object_for_its_server(self, root: Root) -> None:
+        objects = root.objects()
+        thing = objects.make("same")
+        objects.keep(thing)
+        assert objects.keeps(mpipc.with_timeout(thing, PATIENCE))
+        objects.keep(None)
+
+    def test_closes_the_object_in_time(self, server: ServerProcess) -> None:
+        with server.connect() as root:
+            objects = root.objects()
+            thing = mpipc.with_timeout(objects.make_stubborn("stubborn", "end"), 0.2)
+            with pytest.raises(mpipc.Timeout):
+                mpipc.close(thing)
+            mpipc.close(thing)
+            Running(lambda: root.gates().open("end")).result()
+            eventually(lambda: Running(objects.ended).result() == ["stubborn"])
+
+    def test_in_a_pipeline_waits_for_nothing(self, root: Root) -> None:
+        values = mpipc.with_timeout(root.values(), 0.0)
+        with mpipc.pipeline() as p:
+            promise = p.call(values.small, 1, 2)
+        assert promise.result() == 3
+
+    def test_of_this_process_is_the_object_itself(self) -> None:
+        root = RealRoot()
+        assert mpipc.with_timeout(root, 1) is root
+
+
 class TestAServer:
     def test_gives_up_on_a_client_that_does_not_answer(self, tmp_path: Path) -> None:
         with (
