@@ -367,12 +367,13 @@ def message_kind(message: Message) -> tuple[int, int, int, int]:
 
 def _descriptors(message: Message, at: int, lo: int, hi: int) -> Sequence[Descriptor]:
     """A payload's capTable."""
-    if not hi:
+    if not (lo or hi):
         return ()
     content, count, data_words, pointers = message.structs(at, lo, hi)
     step = (data_words + pointers) << 3
     table = []
-    for position in range(content, content + count * step, step or 1):
+    for index in range(count):  # elements of no size are empty descriptors, all in one place
+        position = content + index * step
         if data_words == 1 and pointers == 1:
             word, lo, hi = _ONE_ONE.unpack_from(message.buf, position)
         else:
@@ -414,7 +415,7 @@ def _promised_answer(message: Message, at: int, lo: int, hi: int) -> PromisedAns
 
 
 def _path(message: Message, at: int, lo: int, hi: int) -> Iterator[int]:
-    if not hi:
+    if not (lo or hi):
         return
     content, count, data_words, pointers = message.structs(at, lo, hi)
     step = (data_words + pointers) << 3

@@ -1,0 +1,168 @@
+"""A connection's driver that does everything in one thread, when it is told to."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from mpipc.capnp.connection import Connection
+from mpipc.capnp.message import Limits
+from mpipc.capnp.proxy import Local
+from mpipc.capnp.threads import ThreadCapability
+from mpipc.errors import Timeout
+
+Task = Callable[[], None]
+
+
+class InlineThread:
+    """Stands for a thread: what is posted to it runs when its driver gets to it."""
+
+    def __init__(self, driver: InlineDriver, name: str) -> None:
+        self.name = name
+        self.inbox = Inbox(driver, self)
+        self.contexts: dict[Any, Any] = {}
+        self.capability = ThreadCapability(self)
+        self.pins: dict[Any, Any] = {}
+        self.home: object = None
+        self.nested = 0
+        self.is_main = False
+        self.writing: Any = None
+
+    def post(self, task: Task) -> None:
+        self.inbox.put(task)
+
+    def wake(self) -> None:
+        """It does not sleep."""
+
+
+class Inbox:
+    """The tasks of one thread, in the order of all of the driver's."""
+
+    def __init__(self, driver: InlineDriver, thread: InlineThread) -> None:
+        self._driver = driver
+        self._thread = thread
+
+    def put(self, task: Task) -> None:
+        self._driver.tasks.append((self._thread, task))
+
+    def empty(self) -> bool:
+        return all(thread is not self._thread for thread, _ in self._driver.tasks)
+
+
+class InlineDriver:
+    """What the connection says is appended to `out`. `more` is called when a thread waits for an
+    answer and there is nothing to run: it has something received, or returns False when nothing
+    will come any more."""
+
+    uses = 0
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.tasks: deque[tuple[InlineThread, Task]] = deque()
+        self.out: list[bytes] = []
+        self.more: Callable[[], bool] = lambda: False
+        self.main = InlineThread(self, "main")
+        self.stopped = False
+        self._running = self.main
+        self._end: Connection
+
+    def start(self, root: Local | None, limits: Limits) -> Connection:
+        """The connection that it drives."""
+        self._end = Connection(self, root, limits, tracebacks=False, logger=None)
+        return self._end
+
+    # ------------------------------------------------------------------- for the connection
+
+    def current(self) -> InlineThread:
+        return self._running
+
+    def start_worker(self, name: str) -> tuple[InlineThread, Task]:
+        return InlineThread(self, name), lambda: None
+
+    def post_pool(self, task: Task) -> None:
+        self.tasks.append((InlineThread(self, "pool"), task))
+
+    def post_io(self, task: Task) -> None:
+        self.tasks.append((self.main, task))
+
+    post_cleanup = post_io
+
+    def pump(self) -> None:
+        self.out += self._end.output()
+
+    def touch(self, thread: Any) -> None:
+        pass
+
+    def pump_soon(self) -> None:
+        pass
+
+    def write(self, data: bytes) -> bool:
+        self.out.append(data)
+        return False
+
+    def drain(self) -> None:
+        pass
+
+    def expect(self, thread: Any) -> None:
+        pass
+
+    def claim(self, thread: Any) -> object:
+        return True
+
+    def recover(self, thread: Any) -> None:
+        pass
+
+    def wait(self, question: Any, thread: Any) -> None:
+        thread.nested += 1
+        try:
+            while not question.done:
+                if not self.run_next() and not self.more():
+                    raise Timeout("no answer in time")
+        finally:
+            thread.nested -= 1
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def describe(self) -> str:
+        return "fuzzing"
+
+    # ----------------------------------------------------------------------- for the harness
+
+    def run_next(self) -> bool:
+        """Run the next task; whether there was one."""
+        if not self.tasks:
+            return False
+        before = self._running
+        self._running, task = self.tasks.popleft()
+        try:
+            task()
+        finally:
+            self._running = before
+        return True
+
+    def receive(self, chunk: bytes) -> None:
+        """Have something received, as a channel does."""
+        end = self._end
+        while chunk and not self.stopped:
+            room = end.room
+            if room is not None:
+                size = min(len(room), len(chunk))
+                room[:size] = chunk[:size]
+                end.filled(size)
+                chunk = chunk[size:]
+            else:
+                found = end.take(chunk, self._running)
+                if found is not None and found is not end.handed_on:
+                    end.execute(found, self._running)  # type: ignore[arg-type]
+                return
+
+    def sent(self) -> bytes:
+        """All that was said since the last time."""
+        with self.lock:
+            self.pump()
+        sent = b"".join(self.out)
+        self.out.clear()
+        return sent
