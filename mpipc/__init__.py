@@ -54,17 +54,27 @@ from mpipc.ipc.server import Server
 
 if TYPE_CHECKING:
     from mpipc import aio as aio
+    from mpipc.ipc.backoff import Backoff
+    from mpipc.ipc.reconnect import reconnecting
+
+# Imported when they are first used: not every program needs them.
+_LATER = {
+    "aio": "mpipc.aio",
+    "Backoff": "mpipc.ipc.backoff",
+    "reconnecting": "mpipc.ipc.reconnect",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name != "aio":
+    if name not in _LATER:
         raise AttributeError(f"module 'mpipc' has no attribute {name!r}")
-    # Only then, since most programs have no event loop.
-    return import_module("mpipc.aio")
+    module = import_module(_LATER[name])
+    return module if name == "aio" else getattr(module, name)
 
 
 __all__ = [
     "AddressError",
+    "Backoff",
     "ConversionError",
     "Disconnected",
     "Field",
@@ -104,6 +114,7 @@ __all__ = [
     "interface",
     "method",
     "pipeline",
+    "reconnecting",
     "restrict",
     "revocable",
     "serve",

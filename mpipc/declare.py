@@ -167,6 +167,7 @@ class MethodOptions(msgspec.Struct, frozen=True):
     context: bool = True
     raises: tuple[Raises, ...] = ()
     deprecated: str = ""
+    idempotent: bool = False
 
     def __call__(self, function: F) -> F:
         setattr(function, METHOD, self)
@@ -255,6 +256,7 @@ def method(
     context: bool = True,
     raises: RaisesArgument | None = None,
     deprecated: str = "",
+    idempotent: bool = False,
 ) -> MethodOptions:
     """Give a method attributes in the schema (optional).
 
@@ -268,6 +270,8 @@ def method(
                   classes (as `std::exception`) or `Raises` objects.
     `deprecated`  what to do instead of calling it ("use get_header"): the caller's proxy warns
                   with it (DeprecationWarning), and the schema says so.
+    `idempotent`  to call it twice does no more than to call it once: `mpipc.reconnecting` calls it
+                  again when the connection is lost meanwhile.
     """
     given: Sequence[type[Exception] | Raises]
     if raises is None:
@@ -275,7 +279,7 @@ def method(
     else:
         given = raises if isinstance(raises, Sequence) else (raises,)
     declared = tuple(r if isinstance(r, Raises) else Raises(r) for r in given)
-    return MethodOptions(ordinal, name, cxx_name, context, declared, deprecated)
+    return MethodOptions(ordinal, name, cxx_name, context, declared, deprecated, idempotent)
 
 
 def options_of(cls: object, attribute: str) -> object | None:

@@ -166,7 +166,7 @@ SIGNATURES = dict(re.findall(r"^`?mpipc\.(\w+)(\([^`]*?\))`?(?=$| |:)", TEXT, re
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_a_signature_is_shown_as_it_is(name: str) -> None:
-    namespace: dict[str, Any] = {"Limits": mpipc.Limits}
+    namespace: dict[str, Any] = {"Limits": mpipc.Limits, "Backoff": mpipc.Backoff}
     exec(f"def shown{SIGNATURES[name]}: ...", namespace)
     assert _parameters(namespace["shown"]) == _parameters(getattr(mpipc, name))
 

@@ -110,7 +110,15 @@ class Local:
             self.server.close(impl)
 
 
-class Client:
+class Closable:
+    """What `close` closes."""
+
+    def _mpipc_close(self) -> None:
+        """May be called again, and from any thread."""
+        raise NotImplementedError
+
+
+class Client(Closable):
     """Base of generated clients: a reference to an object in another process.
 
     Usable in `with`, which closes it: `mpipc.close` says what that means.
@@ -152,6 +160,11 @@ class Client:
         elif destroy is not None and not connection.closed:
             connection.call(target, destroy, connection.empty_params(destroy))
 
+    def _mpipc_close(self) -> None:
+        target = self._mpipc_let_go()
+        if target is not None:
+            self._mpipc_end(target)
+
     def _mpipc_await(self, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
         """As `_mpipc_call`, to be awaited."""
         target = self._mpipc_target
@@ -188,11 +201,8 @@ def close(proxy: object) -> None:
     works with and without IPC. Garbage collection lets go of the reference too, but calls no
     `destroy` and does not wait.
     """
-    if not isinstance(proxy, Client):
-        return
-    target = proxy._mpipc_let_go()
-    if target is not None:
-        proxy._mpipc_end(target)
+    if isinstance(proxy, Closable):
+        proxy._mpipc_close()
 
 
 class Generated(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from mpipc.capnp.connection import Connection
@@ -12,6 +13,7 @@ from mpipc.capnp.proxy import Client, ClientMethod
 from mpipc.capnp.session import Import
 from mpipc.capnp.writer import Writer
 from mpipc.ipc.channel import Channel, timeout
+from mpipc.ipc.references import Holder, Reference, refer
 from mpipc.ipc.threads import Worker
 
 T = TypeVar("T")
@@ -43,6 +45,8 @@ def with_timeout(proxy: T, seconds: float) -> T:
 
     Raises TypeError for a proxy of `mpipc.aio`: asyncio has timeouts of its own.
     """
+    if isinstance(proxy, Reference):
+        return refer(proxy, _TimedHolder(proxy, seconds))
     if not isinstance(proxy, Client):
         return proxy
     connection = proxy._mpipc_connection
@@ -69,6 +73,20 @@ class _Timed(Client):
     def _mpipc_end(self, target: Import) -> None:
         with timeout(self._mpipc_seconds or 0):
             super()._mpipc_end(target)
+
+
+class _TimedHolder(Holder):
+    def __init__(self, reference: Reference, seconds: float) -> None:
+        self._reference = reference
+        self._seconds = seconds
+
+    def call(self, name: str, use: Callable[[Any], Any]) -> Any:
+        with timeout(self._seconds):
+            return self._reference._mpipc_holder.call(name, use)
+
+    def close(self) -> None:
+        with timeout(self._seconds):
+            self._reference._mpipc_close()
 
 
 @functools.cache

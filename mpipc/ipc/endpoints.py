@@ -195,7 +195,20 @@ def connect(
     Disconnected, and SchemaError when `root` is no root interface.
     """
     where = addresses.parse(address, datadir=datadir, name=name)
-    generated = generated_for(root_class(root))
+    found = open_root(where, root_class(root), timeout, peers, limits, call_timeout)
+    return None if found is None else found[0]
+
+
+def open_root(
+    where: Address,
+    root: type,
+    timeout: float,
+    peers: Allowed | None,
+    limits: Limits,
+    call_timeout: float | None,
+) -> tuple[Any, Channel] | None:
+    """As `connect`: the root object, and what it came through."""
+    generated = generated_for(root)
     deadline = time.monotonic() + timeout
     relay = None
     try:
@@ -203,7 +216,7 @@ def connect(
         if found is None:
             return None
         sock, relay = found
-        proxy: Remote[T] = _start(sock, str(where), generated, deadline, limits, call_timeout)[0]
+        return _start(sock, str(where), generated, deadline, limits, call_timeout)
     except Timeout:
         raise Timeout(f"{where} did not answer within {timeout:g} s") from None
     except Disconnected:
@@ -211,7 +224,6 @@ def connect(
             # TLS servers refuse a client's certificate after the client has finished.
             raise AddressError(f"{where}: {relay.error}") from None
         raise
-    return proxy
 
 
 def spawn(

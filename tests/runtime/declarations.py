@@ -97,6 +97,11 @@ class Gates(ABC):
     def wait(self, gate: str) -> str:
         """Block until the gate is opened; returns its name."""
 
+    @mpipc.method(idempotent=True)
+    @abstractmethod
+    def wait_again(self, gate: str) -> str:
+        """As `wait`."""
+
     @abstractmethod
     def waiting(self, gate: str) -> int:
         """How many calls block there."""

@@ -94,6 +94,9 @@ class RealGates(Gates):
             self._passed[gate] += 1
         return gate
 
+    def wait_again(self, gate: str) -> str:
+        return self.wait(gate)
+
     def waiting(self, gate: str) -> int:
         return self._waiting[gate]
 

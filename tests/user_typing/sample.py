@@ -195,6 +195,10 @@ def main() -> None:
         print(use(init))
     with mpipc.spawn([sys.executable, __file__], Init) as init, mpipc.timeout(1.5):
         print(use(init))
+    with mpipc.reconnecting("unix:/tmp/node.sock", Init, Init.make_chain) as chain:
+        print(mpipc.with_timeout(chain, 2).height)
+    lasting: Init = mpipc.reconnecting("unix:/tmp/node.sock", Init, on_connect=use)
+    print(use(lasting))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,346 @@
+"""Objects of another process that outlive their connection: `mpipc.reconnecting`.
+
+A `Link` has a thread that connects, gets the object, and does both again whenever the connection is
+lost. What the user holds is a reference whose calls go to the object that the link has got last.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+from mpipc.capnp.message import DEFAULT_LIMITS, Limits
+from mpipc.capnp.proxy import Client, close
+from mpipc.declare import METHOD, MethodOptions, options_of
+from mpipc.errors import Disconnected, IpcError, Timeout, Unreachable
+from mpipc.ipc import address as addresses
+from mpipc.ipc import forks, threads
+from mpipc.ipc.backoff import Backoff
+from mpipc.ipc.channel import timeout as within
+from mpipc.ipc.endpoints import open_root, root_class
+from mpipc.ipc.peers import Allowed
+from mpipc.ipc.references import Holder, interfaces_of, methods_of, refer
+
+if TYPE_CHECKING:
+    from mpipc.ipc.endpoints import Remote
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+_log = logging.getLogger("mpipc")
+_QUICKLY = Backoff(most=2.0)  # to connect costs little
+_CLOSE = object()
+
+
+@overload
+def reconnecting(
+    address: str,
+    root: Callable[..., R],
+    recipe: None = None,
+    *,
+    on_connect: Callable[[R], object] | None = None,
+    wait: float | None = 10.0,
+    backoff: Backoff = _QUICKLY,
+    timeout: float = 10.0,
+    datadir: str | os.PathLike[str] | None = None,
+    name: str = "node",
+    peers: Allowed | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    call_timeout: float | None = None,
+) -> Remote[R]: ...
+@overload
+def reconnecting(
+    address: str,
+    root: Callable[..., R],
+    recipe: Callable[[R], T],
+    *,
+    on_connect: Callable[[T], object] | None = None,
+    wait: float | None = 10.0,
+    backoff: Backoff = _QUICKLY,
+    timeout: float = 10.0,
+    datadir: str | os.PathLike[str] | None = None,
+    name: str = "node",
+    peers: Allowed | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    call_timeout: float | None = None,
+) -> Remote[T]: ...
+def reconnecting(
+    address: str,
+    root: Callable[..., Any],
+    recipe: Callable[[Any], Any] | None = None,
+    *,
+    on_connect: Callable[[Any], object] | None = None,
+    wait: float | None = 10.0,
+    backoff: Backoff = _QUICKLY,
+    timeout: float = 10.0,
+    datadir: str | os.PathLike[str] | None = None,
+    name: str = "node",
+    peers: Allowed | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    call_timeout: float | None = None,
+) -> Any:
+    """Connect to a server, and again whenever the connection is lost; return an object of it.
+
+    What is returned is an instance of the object's interfaces. Its calls go to the object that was
+    got over the present connection:
+
+    - A call that is on its way when the connection is lost raises Disconnected: nobody can know
+      whether it has run. Where the method is declared `idempotent`, it is called once more.
+    - A call that is made while there is no connection waits for one, up to `wait` seconds, and then
+      raises Unreachable: it has not run.
+
+    Use it in `with`, or close it with `mpipc.close`; it ends, too, when it is garbage-collected.
+
+    `recipe`      makes the object from the root object: `Init.make_chain`, or
+                  `lambda init: init.make_wallet("savings")`. Without it, it is the root object.
+    `on_connect`  is called with each new object, also the first, before any other call goes to it:
+                  the place to register callbacks, which end with a connection. It runs in a thread
+                  of its own.
+    `wait`        seconds that a call waits for a connection; 0: it fails at once; None: it waits
+                  for as long as it takes. So does this function for the first connection.
+    `backoff`     how long to wait between attempts. When it gives up, all calls raise Unreachable.
+    `timeout`     seconds that an attempt may take.
+
+    The others are as for `connect`. Raises Unreachable when there is no connection in time; and at
+    once, when the first attempt does, AddressError, SchemaError, and what `recipe` and
+    `on_connect` raise.
+    """
+    where = addresses.parse(address, datadir=datadir, name=name)
+    interface = root_class(root)
+
+    def dial(lost: Callable[[], None]) -> Any:
+        found = open_root(where, interface, timeout, peers, limits, call_timeout)
+        if found is None:
+            raise Unreachable(f"nobody listens on {where}")
+        proxy, channel = found
+        channel.on_stop = lost
+        if channel.stopped:
+            lost()
+        return proxy
+
+    if getattr(recipe, "__isabstractmethod__", False):
+        # `Init.make_chain`, which is to be called of the root object, and not itself.
+        recipe = operator.methodcaller(getattr(recipe, "__name__", ""))
+    return Link(str(where), dial, recipe, on_connect, wait, backoff, timeout).begin()
+
+
+class Dial(Protocol):
+    """How a link gets a root object."""
+
+    def __call__(self, lost: Callable[[], None]) -> Any:
+        """Connect. `lost` is to be called when that connection has ended, from any thread."""
+
+
+class Link(Holder):
+    """See the module; the parameters are those of `reconnecting`. `timeout`: seconds that may pass
+    from a connection to its object."""
+
+    def __init__(
+        self,
+        name: str,
+        dial: Dial,
+        recipe: Callable[[Any], Any] | None,
+        on_connect: Callable[[Any], object] | None,
+        wait: float | None,
+        backoff: Backoff,
+        timeout: float,
+    ) -> None:
+        self._name = name
+        self._dial = dial
+        self._recipe = recipe
+        self._on_connect = on_connect
+        self._wait = wait
+        self._backoff = backoff
+        self._timeout = timeout
+        self._changed = threading.Condition()
+        self._object: Any = None
+        self._root: Any = None
+        self._fresh: Any = None  # what `on_connect` is called with
+        self._error: Exception | None = None  # of the last attempt
+        self._over: IpcError | None = None  # why there will be no other
+        self._idempotent: frozenset[str] = frozenset()
+        # What happens to the present connection, and `_CLOSE`. It is put to while objects are
+        # garbage-collected, too.
+        self._events: SimpleQueue[object] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"mpipc-link {name}", daemon=True)
+        forks.tell(self)
+
+    def begin(self) -> Any:
+        """Connect for the first time; the reference. Raises what the first attempt raises, unless
+        it may pass."""
+        self._thread.start()
+        try:
+            obj = self._take(beginning=True)
+        except BaseException:
+            self.close()
+            raise
+        declared = methods_of(interfaces_of(obj))
+        self._idempotent = frozenset(n for n, each in declared.items() if _is_idempotent(each))
+        reference = refer(obj, self)
+        weakref.finalize(reference, self._events.put, _CLOSE).atexit = False
+        return reference
+
+    def close(self) -> None:
+        """End the connection, and make no other. May be called again, and from any thread."""
+        self._end(IpcError(f"the connections to {self._name} were closed"))
+        self._events.put(_CLOSE)
+        self._drop()
+
+    # ------------------------------------------------------------------------------ calling
+
+    def call(self, name: str, use: Callable[[Any], Any]) -> Any:
+        obj = self._take()
+        try:
+            return use(obj)
+        except Disconnected:
+            # Perhaps it is about another connection.
+            if name not in self._idempotent or (obj is self._object and _works(self._root)):
+                raise
+        return use(self._take())
+
+    def _take(self, *, beginning: bool = False) -> Any:
+        """The present object, waited for if need be; `beginning`: the first one, for which there is
+        at least one attempt."""
+        if threading.current_thread() is self._thread:
+            # In `on_connect`, for which all others wait.
+            if self._fresh is None:
+                raise IpcError(f"there is no object of {self._name} yet")
+            return self._fresh
+        began = time.monotonic()
+        limit = None if self._wait is None else began + self._wait
+        deadline = threads.current().deadline
+        with self._changed:
+            while True:
+                if self._over is not None:
+                    raise type(self._over)(str(self._over)) from self._error
+                if self._object is not None and _works(self._root):
+                    return self._object
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
+                    raise Timeout(f"{self._name} was not reached in time") from self._error
+                untried = beginning and self._error is None
+                if beginning and self._error is not None and not _may_pass(self._error):
+                    raise self._error
+                if limit is not None and now >= limit and not untried:
+                    why = f"; {self._error}" if self._error else ""
+                    raise Unreachable(
+                        f"no connection to {self._name} within {self._wait:g} s{why}"
+                    ) from self._error
+                limits = (None if untried else limit, deadline)
+                waits = [each - now for each in limits if each is not None]
+                self._changed.wait(min(waits, default=None))
+
+    # -------------------------------------------------------------------------- connecting
+
+    def _run(self) -> None:
+        failures = 0
+        while self._over is None:
+            began = time.monotonic()
+            current = object()
+            try:
+                self._connect(lambda event=current: self._events.put(event))  # type: ignore[misc]
+            except Exception as e:
+                failures += 1
+                self._report(e)
+                if self._backoff.exhausted(failures):
+                    self._end(
+                        Unreachable(f"{self._name} was given up after {failures} attempts; {e}")
+                    )
+            else:
+                self._await(current)
+                self._drop()
+                if self._over is None:
+                    _log.info("lost the connection to %s", self._name)
+                lasted = time.monotonic() - began
+                failures = 0 if lasted >= self._backoff.steady else failures + 1
+            self._await(None, self._backoff.delay(failures))
+        self._drop()
+
+    def _connect(self, lost: Callable[[], None]) -> None:
+        root = self._dial(lost)
+        with self._changed:
+            self._root = root
+        try:
+            with within(self._timeout):
+                obj = root if self._recipe is None else self._recipe(root)
+                if not interfaces_of(obj):
+                    raise TypeError(f"the recipe gave {obj!r}, which has no interface")
+                self._fresh = obj
+                if self._on_connect is not None:
+                    self._on_connect(obj)
+        except BaseException:
+            self._drop()
+            raise
+        finally:
+            self._fresh = None
+        with self._changed:
+            self._object, self._error = obj, None
+            self._changed.notify_all()
+
+    def _report(self, error: Exception) -> None:
+        """An attempt has failed."""
+        if _may_pass(error):
+            _log.info("cannot connect to %s: %s", self._name, error)
+        elif self._over is None:
+            _log.warning("cannot connect to %s", self._name, exc_info=error)
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    def _await(self, event: object, seconds: float | None = None) -> None:
+        """Wait for an event, for so many seconds, or until it is all over."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while self._over is None:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                found = self._events.get(timeout=left)
+            except Empty:
+                return
+            if found is _CLOSE:
+                self._end(IpcError(f"the connections to {self._name} were closed"))
+            elif found is event:
+                return
+
+    def _drop(self) -> None:
+        """Let go of the present connection."""
+        with self._changed:
+            root, self._root, self._object = self._root, None, None
+        close(root)
+
+    def _end(self, why: IpcError) -> None:
+        with self._changed:
+            self._over = self._over or why
+            self._changed.notify_all()
+
+    def forked(self) -> None:
+        """In a forked child: the connection is the parent's, and so is the thread."""
+        self._changed = threading.Condition()
+        self._object = self._root = None
+        self._over = Disconnected(
+            f"the connection to {self._name} belongs to the process that this one was forked from"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Link {self._name}>"
+
+
+def _works(root: object) -> bool:
+    """Whether what was got from a root object can be called."""
+    return not (isinstance(root, Client) and root._mpipc_connection.closed)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether to try again may help, in the case of a first attempt."""
+    return isinstance(error, (ConnectionError, TimeoutError))
+
+
+def _is_idempotent(declared: Any) -> bool:
+    options = options_of(getattr(declared, "fget", declared), METHOD)
+    return isinstance(options, MethodOptions) and options.idempotent
