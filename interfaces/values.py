@@ -91,6 +91,32 @@ def build_bytes(value: bytes) -> bytes:
     return bytes(value)
 
 
+class Passphrase(bytes):
+    """A wallet's passphrase. Logs do not show it: make one of the bytes before a call."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Passphrase(...)"
+
+
+class SecretText(str):
+    """A text that logs do not show: make one of the string before a call."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "SecretText(...)"
+
+
+def build_text(value: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__}, where a text belongs")
+    return str(value)
+
+
+hooks.register(Passphrase, wire=bytes, build=build_bytes, read=Passphrase)
+hooks.register(SecretText, wire=str, build=build_text, read=SecretText)
 hooks.register(BlockHash, wire=bytes, build=build_bytes, read=BlockHash)
 hooks.register(Txid, wire=bytes, build=build_bytes, read=Txid)
 hooks.register(OutPoint, wire=bytes, build=build_bytes, read=OutPoint)
@@ -139,9 +165,6 @@ Service: TypeAlias = bytes
 
 Subnet: TypeAlias = bytes
 """The address of a network, and its mask."""
-
-Passphrase: TypeAlias = bytes
-"""A wallet's passphrase."""
 
 # ------------------------------------------------------------------------------- numbers and texts
 

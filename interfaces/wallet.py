@@ -39,6 +39,7 @@ from interfaces.values import (
     Psbt,
     PublicKey,
     Script,
+    SecretText,
     Transaction,
     Txid,
     TxIn,
@@ -822,7 +823,7 @@ class WalletLoader(ChainClient):
     @mpipc.method(0)
     @abstractmethod
     def create_wallet(
-        self, name: str, passphrase: str, flags: Annotated[WalletFlags, UInt64]
+        self, name: str, passphrase: SecretText, flags: Annotated[WalletFlags, UInt64]
     ) -> LoadedWallet:
         """Make a wallet, encrypted where the passphrase is not empty."""
 
@@ -845,7 +846,7 @@ class WalletLoader(ChainClient):
 
     @mpipc.method(4)
     @abstractmethod
-    def migrate_wallet(self, name: str, passphrase: str) -> Result[WalletMigrationResult]:
+    def migrate_wallet(self, name: str, passphrase: SecretText) -> Result[WalletMigrationResult]:
         """Bring a wallet of the old format to the new one."""
 
     @mpipc.method(5)

@@ -56,7 +56,7 @@ SOURCES: dict[str, str] = {
     "interfaces.chain": "5379a20d39dc014f031605fac5f3c91c",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
-    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
+    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",

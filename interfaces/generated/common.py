@@ -31,7 +31,7 @@ MODEL = "d89e21b6016ec5f830175a01811f3788"
 SOURCES: dict[str, str] = {
     "interfaces.common": "0510c89a61be2606626d25f592ba579f",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
-    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
+    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
 }
 IMPORTS: dict[str, str] = {}
 

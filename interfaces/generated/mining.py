@@ -40,7 +40,7 @@ from . import common as _common_codec
 MODEL = "46658059e77d70f8fd3bd38bb565e4fc"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
-    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
+    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",

@@ -56,13 +56,13 @@ SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
     "interfaces.node": "50afc7dded17423fdb412a88371c92e9",
-    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
+    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
     "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.wallet": "a9508f3afe67b2b2383efe9c9e8b7691",
+    "interfaces.wallet": "5f93fd7dc3376cf805cff1ada21c26cf",
 }
 
 

@@ -47,7 +47,7 @@ IMPORTS: dict[str, str] = {
     "interfaces.node": "121904a50ec48076eaf7bf58e854d887",
     "interfaces.rpc": "1490f5741c2dc8acbafe5ea71ef72920",
     "interfaces.tracing": "ee46c1e962514e7334a0c3bf63a02685",
-    "interfaces.wallet": "a9508f3afe67b2b2383efe9c9e8b7691",
+    "interfaces.wallet": "5f93fd7dc3376cf805cff1ada21c26cf",
 }
 
 

@@ -21,7 +21,7 @@ from .. import rpc as _rpc
 MODEL = "1490f5741c2dc8acbafe5ea71ef72920"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "ca48af005efab91d82fb342078bd1ee4",
-    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
+    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
 }
 IMPORTS: dict[str, str] = {}
 

@@ -32,7 +32,7 @@ from . import handler as _handler_codec
 MODEL = "ee46c1e962514e7334a0c3bf63a02685"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
-    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
+    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",

@@ -50,11 +50,11 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "a9508f3afe67b2b2383efe9c9e8b7691"
+MODEL = "5f93fd7dc3376cf805cff1ada21c26cf"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
-    "interfaces.values": "97d08fa15d7313932fac62bedb4296c0",
-    "interfaces.wallet": "e1d3eacd1a7ac959f3fc2c97b30fb757",
+    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
+    "interfaces.wallet": "a11cf3e0bc0de11d240939ba118744c3",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
@@ -1494,15 +1494,23 @@ _results_out_Wallet_encrypt_wallet = Struct("<B7x")
 _results_in_Wallet_encrypt_wallet = Struct("<B7x")
 
 
-def _pack_Wallet_encrypt_wallet(wallet_passphrase: bytes) -> Writer:
+def _pack_Wallet_encrypt_wallet(wallet_passphrase: _values_types.Passphrase) -> Writer:
     _w = Writer(4, [None, None])
     try:
         _w.head = _params_out_Wallet_encrypt_wallet.pack(
-            0x2000000000004, _w.data(1, wallet_passphrase), 3, 0x100000003
+            0x2000000000004,
+            _w.data(1, _values_types.build_bytes(wallet_passphrase)),
+            3,
+            0x100000003,
         )
     except MISFITS as _e:
         raise misfit(
-            _e, "Wallet.encrypt_wallet", wallet_passphrase=("Data", wallet_passphrase)
+            _e,
+            "Wallet.encrypt_wallet",
+            wallet_passphrase=(
+                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                wallet_passphrase,
+            ),
         ) from None
     return _w
 
@@ -1558,14 +1566,24 @@ _results_out_Wallet_unlock = Struct("<B7x")
 _results_in_Wallet_unlock = Struct("<B7x")
 
 
-def _pack_Wallet_unlock(wallet_passphrase: bytes) -> Writer:
+def _pack_Wallet_unlock(wallet_passphrase: _values_types.Passphrase) -> Writer:
     _w = Writer(4, [None, None])
     try:
         _w.head = _params_out_Wallet_unlock.pack(
-            0x2000000000004, _w.data(1, wallet_passphrase), 3, 0x100000003
+            0x2000000000004,
+            _w.data(1, _values_types.build_bytes(wallet_passphrase)),
+            3,
+            0x100000003,
         )
     except MISFITS as _e:
-        raise misfit(_e, "Wallet.unlock", wallet_passphrase=("Data", wallet_passphrase)) from None
+        raise misfit(
+            _e,
+            "Wallet.unlock",
+            wallet_passphrase=(
+                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                wallet_passphrase,
+            ),
+        ) from None
     return _w
 
 
@@ -1606,14 +1624,14 @@ _results_in_Wallet_change_wallet_passphrase = Struct("<B7x")
 
 
 def _pack_Wallet_change_wallet_passphrase(
-    old_wallet_passphrase: bytes, new_wallet_passphrase: bytes
+    old_wallet_passphrase: _values_types.Passphrase, new_wallet_passphrase: _values_types.Passphrase
 ) -> Writer:
     _w = Writer(5, [None, None])
     try:
         _w.head = _params_out_Wallet_change_wallet_passphrase.pack(
             0x2000000000008,
-            _w.data(1, old_wallet_passphrase),
-            _w.data(2, new_wallet_passphrase),
+            _w.data(1, _values_types.build_bytes(old_wallet_passphrase)),
+            _w.data(2, _values_types.build_bytes(new_wallet_passphrase)),
             3,
             0x100000003,
         )
@@ -1621,8 +1639,14 @@ def _pack_Wallet_change_wallet_passphrase(
         raise misfit(
             _e,
             "Wallet.change_wallet_passphrase",
-            old_wallet_passphrase=("Data", old_wallet_passphrase),
-            new_wallet_passphrase=("Data", new_wallet_passphrase),
+            old_wallet_passphrase=(
+                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                old_wallet_passphrase,
+            ),
+            new_wallet_passphrase=(
+                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                new_wallet_passphrase,
+            ),
         ) from None
     return _w
 
@@ -3644,7 +3668,7 @@ class WalletClient(Client, _wallet.Wallet):
         "handle_can_get_addresses_changed",
     )
 
-    def encrypt_wallet(self, wallet_passphrase: bytes) -> bool:
+    def encrypt_wallet(self, wallet_passphrase: _values_types.Passphrase) -> bool:
         """Encrypt its private keys. Returns whether that worked."""
         return self._mpipc_call(
             _method_Wallet_encrypt_wallet, _pack_Wallet_encrypt_wallet(wallet_passphrase)
@@ -3658,7 +3682,7 @@ class WalletClient(Client, _wallet.Wallet):
         """Forget the passphrase. Returns whether that worked."""
         return self._mpipc_call(_method_Wallet_lock, Writer(3, [None, None], CONTEXT_ONLY))
 
-    def unlock(self, wallet_passphrase: bytes) -> bool:
+    def unlock(self, wallet_passphrase: _values_types.Passphrase) -> bool:
         """Make its private keys usable. Returns whether the passphrase was right."""
         return self._mpipc_call(_method_Wallet_unlock, _pack_Wallet_unlock(wallet_passphrase))
 
@@ -3667,7 +3691,9 @@ class WalletClient(Client, _wallet.Wallet):
         return self._mpipc_call(_method_Wallet_is_locked, Writer(3, [None, None], CONTEXT_ONLY))
 
     def change_wallet_passphrase(
-        self, old_wallet_passphrase: bytes, new_wallet_passphrase: bytes
+        self,
+        old_wallet_passphrase: _values_types.Passphrase,
+        new_wallet_passphrase: _values_types.Passphrase,
     ) -> bool:
         """Change the passphrase. Returns whether the old one was right."""
         return self._mpipc_call(
@@ -4056,7 +4082,16 @@ def _serve_Wallet_encrypt_wallet(
         else _params_in_Wallet_encrypt_wallet.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.encrypt_wallet(_m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase))
+    try:
+        p_wallet_passphrase: _values_types.Passphrase = read_hooked(
+            _values_types.Passphrase,
+            _m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase),
+            "wallet_passphrase",
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.encrypt_wallet: {_e}",)
+        raise
+    _result = _impl.encrypt_wallet(p_wallet_passphrase)
     try:
         return Writer(1, [], _results_out_Wallet_encrypt_wallet.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4088,7 +4123,16 @@ def _serve_Wallet_unlock(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, 
         else _params_in_Wallet_unlock.unpack(_m.resized(_at, _d, _p, 0, 2))
     )
     _s = _at + (_d << 3)
-    _result = _impl.unlock(_m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase))
+    try:
+        p_wallet_passphrase: _values_types.Passphrase = read_hooked(
+            _values_types.Passphrase,
+            _m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase),
+            "wallet_passphrase",
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.unlock: {_e}",)
+        raise
+    _result = _impl.unlock(p_wallet_passphrase)
     try:
         return Writer(1, [], _results_out_Wallet_unlock.pack(BIT[_result]))
     except MISFITS as _e:
@@ -4119,10 +4163,21 @@ def _serve_Wallet_change_wallet_passphrase(
         else _params_in_Wallet_change_wallet_passphrase.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.change_wallet_passphrase(
-        _m.data(_s + 8, lo_oldWalletPassphrase, hi_oldWalletPassphrase),
-        _m.data(_s + 16, lo_newWalletPassphrase, hi_newWalletPassphrase),
-    )
+    try:
+        p_old_wallet_passphrase: _values_types.Passphrase = read_hooked(
+            _values_types.Passphrase,
+            _m.data(_s + 8, lo_oldWalletPassphrase, hi_oldWalletPassphrase),
+            "old_wallet_passphrase",
+        )
+        p_new_wallet_passphrase: _values_types.Passphrase = read_hooked(
+            _values_types.Passphrase,
+            _m.data(_s + 16, lo_newWalletPassphrase, hi_newWalletPassphrase),
+            "new_wallet_passphrase",
+        )
+    except ConversionError as _e:
+        _e.args = (f"Wallet.change_wallet_passphrase: {_e}",)
+        raise
+    _result = _impl.change_wallet_passphrase(p_old_wallet_passphrase, p_new_wallet_passphrase)
     try:
         return Writer(1, [], _results_out_Wallet_change_wallet_passphrase.pack(BIT[_result]))
     except MISFITS as _e:
@@ -5560,19 +5615,27 @@ _results_in_WalletLoader_create_wallet = Struct("<iIiI")
 
 
 def _pack_WalletLoader_create_wallet(
-    name: str, passphrase: str, flags: _enums.WalletFlags
+    name: str, passphrase: _values_types.SecretText, flags: _enums.WalletFlags
 ) -> Writer:
     _w = Writer(6, [None, None])
     try:
         _w.head = _params_out_WalletLoader_create_wallet.pack(
-            flags.value, 0x2000000000008, _w.text(2, name), _w.text(3, passphrase), 3, 0x100000003
+            flags.value,
+            0x2000000000008,
+            _w.text(2, name),
+            _w.text(3, _values_types.build_text(passphrase)),
+            3,
+            0x100000003,
         )
     except MISFITS as _e:
         raise misfit(
             _e,
             "WalletLoader.create_wallet",
             name=("Text", name),
-            passphrase=("Text", passphrase),
+            passphrase=(
+                Hooked(_values_types.SecretText, _values_types.build_text, "Text"),
+                passphrase,
+            ),
             flags=(_enums.WalletFlags, flags),
         ) from None
     return _w
@@ -5717,15 +5780,25 @@ _results_out_WalletLoader_migrate_wallet = Struct("<Q")
 _results_in_WalletLoader_migrate_wallet = Struct("<iI")
 
 
-def _pack_WalletLoader_migrate_wallet(name: str, passphrase: str) -> Writer:
+def _pack_WalletLoader_migrate_wallet(name: str, passphrase: _values_types.SecretText) -> Writer:
     _w = Writer(5, [None, None])
     try:
         _w.head = _params_out_WalletLoader_migrate_wallet.pack(
-            0x2000000000008, _w.text(1, name), _w.text(2, passphrase), 3, 0x100000003
+            0x2000000000008,
+            _w.text(1, name),
+            _w.text(2, _values_types.build_text(passphrase)),
+            3,
+            0x100000003,
         )
     except MISFITS as _e:
         raise misfit(
-            _e, "WalletLoader.migrate_wallet", name=("Text", name), passphrase=("Text", passphrase)
+            _e,
+            "WalletLoader.migrate_wallet",
+            name=("Text", name),
+            passphrase=(
+                Hooked(_values_types.SecretText, _values_types.build_text, "Text"),
+                passphrase,
+            ),
         ) from None
     return _w
 
@@ -5888,7 +5961,7 @@ class WalletLoaderClient(_chain_codec.ChainClientClient, _wallet.WalletLoader):
     )
 
     def create_wallet(
-        self, name: str, passphrase: str, flags: _enums.WalletFlags
+        self, name: str, passphrase: _values_types.SecretText, flags: _enums.WalletFlags
     ) -> _wallet.LoadedWallet:
         """Make a wallet, encrypted where the passphrase is not empty."""
         return self._mpipc_call(
@@ -5918,7 +5991,7 @@ class WalletLoaderClient(_chain_codec.ChainClientClient, _wallet.WalletLoader):
         )
 
     def migrate_wallet(
-        self, name: str, passphrase: str
+        self, name: str, passphrase: _values_types.SecretText
     ) -> _common.Result[_wallet.WalletMigrationResult]:
         """Bring a wallet of the old format to the new one."""
         return self._mpipc_call(
@@ -5961,7 +6034,9 @@ def _serve_WalletLoader_create_wallet(
     _s = _at + (_d << 3)
     try:
         p_name: str = _m.text(_s + 8, lo_name, hi_name)
-        p_passphrase: str = _m.text(_s + 16, lo_passphrase, hi_passphrase)
+        p_passphrase: _values_types.SecretText = read_hooked(
+            _values_types.SecretText, _m.text(_s + 16, lo_passphrase, hi_passphrase), "passphrase"
+        )
         p_flags: _enums.WalletFlags = enum_member(_enums.WalletFlags, v_flags, "flags")
     except ConversionError as _e:
         _e.args = (f"WalletLoader.create_wallet: {_e}",)
@@ -6051,9 +6126,15 @@ def _serve_WalletLoader_migrate_wallet(
         else _params_in_WalletLoader_migrate_wallet.unpack(_m.resized(_at, _d, _p, 0, 3))
     )
     _s = _at + (_d << 3)
-    _result = _impl.migrate_wallet(
-        _m.text(_s + 8, lo_name, hi_name), _m.text(_s + 16, lo_passphrase, hi_passphrase)
-    )
+    try:
+        p_name: str = _m.text(_s + 8, lo_name, hi_name)
+        p_passphrase: _values_types.SecretText = read_hooked(
+            _values_types.SecretText, _m.text(_s + 16, lo_passphrase, hi_passphrase), "passphrase"
+        )
+    except ConversionError as _e:
+        _e.args = (f"WalletLoader.migrate_wallet: {_e}",)
+        raise
+    _result = _impl.migrate_wallet(p_name, p_passphrase)
     _w = Writer(1)
     try:
         _w.head = _results_out_WalletLoader_migrate_wallet.pack(
