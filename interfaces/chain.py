@@ -32,6 +32,7 @@ from interfaces.values import (
     FeeRate,
     Json,
     OutPoint,
+    SecretJson,
     Transaction,
     Txid,
     UnixTime,
@@ -202,7 +203,7 @@ class JSONRPCRequest(msgspec.Struct, frozen=True):
 
     id: Json
     method: Annotated[str, Field(cxx_name="strMethod")]
-    params: Json
+    params: SecretJson
     mode: RPCMode = RPCMode.EXECUTE
     uri: Annotated[str, Field(cxx_name="URI")] = ""
     """The path of the HTTP request, such as `/wallet/NAME`."""
@@ -228,7 +229,7 @@ class ActorResult(mpipc.Results):
     """What a command returns, and whether it could be run at all: where not, the next handler of
     the same command is asked."""
 
-    response: Json
+    response: SecretJson
     result: bool
 
 
@@ -246,7 +247,9 @@ class ActorCallback(ABC):
         ],
     )
     @abstractmethod
-    def __call__(self, request: JSONRPCRequest, response: Json, last_callback: bool) -> ActorResult:
+    def __call__(
+        self, request: JSONRPCRequest, response: SecretJson, last_callback: bool
+    ) -> ActorResult:
         """Run it. `response` is what handlers before this one left there, and `last_callback` says
         that there is none after it."""
 

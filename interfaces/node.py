@@ -31,6 +31,7 @@ from interfaces.values import (
     Json,
     NetAddress,
     OutPoint,
+    SecretJson,
     Service,
     Subnet,
     Transaction,
@@ -572,7 +573,7 @@ class Node(ABC):
 
     @mpipc.method(42, raises=[RuntimeError, Raises(RPCError, "rpcError", "UniValue")])
     @abstractmethod
-    def execute_rpc(self, command: str, params: Json, uri: str) -> Json:
+    def execute_rpc(self, command: str, params: SecretJson, uri: str) -> SecretJson:
         """Run an RPC command. `uri` is the path that HTTP would have, such as `/wallet/NAME`."""
 
     @mpipc.method(43)

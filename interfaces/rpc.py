@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import mpipc
-from interfaces.values import Json
+from interfaces.values import SecretJson
 
 __schema__ = mpipc.SchemaFile(
     id=0x9C3505DC45E146AC,
@@ -21,6 +21,6 @@ class Rpc(ABC):
 
     @mpipc.method(0)
     @abstractmethod
-    def execute_rpc(self, request: Json, uri: str, user: str) -> Json:
+    def execute_rpc(self, request: SecretJson, uri: str, user: str) -> SecretJson:
         """Run a JSON-RPC request. `uri` is the path that HTTP would have, such as
         `/wallet/NAME`; `user` is who asks, for the node's whitelist of commands."""

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
-from mpipc import Int64, hooks
+from mpipc import Field, Int64, hooks
 
 H = TypeVar("H", bound="Hash")
 
@@ -92,7 +92,7 @@ def build_bytes(value: bytes) -> bytes:
 
 
 class Passphrase(bytes):
-    """A wallet's passphrase. Logs do not show it: make one of the bytes before a call."""
+    """A wallet's passphrase, which does not show itself."""
 
     __slots__ = ()
 
@@ -101,7 +101,7 @@ class Passphrase(bytes):
 
 
 class SecretText(str):
-    """A text that logs do not show: make one of the string before a call."""
+    """A text that does not show itself."""
 
     __slots__ = ()
 
@@ -117,6 +117,13 @@ def build_text(value: str) -> str:
 
 hooks.register(Passphrase, wire=bytes, build=build_bytes, read=Passphrase)
 hooks.register(SecretText, wire=str, build=build_text, read=SecretText)
+
+HiddenPassphrase: TypeAlias = Annotated[Passphrase, Field(secret=True)]
+"""Bytes of any class are taken for it, and shown nowhere."""
+
+HiddenText: TypeAlias = Annotated[SecretText, Field(secret=True)]
+"""A text of any class is taken for it, and shown nowhere."""
+
 hooks.register(BlockHash, wire=bytes, build=build_bytes, read=BlockHash)
 hooks.register(Txid, wire=bytes, build=build_bytes, read=Txid)
 hooks.register(OutPoint, wire=bytes, build=build_bytes, read=OutPoint)
@@ -208,3 +215,6 @@ hooks.register_if(
 
 Json: TypeAlias = str
 """A JSON document."""
+
+SecretJson: TypeAlias = Annotated[Json, Field(secret=True)]
+"""JSON of RPC commands, some of which take passphrases or give private keys."""

@@ -33,13 +33,13 @@ from interfaces.values import (
     Amount,
     BlockHash,
     FeeRate,
+    HiddenPassphrase,
+    HiddenText,
     KeyId,
     OutPoint,
-    Passphrase,
     Psbt,
     PublicKey,
     Script,
-    SecretText,
     Transaction,
     Txid,
     TxIn,
@@ -62,7 +62,7 @@ __schema__ = mpipc.SchemaFile(
 class Key(msgspec.Struct, frozen=True):
     """A private key."""
 
-    secret: bytes
+    secret: Annotated[bytes, Field(secret=True)]
     is_compressed: bool
     """Whether its public key is written in compressed form."""
 
@@ -458,7 +458,7 @@ class Wallet(ABC):
 
     @mpipc.method(1)
     @abstractmethod
-    def encrypt_wallet(self, wallet_passphrase: Passphrase) -> bool:
+    def encrypt_wallet(self, wallet_passphrase: HiddenPassphrase) -> bool:
         """Encrypt its private keys. Returns whether that worked."""
 
     @mpipc.method(2)
@@ -473,7 +473,7 @@ class Wallet(ABC):
 
     @mpipc.method(4)
     @abstractmethod
-    def unlock(self, wallet_passphrase: Passphrase) -> bool:
+    def unlock(self, wallet_passphrase: HiddenPassphrase) -> bool:
         """Make its private keys usable. Returns whether the passphrase was right."""
 
     @mpipc.method(5)
@@ -484,7 +484,7 @@ class Wallet(ABC):
     @mpipc.method(6)
     @abstractmethod
     def change_wallet_passphrase(
-        self, old_wallet_passphrase: Passphrase, new_wallet_passphrase: Passphrase
+        self, old_wallet_passphrase: HiddenPassphrase, new_wallet_passphrase: HiddenPassphrase
     ) -> bool:
         """Change the passphrase. Returns whether the old one was right."""
 
@@ -823,7 +823,7 @@ class WalletLoader(ChainClient):
     @mpipc.method(0)
     @abstractmethod
     def create_wallet(
-        self, name: str, passphrase: SecretText, flags: Annotated[WalletFlags, UInt64]
+        self, name: str, passphrase: HiddenText, flags: Annotated[WalletFlags, UInt64]
     ) -> LoadedWallet:
         """Make a wallet, encrypted where the passphrase is not empty."""
 
@@ -846,7 +846,7 @@ class WalletLoader(ChainClient):
 
     @mpipc.method(4)
     @abstractmethod
-    def migrate_wallet(self, name: str, passphrase: SecretText) -> Result[WalletMigrationResult]:
+    def migrate_wallet(self, name: str, passphrase: HiddenText) -> Result[WalletMigrationResult]:
         """Bring a wallet of the old format to the new one."""
 
     @mpipc.method(5)

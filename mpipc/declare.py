@@ -77,6 +77,8 @@ class Field(_Ordinal, frozen=True, kw_only=True):
                     the flag is of this type instead.
     `flag_ordinal`  the flag's `@N`; left out: the one behind its value's.
     `skip`          C++ has no such member, and custom code fills the field: `$Proxy.skip`.
+    `secret`        its values are never shown: not in logs, recordings, reprs and error texts that
+                    mpipc makes. The wire does not change.
     """
 
     name: str | None = None
@@ -85,6 +87,7 @@ class Field(_Ordinal, frozen=True, kw_only=True):
     has_flag: object = ...
     flag_ordinal: int | None = None
     skip: bool = False
+    secret: bool = False
 
 
 class Results(msgspec.Struct):
@@ -142,6 +145,7 @@ class StructOptions(msgspec.Struct, frozen=True):
     wrap: str | None = None
     count: int | None = None
     generic: bool = False
+    secret: bool = False
 
     def __call__(self, cls: C) -> C:
         setattr(cls, STRUCT, self)
@@ -210,6 +214,7 @@ def struct(
     wrap: str | None = None,
     count: int | None = None,
     generic: bool = False,
+    secret: bool = False,
 ) -> StructOptions: ...
 def struct(
     cls: C | None = None,
@@ -218,6 +223,7 @@ def struct(
     wrap: str | None = None,
     count: int | None = None,
     generic: bool = False,
+    secret: bool = False,
 ) -> C | StructOptions:
     """Give a struct class attributes in the schema (optional).
 
@@ -226,8 +232,9 @@ def struct(
     `count` how many C++ parameters make up a parameter of this type, written as `$Proxy.count`.
     `generic`  a class with type parameters is a generic struct in the schema, too. Cap'n Proto
                allows for a type parameter what is behind a pointer, and no numbers.
+    `secret`  all its fields are: see `Field`.
     """
-    options = StructOptions(name, wrap, count, generic)
+    options = StructOptions(name, wrap, count, generic, secret)
     return options if cls is None else options(cls)
 
 

@@ -228,6 +228,22 @@ def carried(type: Type) -> Type:
     return carried(type.wire) if isinstance(type, CONVERTED) else type
 
 
+def parts(type: Type) -> tuple[Type, ...]:
+    """The types that a type is made of, without the fields of structs."""
+    match type:
+        case ListType(element):
+            return (element,)
+        case MapType(key, value):
+            return key, value
+        case TupleType(items):
+            return items
+        case OptionalType(inner):
+            return (inner,)
+        case HookedType(wire=wire) | LiteralType(wire=wire) | CheckedType(wire=wire):
+            return (wire,)
+    return ()
+
+
 # ------------------------------------------------------------------------------------- wire view
 
 
@@ -293,6 +309,7 @@ class Field:
 
     `keyword`: the name by which it is passed, empty where it is passed by position.
     `missing`: where there is no value, it is left out: a key of a TypedDict.
+    `secret`: its values are not to be shown; `Model.hides` says so of more.
     """
 
     name: str
@@ -302,6 +319,7 @@ class Field:
     flag: Slot | None = None
     keyword: str = ""
     missing: bool = False
+    secret: bool = False
 
 
 StructKind: TypeAlias = Literal[
@@ -476,6 +494,31 @@ class Model:
 
     def interface(self, key: TypeName) -> Interface:
         return next(i for i in self.modules[key.module].interfaces if i.key == key)
+
+    def hides(self, field: Field) -> bool:
+        """Whether a field's values are not to be shown: they are secret, or a TypedDict that has
+        secrets is in them, whose values are dicts like any others."""
+        return field.secret or any(
+            struct.kind == "typeddict" and any(each.secret for each in struct.fields)
+            for struct in self._structs_in(field.type)
+        )
+
+    def secretive(self, type: Type) -> bool:
+        """Whether there is something secret in values of a type."""
+        return any(each.secret for struct in self._structs_in(type) for each in struct.fields)
+
+    def _structs_in(self, type: Type) -> Iterator[Struct]:
+        """The structs that are in a value of a type, each once."""
+        seen: set[TypeName] = set()
+        queue = [type]
+        while queue:
+            current = queue.pop()
+            queue += parts(current)
+            if isinstance(current, StructType | UnionType) and current.key not in seen:
+                seen.add(current.key)
+                struct = self.struct(current.key)
+                yield struct
+                queue += [each.type for each in struct.fields]
 
     def ancestry(self, interface: Interface) -> Iterator[Interface]:
         """The interface, then everything it extends, nearest first, each once."""

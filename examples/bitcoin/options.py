@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import mpipc.ipc.log
+from mpipc.observe import log
 
 DEBUG_CATEGORIES = ("calls", "ipc")
 
@@ -76,7 +76,7 @@ class Parser(argparse.ArgumentParser):
 def log_ipc(options: Options) -> None:
     """Show what goes over connections, when asked to."""
     if "ipc" in options.debug:
-        mpipc.ipc.log.enable()
+        log.enable()
 
 
 def _directory(text: str) -> Path:

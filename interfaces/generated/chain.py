@@ -19,6 +19,7 @@ from mpipc.capnp.runtime import (
     Hooked,
     Message,
     ReadRows,
+    Secret,
     Server,
     ServerMethod,
     Struct,
@@ -51,15 +52,15 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "6c086491e03d9d4c4ffb1db6d586f027"
+MODEL = "0c4980b21ba57dfbd49816947e4475e4"
 SOURCES: dict[str, str] = {
-    "interfaces.chain": "5379a20d39dc014f031605fac5f3c91c",
+    "interfaces.chain": "00f74e628768791696b5d1cf8a8d5870",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
-    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
+    "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }
 
@@ -408,7 +409,7 @@ describe(
     _chain.JSONRPCRequest,
     id="Text",
     method="Text",
-    params="Text",
+    params=Secret("Text"),
     mode=_enums.RPCMode,
     uri="Text",
     auth_user="Text",
@@ -631,7 +632,7 @@ def _read_list_RPCArg(_m: Message, _at: int, _lo: int, _hi: int) -> list[_chain.
     )
 
 
-describe(_chain.ActorResult, response="Text", result="Bool")
+describe(_chain.ActorResult, response=Secret("Text"), result="Bool")
 describe(_chain.FoundBlock, block=_chain.FoundBlockResult, result="Bool")
 describe(_chain.FoundAncestor, ancestor=_chain.FoundBlockResult, result="Bool")
 describe(
@@ -1025,7 +1026,7 @@ def _pack_ActorCallback_call(
             _e,
             "ActorCallback.__call__",
             request=(_chain.JSONRPCRequest, request),
-            response=("Text", response),
+            response=(Secret("Text"), response),
             last_callback=("Bool", last_callback),
         ) from None
     return _w
@@ -1064,6 +1065,7 @@ def _unpack_ActorCallback_call(_m: Message, _at: int, _d: int, _p: int) -> _chai
 _method_ActorCallback_call = ClientMethod(
     "ActorCallback.__call__", _id_ActorCallback, 0, 0x30001, True, _unpack_ActorCallback_call
 )
+_secrets_ActorCallback: dict[str, tuple[int | str, ...]] = {"__call__": (1, "response")}
 
 
 class ActorCallbackClient(Client, _chain.ActorCallback):
@@ -1071,6 +1073,7 @@ class ActorCallbackClient(Client, _chain.ActorCallback):
 
     _mpipc_name = "ActorCallback"
     _mpipc_methods: tuple[str, ...] = ("__call__",)
+    _mpipc_secrets = _secrets_ActorCallback
 
     def __call__(
         self, request: _chain.JSONRPCRequest, response: str, last_callback: bool
@@ -1135,6 +1138,7 @@ ActorCallbackServer = Server(
             "ActorCallback.__call__", 0x50001, True, "method", _serve_ActorCallback_call
         ),
     },
+    secrets=ActorCallbackClient._mpipc_secrets,
 )
 
 

@@ -27,11 +27,11 @@ from .. import common as _common
 from .. import enums as _enums
 from .. import values as _values_types
 
-MODEL = "d89e21b6016ec5f830175a01811f3788"
+MODEL = "7c39c080482e0d9b643b61094ea91456"
 SOURCES: dict[str, str] = {
     "interfaces.common": "0510c89a61be2606626d25f592ba579f",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
-    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
+    "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {}
 

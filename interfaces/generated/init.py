@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "9fd81fae5a28911e844e1e36a8081b00"
+MODEL = "e47faea20c76c841cfdcaf2239ba6e0a"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.echo": "247fc7bfe4aff89e9e1fd20ad5090798",
-    "interfaces.mining": "46658059e77d70f8fd3bd38bb565e4fc",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
+    "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
+    "interfaces.mining": "d70377bd1bece62c00ac68d62b519b53",
 }
 
 

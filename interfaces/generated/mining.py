@@ -37,13 +37,13 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "46658059e77d70f8fd3bd38bb565e4fc"
+MODEL = "d70377bd1bece62c00ac68d62b519b53"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
-    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
+    "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
 }
 
 

@@ -19,6 +19,7 @@ from mpipc.capnp.runtime import (
     Hooked,
     Message,
     ReadRows,
+    Secret,
     Server,
     ServerMethod,
     Struct,
@@ -51,18 +52,18 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "121904a50ec48076eaf7bf58e854d887"
+MODEL = "e07663e7050dcf99c970a2004f69112c"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
-    "interfaces.node": "50afc7dded17423fdb412a88371c92e9",
-    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
+    "interfaces.node": "07524ec4a359c2eb03af817e71b6d641",
+    "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
+    "interfaces.chain": "0c4980b21ba57dfbd49816947e4475e4",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.wallet": "5f93fd7dc3376cf805cff1ada21c26cf",
+    "interfaces.wallet": "2286b0d1375a95b318c726ed2c590f87",
 }
 
 
@@ -1624,7 +1625,7 @@ def _pack_Node_execute_rpc(command: str, params: str, uri: str) -> Writer:
             _e,
             "Node.execute_rpc",
             command=("Text", command),
-            params=("Text", params),
+            params=(Secret("Text"), params),
             uri=("Text", uri),
         ) from None
     return _w
@@ -2189,6 +2190,7 @@ _method_Node_handle_notify_header_tip = ClientMethod(
     _unpack_Node_handle_notify_header_tip,
     (0, lambda: _handler_codec.HandlerClient),
 )
+_secrets_Node: dict[str, tuple[int | str, ...]] = {"execute_rpc": (1, "params", "return")}
 
 
 class NodeClient(Client, _node.Node):
@@ -2255,6 +2257,7 @@ class NodeClient(Client, _node.Node):
         "handle_notify_block_tip",
         "handle_notify_header_tip",
     )
+    _mpipc_secrets = _secrets_Node
 
     def init_logging(self) -> None:
         """Begin to log, as the settings say."""
@@ -3117,7 +3120,7 @@ def _serve_Node_execute_rpc(_impl: _node.Node, _m: Message, _at: int, _d: int, _
     try:
         _w.head = _results_out_Node_execute_rpc.pack(0, 0, _w.text(2, _result))
     except MISFITS as _e:
-        raise misfit(_e, "Node.execute_rpc", result=("Text", _result)) from None
+        raise misfit(_e, "Node.execute_rpc", result=(Secret("Text"), _result)) from None
     return _w
 
 
@@ -3658,6 +3661,7 @@ NodeServer = Server(
             _serve_Node_handle_notify_header_tip,
         ),
     },
+    secrets=NodeClient._mpipc_secrets,
 )
 
 

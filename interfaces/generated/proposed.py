@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "6b33b5f840596271d64a992cc3c6dd04"
+MODEL = "a2cdf58f3172d77b866353cbbc2744fc"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.echo": "247fc7bfe4aff89e9e1fd20ad5090798",
+    "interfaces.chain": "0c4980b21ba57dfbd49816947e4475e4",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
+    "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.init": "9fd81fae5a28911e844e1e36a8081b00",
-    "interfaces.mining": "46658059e77d70f8fd3bd38bb565e4fc",
-    "interfaces.node": "121904a50ec48076eaf7bf58e854d887",
-    "interfaces.rpc": "1490f5741c2dc8acbafe5ea71ef72920",
-    "interfaces.tracing": "ee46c1e962514e7334a0c3bf63a02685",
-    "interfaces.wallet": "5f93fd7dc3376cf805cff1ada21c26cf",
+    "interfaces.init": "e47faea20c76c841cfdcaf2239ba6e0a",
+    "interfaces.mining": "d70377bd1bece62c00ac68d62b519b53",
+    "interfaces.node": "e07663e7050dcf99c970a2004f69112c",
+    "interfaces.rpc": "519840e179067372861952bda62a80d7",
+    "interfaces.tracing": "255cf39c690c1d5825d385ee4b302e70",
+    "interfaces.wallet": "2286b0d1375a95b318c726ed2c590f87",
 }
 
 

@@ -9,6 +9,7 @@ from mpipc.capnp.runtime import (
     ClientMethod,
     Generated,
     Message,
+    Secret,
     Server,
     ServerMethod,
     Struct,
@@ -18,10 +19,10 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "1490f5741c2dc8acbafe5ea71ef72920"
+MODEL = "519840e179067372861952bda62a80d7"
 SOURCES: dict[str, str] = {
-    "interfaces.rpc": "ca48af005efab91d82fb342078bd1ee4",
-    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
+    "interfaces.rpc": "20a4b80e6d019d661358c91669537faa",
+    "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {}
 
@@ -41,7 +42,11 @@ def _pack_Rpc_execute_rpc(request: str, uri: str, user: str) -> Writer:
         )
     except MISFITS as _e:
         raise misfit(
-            _e, "Rpc.execute_rpc", request=("Text", request), uri=("Text", uri), user=("Text", user)
+            _e,
+            "Rpc.execute_rpc",
+            request=(Secret("Text"), request),
+            uri=("Text", uri),
+            user=("Text", user),
         ) from None
     return _w
 
@@ -59,6 +64,7 @@ def _unpack_Rpc_execute_rpc(_m: Message, _at: int, _d: int, _p: int) -> str:
 _method_Rpc_execute_rpc = ClientMethod(
     "Rpc.execute_rpc", _id_Rpc, 0, 0x40000, True, _unpack_Rpc_execute_rpc
 )
+_secrets_Rpc: dict[str, tuple[int | str, ...]] = {"execute_rpc": (0, "request", "return")}
 
 
 class RpcClient(Client, _rpc.Rpc):
@@ -66,6 +72,7 @@ class RpcClient(Client, _rpc.Rpc):
 
     _mpipc_name = "Rpc"
     _mpipc_methods: tuple[str, ...] = ("execute_rpc",)
+    _mpipc_secrets = _secrets_Rpc
 
     def execute_rpc(self, request: str, uri: str, user: str) -> str:
         """Run a JSON-RPC request. `uri` is the path that HTTP would have, such as
@@ -90,7 +97,7 @@ def _serve_Rpc_execute_rpc(_impl: _rpc.Rpc, _m: Message, _at: int, _d: int, _p: 
     try:
         _w.head = _results_out_Rpc_execute_rpc.pack(_w.text(0, _result))
     except MISFITS as _e:
-        raise misfit(_e, "Rpc.execute_rpc", result=("Text", _result)) from None
+        raise misfit(_e, "Rpc.execute_rpc", result=(Secret("Text"), _result)) from None
     return _w
 
 
@@ -102,6 +109,7 @@ RpcServer = Server(
             "Rpc.execute_rpc", 0x10000, True, "method", _serve_Rpc_execute_rpc
         ),
     },
+    secrets=RpcClient._mpipc_secrets,
 )
 
 

@@ -29,10 +29,10 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "ee46c1e962514e7334a0c3bf63a02685"
+MODEL = "255cf39c690c1d5825d385ee4b302e70"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
-    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
+    "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",

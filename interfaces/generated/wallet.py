@@ -20,6 +20,7 @@ from mpipc.capnp.runtime import (
     Instance,
     Message,
     ReadRows,
+    Secret,
     Server,
     ServerMethod,
     Struct,
@@ -50,15 +51,15 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "5f93fd7dc3376cf805cff1ada21c26cf"
+MODEL = "2286b0d1375a95b318c726ed2c590f87"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
-    "interfaces.values": "7d50877cde75675e6a3be9d1c50eec40",
-    "interfaces.wallet": "a11cf3e0bc0de11d240939ba118744c3",
+    "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
+    "interfaces.wallet": "49a30ae3644d3344d60e96d9d53760b4",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "6c086491e03d9d4c4ffb1db6d586f027",
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
+    "interfaces.chain": "0c4980b21ba57dfbd49816947e4475e4",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }
 
@@ -357,7 +358,7 @@ def _read_ResultWalletMigrationResult(
 
 _out_Key = Struct("<B7xQ")
 _in_Key = Struct("<B7xiI")
-describe(_wallet.Key, secret="Data", is_compressed="Bool")
+describe(_wallet.Key, secret=Secret("Data"), is_compressed="Bool")
 
 
 def _fixed_Key(_w: Writer, _at: int, _v: _wallet.Key) -> bytes:
@@ -1508,7 +1509,7 @@ def _pack_Wallet_encrypt_wallet(wallet_passphrase: _values_types.Passphrase) -> 
             _e,
             "Wallet.encrypt_wallet",
             wallet_passphrase=(
-                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                Secret(Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data")),
                 wallet_passphrase,
             ),
         ) from None
@@ -1580,7 +1581,7 @@ def _pack_Wallet_unlock(wallet_passphrase: _values_types.Passphrase) -> Writer:
             _e,
             "Wallet.unlock",
             wallet_passphrase=(
-                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                Secret(Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data")),
                 wallet_passphrase,
             ),
         ) from None
@@ -1640,11 +1641,11 @@ def _pack_Wallet_change_wallet_passphrase(
             _e,
             "Wallet.change_wallet_passphrase",
             old_wallet_passphrase=(
-                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                Secret(Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data")),
                 old_wallet_passphrase,
             ),
             new_wallet_passphrase=(
-                Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data"),
+                Secret(Hooked(_values_types.Passphrase, _values_types.build_bytes, "Data")),
                 new_wallet_passphrase,
             ),
         ) from None
@@ -3593,6 +3594,11 @@ _method_Wallet_handle_can_get_addresses_changed = ClientMethod(
     _unpack_Wallet_handle_can_get_addresses_changed,
     (0, lambda: _handler_codec.HandlerClient),
 )
+_secrets_Wallet: dict[str, tuple[int | str, ...]] = {
+    "encrypt_wallet": (0, "wallet_passphrase"),
+    "unlock": (0, "wallet_passphrase"),
+    "change_wallet_passphrase": (0, "old_wallet_passphrase", 1, "new_wallet_passphrase"),
+}
 
 
 class WalletClient(Client, _wallet.Wallet):
@@ -3667,6 +3673,7 @@ class WalletClient(Client, _wallet.Wallet):
         "handle_transaction_changed",
         "handle_can_get_addresses_changed",
     )
+    _mpipc_secrets = _secrets_Wallet
 
     def encrypt_wallet(self, wallet_passphrase: _values_types.Passphrase) -> bool:
         """Encrypt its private keys. Returns whether that worked."""
@@ -4086,7 +4093,7 @@ def _serve_Wallet_encrypt_wallet(
         p_wallet_passphrase: _values_types.Passphrase = read_hooked(
             _values_types.Passphrase,
             _m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase),
-            "wallet_passphrase",
+            "wallet_passphrase (secret)",
         )
     except ConversionError as _e:
         _e.args = (f"Wallet.encrypt_wallet: {_e}",)
@@ -4127,7 +4134,7 @@ def _serve_Wallet_unlock(_impl: _wallet.Wallet, _m: Message, _at: int, _d: int, 
         p_wallet_passphrase: _values_types.Passphrase = read_hooked(
             _values_types.Passphrase,
             _m.data(_s + 8, lo_walletPassphrase, hi_walletPassphrase),
-            "wallet_passphrase",
+            "wallet_passphrase (secret)",
         )
     except ConversionError as _e:
         _e.args = (f"Wallet.unlock: {_e}",)
@@ -4167,12 +4174,12 @@ def _serve_Wallet_change_wallet_passphrase(
         p_old_wallet_passphrase: _values_types.Passphrase = read_hooked(
             _values_types.Passphrase,
             _m.data(_s + 8, lo_oldWalletPassphrase, hi_oldWalletPassphrase),
-            "old_wallet_passphrase",
+            "old_wallet_passphrase (secret)",
         )
         p_new_wallet_passphrase: _values_types.Passphrase = read_hooked(
             _values_types.Passphrase,
             _m.data(_s + 16, lo_newWalletPassphrase, hi_newWalletPassphrase),
-            "new_wallet_passphrase",
+            "new_wallet_passphrase (secret)",
         )
     except ConversionError as _e:
         _e.args = (f"Wallet.change_wallet_passphrase: {_e}",)
@@ -5604,6 +5611,7 @@ WalletServer = Server(
             _serve_Wallet_handle_can_get_addresses_changed,
         ),
     },
+    secrets=WalletClient._mpipc_secrets,
 )
 
 
@@ -5633,7 +5641,7 @@ def _pack_WalletLoader_create_wallet(
             "WalletLoader.create_wallet",
             name=("Text", name),
             passphrase=(
-                Hooked(_values_types.SecretText, _values_types.build_text, "Text"),
+                Secret(Hooked(_values_types.SecretText, _values_types.build_text, "Text")),
                 passphrase,
             ),
             flags=(_enums.WalletFlags, flags),
@@ -5796,7 +5804,7 @@ def _pack_WalletLoader_migrate_wallet(name: str, passphrase: _values_types.Secre
             "WalletLoader.migrate_wallet",
             name=("Text", name),
             passphrase=(
-                Hooked(_values_types.SecretText, _values_types.build_text, "Text"),
+                Secret(Hooked(_values_types.SecretText, _values_types.build_text, "Text")),
                 passphrase,
             ),
         ) from None
@@ -5941,6 +5949,11 @@ _method_WalletLoader_handle_load_wallet = ClientMethod(
     _unpack_WalletLoader_handle_load_wallet,
     (0, lambda: _handler_codec.HandlerClient),
 )
+_secrets_WalletLoader: dict[str, tuple[int | str, ...]] = {
+    **_chain_codec.ChainClientClient._mpipc_secrets,
+    "create_wallet": (1, "passphrase"),
+    "migrate_wallet": (1, "passphrase"),
+}
 
 
 class WalletLoaderClient(_chain_codec.ChainClientClient, _wallet.WalletLoader):
@@ -5959,6 +5972,7 @@ class WalletLoaderClient(_chain_codec.ChainClientClient, _wallet.WalletLoader):
         "get_wallets",
         "handle_load_wallet",
     )
+    _mpipc_secrets = _secrets_WalletLoader
 
     def create_wallet(
         self, name: str, passphrase: _values_types.SecretText, flags: _enums.WalletFlags
@@ -6035,7 +6049,9 @@ def _serve_WalletLoader_create_wallet(
     try:
         p_name: str = _m.text(_s + 8, lo_name, hi_name)
         p_passphrase: _values_types.SecretText = read_hooked(
-            _values_types.SecretText, _m.text(_s + 16, lo_passphrase, hi_passphrase), "passphrase"
+            _values_types.SecretText,
+            _m.text(_s + 16, lo_passphrase, hi_passphrase),
+            "passphrase (secret)",
         )
         p_flags: _enums.WalletFlags = enum_member(_enums.WalletFlags, v_flags, "flags")
     except ConversionError as _e:
@@ -6129,7 +6145,9 @@ def _serve_WalletLoader_migrate_wallet(
     try:
         p_name: str = _m.text(_s + 8, lo_name, hi_name)
         p_passphrase: _values_types.SecretText = read_hooked(
-            _values_types.SecretText, _m.text(_s + 16, lo_passphrase, hi_passphrase), "passphrase"
+            _values_types.SecretText,
+            _m.text(_s + 16, lo_passphrase, hi_passphrase),
+            "passphrase (secret)",
         )
     except ConversionError as _e:
         _e.args = (f"WalletLoader.migrate_wallet: {_e}",)
@@ -6269,6 +6287,7 @@ WalletLoaderServer = Server(
             _serve_WalletLoader_handle_load_wallet,
         ),
     },
+    secrets=WalletLoaderClient._mpipc_secrets,
 )
 
 

@@ -70,7 +70,7 @@ class Connection(Endpoint, asyncio.Protocol):
         self, bootstrap: Local | None, limits: Limits, description: str, *, tracebacks: bool = False
     ) -> None:
         super().__init__(
-            bootstrap, limits, nullcontext(), self._flush_soon, tracebacks=tracebacks, logger=None
+            bootstrap, limits, nullcontext(), self._flush_soon, tracebacks=tracebacks, observer=None
         )
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
-from mpipc.capnp.endpoint import Endpoint, Logger
+from mpipc.capnp.endpoint import Endpoint, Observer
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits, Message
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
@@ -147,10 +147,15 @@ class Connection(Endpoint):
         limits: Limits,
         *,
         tracebacks: bool,
-        logger: Logger | None,
+        observer: Observer | None,
     ) -> None:
         super().__init__(
-            bootstrap, limits, driver.lock, driver.pump_soon, tracebacks=tracebacks, logger=logger
+            bootstrap,
+            limits,
+            driver.lock,
+            driver.pump_soon,
+            tracebacks=tracebacks,
+            observer=observer,
         )
         self.driver = driver
         shortcuts = Shortcuts(self._session, self)
@@ -647,8 +652,8 @@ class Connection(Endpoint):
             impl = call.target.impl
             if impl is None:
                 raise RemoteError("the object was destroyed")
-            if self._logger:
-                impl = self._logger.object(impl, call.target.server.name, self.describe())
+            if self._observer:
+                impl = self._observer.object(impl, call, self)
             run = method.run
             if method.is_async:
                 raise SchemaError(f"{method.name} is async: serve it with `mpipc.aio.serve`")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import math
 import re
-import reprlib
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from datetime import timedelta
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 from mpipc.capnp.message import Message
 from mpipc.capnp.proxy import Local, Server
+from mpipc.capnp.showing import SECRET, shown
 from mpipc.capnp.writer import Writer
 from mpipc.errors import ConversionError
 
@@ -31,7 +31,7 @@ def enum_member(cls: type[E], value: int, place: str) -> E:
     try:
         return cls(value)
     except ValueError:
-        raise ConversionError(f"{place}: received {value}, which is no {cls.__name__}") from None
+        raise _unfit(place, f"{value}, which is no {cls.__name__}") from None
 
 
 def enumerant(members: Mapping[int, T], ordinal: int, place: str) -> T:
@@ -41,7 +41,7 @@ def enumerant(members: Mapping[int, T], ordinal: int, place: str) -> T:
         return members[ordinal]
     except KeyError:
         kind = type(next(iter(members.values()))).__name__
-        raise ConversionError(f"{place}: received an unknown {kind}, @{ordinal}") from None
+        raise _unfit(place, f"an unknown {kind}, @{ordinal}") from None
 
 
 def unknown_alternative(union: str, tag: int) -> ConversionError:
@@ -67,9 +67,7 @@ def duration(milliseconds: float, place: str) -> timedelta:
     if milliseconds >= _LONGEST:
         return timedelta.max
     if math.isnan(milliseconds) or milliseconds < _SHORTEST:
-        raise ConversionError(
-            f"{place}: received {milliseconds} milliseconds, which is no duration"
-        )
+        raise _unfit(place, f"{milliseconds} milliseconds, which is no duration")
     return timedelta(milliseconds=milliseconds)
 
 
@@ -109,7 +107,7 @@ def read_hooked(read: Callable[[V], T], value: V, place: str) -> T:
     try:
         return read(value)
     except Exception as error:
-        raise _unreadable(value, place, error) from error
+        raise _unreadable(value, place, error) from _cause(error, place)
 
 
 def read_each_hooked(read: Callable[[V], T], values: Iterable[V], place: str) -> list[T]:
@@ -118,7 +116,7 @@ def read_each_hooked(read: Callable[[V], T], values: Iterable[V], place: str) ->
     try:
         return [read(value := each) for each in values]
     except Exception as error:
-        raise _unreadable(value, place, error) from error
+        raise _unreadable(value, place, error) from _cause(error, place)
 
 
 _LONGEST_REASON = 200
@@ -128,7 +126,19 @@ def _unreadable(value: object, place: str, error: Exception) -> ConversionError:
     why = str(error)
     if len(why) > _LONGEST_REASON:
         why = f"{why[:_LONGEST_REASON]}..."
-    return ConversionError(f"{place}: received {reprlib.repr(value)}: {why}")
+    return _unfit(place, f"{shown(value)}: {why}")
+
+
+def _unfit(place: str, received: str) -> ConversionError:
+    """The error for a value that arrived, which it describes unless that is a secret."""
+    if place.endswith(SECRET):
+        received = "a value that does not fit, and is not shown"
+    return ConversionError(f"{place}: received {received}")
+
+
+def _cause(error: Exception, place: str) -> Exception | None:
+    """What is told of the error that a hook has raised: its text may show a value."""
+    return None if place.endswith(SECRET) else error
 
 
 def build_each(build: Callable[[V], T], values: Collection[V]) -> list[T]:

@@ -33,20 +33,20 @@ R = TypeVar("R")
 _log = logging.getLogger("mpipc")
 
 
-class Logger(Protocol):
-    """Wraps clients and objects so that their calls are logged."""
+class Observer(Protocol):
+    """Wraps clients and objects so that somebody knows of their calls."""
 
     def client(self, client: type[Client]) -> type[Client]:
-        """A client class that logs."""
+        """A client class that is watched."""
 
-    def object(self, impl: Any, interface: str, where: str) -> Any:
-        """A stand-in for a local object that logs."""
+    def object(self, impl: Any, incoming: Any, connection: Any) -> Any:
+        """A stand-in for the local object that an incoming call is for."""
 
 
 class Endpoint(ABC):
     """See the module. `lock` is held around every use of the session. `on_drop` is the session's.
-    `tracebacks`: send the tracebacks of undeclared exceptions to the peer. `logger`: wraps what is
-    to be logged, None for no logging.
+    `tracebacks`: send the tracebacks of undeclared exceptions to the peer. `observer`: wraps what
+    somebody watches, None where nobody does.
     """
 
     def __init__(
@@ -57,12 +57,14 @@ class Endpoint(ABC):
         on_drop: Callable[[], None],
         *,
         tracebacks: bool,
-        logger: Logger | None,
+        observer: Observer | None,
     ) -> None:
         self.limits = limits
         self._lock = lock
         self._tracebacks = tracebacks
-        self._logger = logger
+        self._observer = observer
+        self.peer: object = None
+        """Who is at the other end, where that is known."""
         self._session = Session(bootstrap, limits, on_drop)
         self._root: weakref.ref[Import] | None = None
         self._thread_map: Import | None = None
@@ -176,7 +178,7 @@ class Endpoint(ABC):
         return cap
 
     def _client(self, client: type[Client], target: Import) -> Client:
-        return (self._logger.client(client) if self._logger else client)(self, target)
+        return (self._observer.client(client) if self._observer else client)(self, target)
 
     def proxy(self, cap: Capability, client: type[Client]) -> Any:
         """The Python object for a received capability: a proxy, or our own object itself."""

@@ -1,94 +1,44 @@
 """What to say about values that do not fit: which one of a call's is to blame, and why.
 
 Generated code packs all values of a call in one operation, which raises whatever it raises; who is
-to blame is found out here, afterwards, with a description of each value's type:
-
-    "Int32", "Text", "Data"             a Cap'n Proto type
-    "Callable"                          anything callable
-    "Iterable"                          anything to iterate over
-    Color, timedelta, Block, Chain      a class
-    [T], {K: V}                         a list of T, a dict
-    Items(T, U)                         a tuple of a T and a U
-    (T, None)                           a T or None
-    (T, ...)                            a T, in a TypedDict that may lack it
-    Checked(check, T)                   a T that `check` does not refuse
-    Hooked(T, build, W)                 a T, which travels as the W that `build` makes of it
-    "module.Shape"                      one of the alternatives of a union, or a generic struct
+to blame is found out here, afterwards, with a description of each value's type (descriptions.py).
 """
 
 from __future__ import annotations
 
 import operator
-import reprlib
 from abc import ABC
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from struct import error as StructError
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from typing_extensions import is_typeddict
 
+from mpipc.capnp.descriptions import (
+    Checked,
+    Description,
+    Hooked,
+    Instance,
+    Items,
+    Secret,
+    fields_of,
+    generics,
+    hidden,
+    secretive,
+    unions,
+)
+from mpipc.capnp.showing import shown
 from mpipc.errors import ConversionError
 
 # What packing a value of the wrong type or size raises. ConversionError is a ValueError.
 MISFITS = (StructError, TypeError, AttributeError, ValueError, KeyError, OverflowError)
-
-Description: TypeAlias = Any
-
-
-class Checked(NamedTuple):
-    """Describes a type of which a function refuses some values."""
-
-    check: Callable[[Any], object]
-    type: Description
-
-
-class Hooked(NamedTuple):
-    """Describes a type that travels as another one."""
-
-    cls: type
-    build: Callable[[Any], object]
-    wire: Description
-
-
-class Items(tuple[Description, ...]):
-    """Describes a tuple of fixed length by its items."""
-
-    def __new__(cls, *items: Description) -> Items:
-        return super().__new__(cls, items)
-
-
-class Instance:
-    """Describes a generic struct class, with its fields as they are in one of its instances."""
-
-    def __init__(self, cls: type, /, **fields: Description) -> None:
-        self.cls = cls
-        self.fields = fields
-
 
 _FLOAT32 = Struct("<f")
 _RANGES = {
     **{f"Int{n}": (-(1 << n - 1), (1 << n - 1) - 1) for n in (8, 16, 32, 64)},
     **{f"UInt{n}": (0, (1 << n) - 1) for n in (8, 16, 32, 64)},
 }
-_fields: dict[type, Mapping[str, Description]] = {}
-_unions: dict[str, tuple[Description, ...]] = {}
-_generics: dict[str, Instance] = {}
-
-
-def describe(cls: type, /, **fields: Description) -> None:
-    """Say what the fields of a struct or Results class are."""
-    _fields[cls] = fields
-
-
-def describe_union(name: str, /, *alternatives: Description) -> None:
-    """Say what the alternatives of a union are."""
-    _unions[name] = alternatives
-
-
-def describe_generic(name: str, cls: type, /, **fields: Description) -> None:
-    """Say what the fields of a generic struct class are in one of its uses."""
-    _generics[name] = Instance(cls, **fields)
 
 
 def misfit(
@@ -99,14 +49,19 @@ def misfit(
     for name, (type, value) in values.items():
         for found in _wrong(type, value, name):
             return ConversionError(f"{where}: {found}")
-    return ConversionError(f"{where}: {error}")
+    return _unknown(error, where, any(hidden(type) for type, _ in values.values()))
 
 
 def results_misfit(error: Exception, where: str, cls: type, results: object) -> ConversionError:
     """As `misfit`, for an object of a Results class."""
     for found in _wrong(cls, results, ""):
         return ConversionError(f"{where}: {found.removeprefix('.').removeprefix(': ')}")
-    return ConversionError(f"{where}: {error}")
+    return _unknown(error, where, secretive(cls) is not None)
+
+
+def _unknown(error: Exception, where: str, secret: bool) -> ConversionError:
+    """The error where no value is to blame. The text of the original one may show a value."""
+    return ConversionError(f"{where}: {type(error).__name__ if secret else error}")
 
 
 def unexpected(expected: str, value: object) -> ConversionError:
@@ -116,7 +71,9 @@ def unexpected(expected: str, value: object) -> ConversionError:
 
 def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
     """What is wrong with a value, as far as that can be told, and where in it."""
-    if isinstance(type, Hooked):
+    if isinstance(type, Secret):
+        yield from _wrong_secret(type, value, path)
+    elif isinstance(type, Hooked):
         yield from _wrong_hooked(type, value, path)
     elif isinstance(type, Items):
         yield from _wrong_items(type, value, path)
@@ -129,23 +86,30 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
         yield from _wrong_list(type[0], value, path)
     elif isinstance(type, dict):
         yield from _wrong_dict(type, value, path)
-    elif isinstance(type, str) and type in _unions:
-        yield from _wrong_union(_unions[type], value, path)
-    elif isinstance(type, str) and type in _generics:
-        yield from _wrong(_generics[type], value, path)
+    elif isinstance(type, str) and type in unions:
+        yield from _wrong_union(unions[type], value, path)
+    elif isinstance(type, str) and type in generics:
+        yield from _wrong(generics[type], value, path)
     elif isinstance(type, str):
         for found in _WRONG.get(type.partition(" ")[0], _wrong_integer)(type, value):
             yield f"{path}: {found}"
     elif isinstance(type, Instance):
         yield from _wrong_struct(type.cls, type.fields, value, path)
-    elif type in _fields:
-        yield from _wrong_struct(type, _fields[type], value, path)
+    elif type in fields_of:
+        yield from _wrong_struct(type, fields_of[type], value, path)
     elif issubclass(type, ABC):
         # A null object is a null capability (WIRE.md, "Objects").
         if not (value is None or isinstance(value, type) or _is_called(type, value)):
             yield f"{path}: {_expected(f'a {type.__name__}', value)}"
     elif not isinstance(value, type):
         yield f"{path}: {_expected(type.__name__, value)}"
+
+
+def _wrong_secret(secret: Secret, value: object, path: str) -> Iterator[str]:
+    """As for the type of the secret, but nothing is said of the value but its class."""
+    if any(True for _ in _wrong(secret.type, value, path)):
+        kind = type(value).__name__
+        yield f"{path}: the value, a secret of type {kind}, does not fit and is not shown"
 
 
 def _wrong_hooked(hooked: Hooked, value: object, path: str) -> Iterator[str]:
@@ -206,7 +170,7 @@ def _wrong_dict(types: Mapping[Any, Description], value: object, path: str) -> I
     ((of_key, of_value),) = types.items()
     for key, each in value.items():
         yield from _wrong(of_key, key, f"{path}: a key")
-        yield from _wrong(of_value, each, f"{path}[{reprlib.repr(key)}]")
+        yield from _wrong(of_value, each, f"{path}[{shown(key)}]")
 
 
 def _wrong_struct(
@@ -216,7 +180,11 @@ def _wrong_struct(
         yield from _wrong_typed_dict(cls, fields, value, path)
         return
     if not all(hasattr(value, name) for name in fields):
-        yield f"{path}: {_expected(f'a {cls.__name__}', value)}"
+        if secretive(cls):  # then this may be one of its secrets
+            kind = value.__class__.__name__
+            yield f"{path}: expected a {cls.__name__}, got a value of type {kind}"
+        else:
+            yield f"{path}: {_expected(f'a {cls.__name__}', value)}"
         return
     for name, type in fields.items():
         yield from _wrong(type, getattr(value, name), f"{path}.{name}")
@@ -332,4 +300,4 @@ def _expected(expected: str, value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return "None" if value is None else f"{type(value).__name__} {reprlib.repr(value)}"
+    return "None" if value is None else f"{type(value).__name__} {shown(value)}"

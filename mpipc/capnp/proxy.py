@@ -76,13 +76,14 @@ class Server(msgspec.Struct, frozen=True):
     """The table of an interface's methods by (interface id, ordinal), inherited ones included.
 
     `interface` is the user's ABC, or None where any callable will do. `close`: what `destroy` does
-    to an object.
+    to an object. `secrets`: as a client has them.
     """
 
     name: str
     interface: type | None
     methods: Mapping[tuple[int, int], ServerMethod]
     close: Callable[[Any], None] | None = None
+    secrets: Mapping[str, tuple[int | str, ...]] = {}
 
 
 class Local:
@@ -129,6 +130,9 @@ class Client(Closable):
     _mpipc_target: Import | None
     _mpipc_name: str
     _mpipc_methods: tuple[str, ...] = ()
+    # By the names of methods: which parameters must not be shown, by position and by name; and
+    # "return", where it is what they return.
+    _mpipc_secrets: Mapping[str, tuple[int | str, ...]] = {}
     _mpipc_destroy: ClientMethod[None] | None = None
     _mpipc_construct: ClientMethod[Capability] | None = None
 

@@ -38,16 +38,19 @@ from mpipc.capnp.conversions import (
     unknown_alternative,
     write_object,
 )
-from mpipc.capnp.message import Message
-from mpipc.capnp.misfits import (
-    MISFITS,
+from mpipc.capnp.descriptions import (
     Checked,
     Hooked,
     Instance,
     Items,
+    Secret,
     describe,
     describe_generic,
     describe_union,
+)
+from mpipc.capnp.message import Message
+from mpipc.capnp.misfits import (
+    MISFITS,
     misfit,
     results_misfit,
     unexpected,
@@ -78,6 +81,7 @@ __all__ = [
     "Items",
     "Message",
     "ReadRows",
+    "Secret",
     "Server",
     "ServerMethod",
     "SizedT",

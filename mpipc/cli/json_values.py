@@ -46,6 +46,9 @@ _CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
 }
 
 
+_NOT_SHOWN = "this is no value that fits, and is not shown because it is, or has, a secret"
+
+
 class NoValue(ValueError):
     """JSON that is no value of the type."""
 
@@ -128,7 +131,15 @@ class JsonValues:
             return None
         if self._is_text(field.type) and not isinstance(value, str):
             value = text
-        return self.load(field.type, value)
+        return self._field(field, value)
+
+    def _field(self, field: Field, value: Any) -> Any:
+        try:
+            return self.load(field.type, value)
+        except NoValue:
+            if self._model.hides(field):
+                raise NoValue(_NOT_SHOWN) from None
+            raise
 
     def load(self, type: Type, value: Any) -> Any:
         """The value that JSON stands for. Raises NoValue."""
@@ -137,6 +148,8 @@ class JsonValues:
         except NoValue:
             raise
         except (TypeError, ValueError, KeyError) as error:
+            if self._model.secretive(type):
+                raise NoValue(_NOT_SHOWN) from None
             raise NoValue(f"{msgspec.json.encode(value).decode()}: {error}") from None
 
     def _load(self, type: Type, value: Any) -> Any:
@@ -205,7 +218,7 @@ class JsonValues:
         for name, value in given.items():
             field = fields[name]
             empty = value is None and field.optional
-            values[field.keyword or name] = None if empty else self.load(field.type, value)
+            values[field.keyword or name] = None if empty else self._field(field, value)
         return python_object(self._model.struct(key).cls)(**values)
 
     def _key(self, type: Type, key: str) -> Any:

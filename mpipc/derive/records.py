@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections.abc
 import datetime
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
+from typing import Literal
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation
@@ -49,6 +51,7 @@ class Member:
     flag_ordinal: int | None = None
     keyword: str = ""
     missing: bool = False
+    secret: bool = False
 
 
 def member(
@@ -89,7 +92,19 @@ def member(
         flag_ordinal=options.flag_ordinal,
         keyword=keyword,
         missing=missing,
+        secret=_is_secret(annotation, site),
     )
+
+
+def _is_secret(annotation: object, site: Site, within: tuple[object, ...] = ()) -> bool:
+    """Whether an annotation says that values are secret, or what is in them. A union may contain
+    itself: `within` is what it is in."""
+    found = site.unwrap(annotation)
+    if any(isinstance(each, declare.Field) and each.secret for each in found.metadata):
+        return True
+    if found.origin in (Literal, collections.abc.Callable) or found.base in within:
+        return False  # the arguments of these two are no types of what is in a value
+    return any(_is_secret(each, site, (*within, found.base)) for each in found.args)
 
 
 def _annotations(cxx_name: str | None, options: declare.Field) -> Iterator[tuple[str, str | None]]:
@@ -174,8 +189,8 @@ def record(
             flags.append(flag)
         if each.field:
             assert not isinstance(each.type, Context | ThreadMap)
-            optional = each.optional, flag, each.keyword, each.missing
-            fields.append(Field(each.field, each.type, slot, *optional))
+            how = each.optional, flag, each.keyword, each.missing, each.secret
+            fields.append(Field(each.field, each.type, slot, *how))
     every = sorted([*slots, *flags], key=lambda slot: slot.ordinal)
     return Record(path, tuple(every), reserved), fields, slots
 

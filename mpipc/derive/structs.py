@@ -105,6 +105,8 @@ def field_members(cls: type, site: Site, *, wrapped: bool = False) -> list[Membe
     """The fields of a struct or Results class; mistakes become problems."""
     required = getattr(cls, "__required_keys__", None)
     bindings = bindings_of(cls, site)
+    options = declare.options_of(cls, declare.STRUCT)
+    secret = isinstance(options, declare.StructOptions) and options.secret
     members = []
     for each in attributes_of(cls):
         # A TypedDict forgets which base a key came from, but not its module.
@@ -121,7 +123,7 @@ def field_members(cls: type, site: Site, *, wrapped: bool = False) -> list[Membe
                 keyword=each.argument if each.keyword else "",
                 required=required is None or each.name in required,
             )
-            members.append(found)
+            members.append(dataclasses.replace(found, secret=found.secret or secret))
     return members
 
 

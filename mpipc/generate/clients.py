@@ -33,7 +33,7 @@ def client_lines(
     bases = [scope.generated(base, "{}Client") for base in interface.bases]
     listed = [f"*{base}._mpipc_methods" for base in bases]
     listed += [f'"{method.name}"' for method in interface.methods if method.kind == "method"]
-    parents = bases or [scope.runtime("Client")]
+    parents = [*bases] or [scope.runtime("Client")]
     if interface.stream is not None:
         parents = [f"{scope.runtime('Stream')}[{convert.written_out(interface.stream)}]"]
     elif not interface.callable:
@@ -56,7 +56,33 @@ def client_lines(
     if listed:
         comma = "," if len(listed) == 1 else ""
         body.append(f"    _mpipc_methods: tuple[str, ...] = ({', '.join(listed)}{comma})")
+    secrets = [*_secrets(interface, bases, convert)]
+    if secrets:
+        number, text = scope.builtin("int"), scope.builtin("str")
+        which = f"{scope.builtin('tuple')}[{number} | {text}, ...]"
+        kind = f"{scope.builtin('dict')}[{text}, {which}]"
+        lines.append(f"_secrets_{name}: {kind} = {{{', '.join(secrets)}}}")
+        body.append(f"    _mpipc_secrets = _secrets_{name}")
     return [*lines, "", "", *body, *methods]
+
+
+def _secrets(interface: Interface, bases: list[str], convert: Conversions) -> Iterator[str]:
+    """For methods with values that must not be shown: which, by position and by name."""
+    own = []
+    for method in interface.methods:
+        found: list[int | str] = []
+        positional = [field for field in method.parameters if not field.keyword]
+        for field in method.parameters:
+            if convert.hides(field):
+                found += [field.name] if field.keyword else [positional.index(field), field.name]
+        if method.returns == "value" and convert.hides(method.result_fields[0]):
+            found.append("return")
+        if found:
+            keys = ", ".join(quoted(each) if isinstance(each, str) else str(each) for each in found)
+            own.append(f'"{method.name}": ({keys}{"," * (len(found) == 1)})')
+    if own or (len(bases) > 1 and convert.has_secrets(interface)):
+        yield from (f"**{base}._mpipc_secrets" for base in bases)
+        yield from own
 
 
 def params_format(method: Method, layout: ModuleLayout, scope: Scope) -> RecordFormat:

@@ -19,8 +19,10 @@ from mpipc.model import (
     CheckedType,
     DataType,
     EnumType,
+    Field,
     Generic,
     HookedType,
+    Interface,
     InterfaceType,
     ListType,
     LiteralType,
@@ -386,6 +388,24 @@ class Conversions:
             call = self._scope.standard("collections.abc.Callable")
             return f"{call}[..., {self._scope.standard('typing.Any')}]"
         return self._scope.declared(key)
+
+    def hides(self, field: Field) -> bool:
+        """As `Model.hides`."""
+        return self._model.hides(field)
+
+    def has_secrets(self, interface: Interface) -> bool:
+        """Whether there are values that must not be shown in calls of its methods."""
+        return any(
+            self.hides(field)
+            for each in self._model.ancestry(interface)
+            for method in each.methods
+            for field in (*method.parameters, *method.result_fields)
+        )
+
+    @property
+    def secret(self) -> str:
+        """What a described type is wrapped in, to say that its values are not to be shown."""
+        return self._scope.runtime("Secret")
 
     def described(self, type: Type) -> str:
         """The type as `describe` and `misfit` take it, to find the value that does not fit."""

@@ -93,9 +93,9 @@ def unpacked(
     if isinstance(field.type, VoidType):
         return "None"
     if pointer:
-        value = convert.from_pointer(field.type, *pointer, record.place(field.name))
+        value = convert.from_pointer(field.type, *pointer, record.place(field))
     else:
-        value = convert.from_number(field.type, record.number(slot), record.place(field.name))
+        value = convert.from_number(field.type, record.number(slot), record.place(field))
     present = is_present(field, record, pointer)
     return f"{value} if {present} else None" if present and not field.missing else value
 
@@ -162,6 +162,8 @@ def pointer_of(field: Field, record: RecordFormat) -> Pointer | None:
 def blamed(field: Field, convert: Conversions) -> str:
     """A field's type as `describe` and `misfit` take it."""
     described = convert.described(field.type)
+    if field.secret:
+        described = f"{convert.secret}({described})"
     if field.missing:
         return f"({described}, ...)"
     return f"({described}, None)" if field.optional else described

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import pack
 
+from mpipc.capnp.showing import SECRET
 from mpipc.generate.scope import Scope
 from mpipc.model import (
     Context,
     EnumType,
+    Field,
     Primitive,
     Record,
     RecordLayout,
@@ -94,9 +96,11 @@ class RecordFormat:
         }
         self.numbers = _numbers(record, layout.offsets)
 
-    def place(self, field: str) -> str:
-        """Where a field is, as errors say: `height`, a method's parameter; `Block.height`."""
-        return field if "$" in self._path else f"{self._path}.{field}"
+    def place(self, field: Field) -> str:
+        """Where a field is, as errors say: `height`, a method's parameter; `Block.height`. It is
+        marked where nothing must be said of the values."""
+        place = field.name if "$" in self._path else f"{self._path}.{field.name}"
+        return place + SECRET * field.secret
 
     @property
     def read_format(self) -> str:

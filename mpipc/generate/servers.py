@@ -30,7 +30,7 @@ def server_lines(
         if method.kind == "method":
             yield from _function(interface, method, layout, scope, convert)
             yield from ("", "")
-    yield from _table(interface, layout, scope)
+    yield from _table(interface, layout, scope, convert)
 
 
 def _function(
@@ -136,7 +136,9 @@ def _results(
         yield "    return _w"
 
 
-def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator[str]:
+def _table(
+    interface: Interface, layout: ModuleLayout, scope: Scope, convert: Conversions
+) -> Iterator[str]:
     name = identifier(interface.key)
     if interface.stream is not None:
         declared = scope.runtime("Source")
@@ -167,4 +169,6 @@ def _table(interface: Interface, layout: ModuleLayout, scope: Scope) -> Iterator
         yield "    {},"
     if interface.stream is not None:
         yield f"    {scope.runtime('Source')}.close,"
+    if convert.has_secrets(interface):
+        yield f"    secrets={name}Client._mpipc_secrets,"
     yield ")"

@@ -308,7 +308,7 @@ class _Columns:
         slot, flag = field.slot, field.flag
         if isinstance(field.type, CONVERTED) and not field.optional:
             values = self._read_column(replace(field, type=field.type.wire))
-            return self._convert.read_each(field.type, values, self._record.place(field.name))
+            return self._convert.read_each(field.type, values, self._record.place(field))
         if isinstance(field.type, VoidType):
             return "[None] * _rows.count"
         pointer: Pointer | None

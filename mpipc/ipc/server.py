@@ -20,12 +20,13 @@ from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import Local
 from mpipc.capnp.rpc_messages import abort
 from mpipc.errors import IpcError
-from mpipc.ipc import forks, log, peers, sockets, systemd, tls
+from mpipc.ipc import forks, peers, sockets, systemd, tls
 from mpipc.ipc.address import Address, UnixAddress
 from mpipc.ipc.channel import Channel
 from mpipc.ipc.deadlines import PunctualChannel
 from mpipc.ipc.peers import Peer
 from mpipc.ipc.threads import Budget
+from mpipc.observe import calls, log
 
 _log = logging.getLogger("mpipc")
 
@@ -260,7 +261,7 @@ class Server:
             channel, connection = open_connection(
                 sock, self._shown, root, rules.limits,
                 tracebacks=rules.tracebacks, punctual=rules.call_timeout is not None,
-                budget=self._budget(client.account),
+                budget=self._budget(client.account), peer=peer,
             )  # fmt: skip
             if isinstance(channel, PunctualChannel):
                 channel.call_timeout = rules.call_timeout
@@ -399,10 +400,14 @@ def open_connection(
     tracebacks: bool = False,
     punctual: bool = False,
     budget: Budget | None = None,
+    peer: Peer | None = None,
 ) -> tuple[Channel, Connection]:
     """A channel on a connected socket, and the protocol on it; both still to be started."""
     kind = PunctualChannel if punctual else Channel
     channel = kind(sock, description, pool_threads=limits.threads, budget=budget)
-    logger = log.Logger() if log.enabled() else None
-    connection = Connection(channel, root, limits, tracebacks=tracebacks, logger=logger)
+    observer = calls.observer(*[("log", log.CALL_LOG)] * log.enabled())
+    connection = Connection(channel, root, limits, tracebacks=tracebacks, observer=observer)
+    connection.peer = peer
+    if observer is not None:
+        observer.opened(connection)
     return channel, connection

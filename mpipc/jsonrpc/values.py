@@ -116,7 +116,14 @@ class Values:
 
     def read_field(self, field: Field, value: object, path: str) -> Any:
         """A parameter or a struct field. Raises Invalid."""
-        return None if value is None and field.optional else self.read(field.type, value, path)
+        if value is None and field.optional:
+            return None
+        try:
+            return self.read(field.type, value, path)
+        except Invalid:
+            if self._model.hides(field):
+                raise Invalid(path, "no value that fits; it is secret, and not shown") from None
+            raise
 
     def read(self, type: Type, value: Any, path: str) -> Any:
         """A value as Python has it. Raises Invalid."""
@@ -191,6 +198,8 @@ class Values:
         try:
             return python_object(struct.cls)(**arguments)
         except (TypeError, ValueError) as error:
+            if any(field.secret for field in struct.fields):
+                raise Invalid(path, f"no {struct.cls.name}") from None
             raise Invalid(path, str(error)) from None
 
     def _read_hooked(self, type: HookedType, value: Any, path: str) -> Any:

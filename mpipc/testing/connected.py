@@ -36,7 +36,7 @@ def connection_pair(impl: object, generated: Generated) -> Iterator[tuple[Connec
     channels, connections = [], []
     for sock, root in ((there, Local(impl, generated.server)), (here, None)):
         channel = Channel(sock, "testing", pool_threads=DEFAULT_LIMITS.threads)
-        connection = Connection(channel, root, DEFAULT_LIMITS, tracebacks=True, logger=None)
+        connection = Connection(channel, root, DEFAULT_LIMITS, tracebacks=True, observer=None)
         channel.start(connection, f"mpipc-io testing {'server' if root else 'client'}")
         channels.append(channel)
         connections.append(connection)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,6 @@ import pytest
 import mpipc
 from mpipc import testing
 from mpipc.generate.load import generated_for
-from mpipc.ipc import log
 from tests.codecs.declarations import methods
 from tests.codecs.declarations.methods import Closed, Factory, Moved, Moving, Named, Robot, Sized
 from tests.codecs.echo import loopback, method_of
@@ -125,12 +126,24 @@ def test_a_narrower_reference_has_properties() -> None:
         assert reference.name
 
 
-def test_properties_and_names_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    impl: Any = log.Logger().object(RealRobot(), "Robot", "here")
-    assert impl.name == "Robby"
-    assert impl.keywords(a=True, b=None)
-    client = log.Logger().client(generated_for(Robot).client)
-    assert isinstance(inspect.getattr_static(client, "name"), property)
+def test_properties_and_names_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class RealFactory(Factory):
+        def make(self) -> Robot:
+            return RealRobot()
+
+    caplog.set_level(logging.DEBUG, "mpipc.ipc")
+    with (
+        mpipc.serve("unix:s", RealFactory(), datadir=tmp_path) as server,
+        mpipc.connect(server.address, Factory) as factory,
+    ):
+        robot = factory.make()
+        assert robot.name == "Robby"
+        assert robot.keywords(a=True, b=None)
+    logged = [record.getMessage() for record in caplog.records if record.name == "mpipc.ipc"]
+    for side in ("client", "server"):
+        found = [each for each in logged if each.startswith(side)]
+        assert "Robot.name() -> 'Robby'" in found[1]
+        assert "Robot.keywords(a=True, b=None) ->" in found[2]
 
 
 def test_names_are_those_of_the_declaration() -> None:

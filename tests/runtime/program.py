@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import mpipc
-from mpipc.ipc import log
+from mpipc.observe import log
 from tests.runtime.declarations import (
     Callbacks,
     Color,

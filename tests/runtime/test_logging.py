@@ -69,6 +69,23 @@ class TestAClient:
         assert callback == ("server", "worker", "Step.__call__", "1", "->", "2")
         assert (call[1], call[2], call[5]) == ("worker", "Callbacks.call", "2")
 
+    def test_logs_attributes_for_structured_logging(
+        self, logged: Any, shared: ServerProcess, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with mpipc.connect(shared.address, Root) as root:
+            values = root.values()
+            values.small(1, 2)
+            with pytest.raises(mpipc.RemoteError):
+                values.fail("key")
+        _, small, fail = (vars(each) for each in caplog.records if each.name == "mpipc.ipc")
+        expected = {
+            "ipc_side": "client", "ipc_interface": "Values", "ipc_method": "small",
+            "ipc_peer": shared.address, "ipc_outcome": "returned", "ipc_error": None,
+        }  # fmt: skip
+        assert {name: small[name] for name in expected} == expected
+        assert small["ipc_seconds"] > 0
+        assert (fail["ipc_outcome"], fail["ipc_error"]) == ("raised", "RemoteError")
+
     def test_logs_nothing_unless_it_is_asked_to(
         self, shared: ServerProcess, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -109,7 +126,7 @@ class TestAServer:
             """
 import sys
 import mpipc
-from mpipc.ipc import log
+from mpipc.observe import log
 from tests.runtime.declarations import Root
 
 assert not log.enabled()

@@ -30,7 +30,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "5987ea43dacbd989985395553f6e4a9b"
+MODEL = "bbbeb73b50d9749ff2daba0359754b89"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "86c3b1fccddaa1d1051aebb60da73b96",
 }

@@ -34,7 +34,7 @@ def element_of(annotation: object, site: Site) -> Type:
     """The type of what is inside a list, a tuple or a dict. Raises Mistake."""
     site = replace(site, streams=None)
     found = site.unwrap(annotation)
-    if found.find(declare.Field) is not None:
+    if found.find(declare.Field) not in (None, declare.Field(secret=True)):
         raise Mistake(
             "Field(...) inside a list, a tuple or a dict: an element has no attributes",
             "Annotated[..., Field(...)] around the whole type",

@@ -29,12 +29,12 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "a9558622fd5f3317b9fd807ee7f4715b"
+MODEL = "9ca284dd1666dbd9c7606933a13d5e07"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "ccaf4e8a06d154c19882fc93b104deab",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
 }
 
 

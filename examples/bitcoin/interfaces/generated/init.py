@@ -23,16 +23,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "ffe66385f9ae74b6c077a37c82239f31"
+MODEL = "c3c83a8226fed3bbc316f04d45771e1e"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "469267b27c86da0007d09732be7966f4",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "a9558622fd5f3317b9fd807ee7f4715b",
-    "interfaces.common": "d89e21b6016ec5f830175a01811f3788",
-    "interfaces.echo": "247fc7bfe4aff89e9e1fd20ad5090798",
-    "interfaces.init": "9fd81fae5a28911e844e1e36a8081b00",
-    "interfaces.mining": "46658059e77d70f8fd3bd38bb565e4fc",
+    "examples.bitcoin.interfaces.chain": "9ca284dd1666dbd9c7606933a13d5e07",
+    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
+    "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
+    "interfaces.init": "e47faea20c76c841cfdcaf2239ba6e0a",
+    "interfaces.mining": "d70377bd1bece62c00ac68d62b519b53",
 }
 
 
