@@ -70,7 +70,7 @@ class InlineDriver:
 
     def start(self, root: Local | None, limits: Limits) -> Connection:
         """The connection that it drives."""
-        self._end = Connection(self, root, limits, tracebacks=False, logger=None)
+        self._end = Connection(self, root, limits, tracebacks=False, observer=None)
         return self._end
 
     # ------------------------------------------------------------------- for the connection

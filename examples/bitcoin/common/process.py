@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 import mpipc
-import mpipc.ipc.log
+import mpipc.observe.log
 from examples.bitcoin.common import console, jsonrpc
 from examples.bitcoin.common.console import say
 from examples.bitcoin.common.failures import Failure
@@ -79,7 +79,7 @@ def run(name: str, options: Options, open_part: Open) -> None:
     shutdown.on_signals()
     console.introduce(name, trace="calls" in options.debug)
     if "ipc" in options.debug:
-        mpipc.ipc.log.enable()
+        mpipc.observe.log.enable()
     try:
         with ExitStack() as stack:
             stack.enter_context(locked(options.datadir, name))
