@@ -105,10 +105,12 @@ class UnionType:
 @dataclass(frozen=True, slots=True)
 class InterfaceType:
     """An object that stays where it is and is called through a capability. `stream`: what it is an
-    iterator over, if it is one."""
+    iterator over, if it is one. `is_async`: it is an AsyncIterator; the wire knows nothing of
+    that."""
 
     key: TypeName
     stream: Type | None = None
+    is_async: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +391,7 @@ class Method:
     `deprecated`: what to use instead, empty for a method that is not deprecated.
     `getter`: in Python it is a property.
     `is_async`: in Python it is a coroutine function; the wire knows nothing of it.
+    `is_lazy`: it gives an AsyncIterator and is no coroutine function, as generators are.
     """
 
     name: str
@@ -407,6 +410,13 @@ class Method:
     deprecated: str = ""
     getter: bool = False
     is_async: bool = False
+
+    @property
+    def is_lazy(self) -> bool:
+        if self.is_async or self.returns != "value":
+            return False
+        type = self.result_fields[0].type
+        return isinstance(type, InterfaceType) and type.is_async
 
 
 @dataclass(frozen=True, slots=True)

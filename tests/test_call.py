@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from datetime import timedelta
 
 import msgspec
@@ -72,6 +72,15 @@ class Store(ABC):
 
     @abstractmethod
     def text(self, value: str) -> str: ...
+
+    @abstractmethod
+    async def wait(self, value: str) -> str: ...
+
+    @abstractmethod
+    def boxes(self, names: Iterable[str]) -> Iterator[Box]: ...
+
+    @abstractmethod
+    def numbers(self, given: AsyncIterable[int]) -> AsyncIterator[int]: ...
 
     @abstractmethod
     def find(self, name: str) -> Found: ...
@@ -123,6 +132,7 @@ class Root(ABC):
     def make_shop(self) -> Shop: ...
 """
 PROGRAM = """
+import asyncio
 import sys
 import threading
 import time
@@ -140,6 +150,18 @@ class RealStore(Store):
 
     def text(self, value):
         return value
+
+    async def wait(self, value):
+        await asyncio.sleep(0)
+        return value
+
+    def boxes(self, names):
+        for name in names:
+            yield Box(name, b"")
+
+    async def numbers(self, given):
+        async for number in given:
+            yield number
 
     def find(self, name):
         return Found("no " + name, None)
@@ -258,6 +280,16 @@ def test_values_of_every_kind_by_position_and_by_name(call: Call) -> None:
     arguments = json.dumps(box), '{"1": 2.5, "2": "PT1S"}', f"more={json.dumps(again)}"
     assert printed(call("Store.swap", *arguments)) == swapped
     assert printed(call("Store.swap", json.dumps(swapped), "{}"))["inside"] == [swapped]
+
+
+def test_methods_that_are_async(call: Call) -> None:
+    assert printed(call("Store.wait", "a b")) == "a b"
+
+
+def test_items_of_iterators_are_lines(call: Call) -> None:
+    assert [box["name"] for box in printed(call("Store.boxes", '["a", "b"]'))] == ["a", "b"]
+    assert printed(call("Store.numbers", "[1, 2, 3]")) == [1, 2, 3]
+    assert call("Store.numbers", "[]").stdout == ""
 
 
 def test_what_is_printed_can_be_given_again(call: Call) -> None:

@@ -52,7 +52,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "0c4980b21ba57dfbd49816947e4475e4"
+MODEL = "9221c89be9c68d5f751c51299fb637db"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "00f74e628768791696b5d1cf8a8d5870",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",

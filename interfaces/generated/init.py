@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "e47faea20c76c841cfdcaf2239ba6e0a"
+MODEL = "0db27a891a8a0ef4a3a60fa740b17b1e"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
     "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
     "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
-    "interfaces.mining": "d70377bd1bece62c00ac68d62b519b53",
+    "interfaces.mining": "6e29d02bd11436905cb3f33da732e0bd",
 }
 
 

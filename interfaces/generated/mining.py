@@ -37,7 +37,7 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "d70377bd1bece62c00ac68d62b519b53"
+MODEL = "6e29d02bd11436905cb3f33da732e0bd"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",

@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "a2cdf58f3172d77b866353cbbc2744fc"
+MODEL = "8bc053b9f4c60902c0ee73c7436229a4"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "0c4980b21ba57dfbd49816947e4475e4",
+    "interfaces.chain": "9221c89be9c68d5f751c51299fb637db",
     "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
     "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.init": "e47faea20c76c841cfdcaf2239ba6e0a",
-    "interfaces.mining": "d70377bd1bece62c00ac68d62b519b53",
-    "interfaces.node": "e07663e7050dcf99c970a2004f69112c",
+    "interfaces.init": "0db27a891a8a0ef4a3a60fa740b17b1e",
+    "interfaces.mining": "6e29d02bd11436905cb3f33da732e0bd",
+    "interfaces.node": "4b7a580b755931b900a3d2a4a05ff357",
     "interfaces.rpc": "519840e179067372861952bda62a80d7",
-    "interfaces.tracing": "255cf39c690c1d5825d385ee4b302e70",
-    "interfaces.wallet": "2286b0d1375a95b318c726ed2c590f87",
+    "interfaces.tracing": "d2f44e1f7e58d8b2768b35f74c7df671",
+    "interfaces.wallet": "4062537d1620d734ed8d95a8e54ff382",
 }
 
 

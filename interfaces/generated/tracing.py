@@ -29,7 +29,7 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "255cf39c690c1d5825d385ee4b302e70"
+MODEL = "d2f44e1f7e58d8b2768b35f74c7df671"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",

@@ -51,14 +51,14 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "2286b0d1375a95b318c726ed2c590f87"
+MODEL = "4062537d1620d734ed8d95a8e54ff382"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
     "interfaces.wallet": "49a30ae3644d3344d60e96d9d53760b4",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "0c4980b21ba57dfbd49816947e4475e4",
+    "interfaces.chain": "9221c89be9c68d5f751c51299fb637db",
     "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }

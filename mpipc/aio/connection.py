@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mpipc.aio.calls import begun
+from mpipc.aio.iterators import Later
 from mpipc.aio.remote_threads import MAKE_POOL, MAKE_THREAD, RemoteThreads, pool_of_threads
 from mpipc.capnp import threads
 from mpipc.capnp.endpoint import Endpoint
@@ -124,6 +125,11 @@ class Connection(Endpoint, asyncio.Protocol):
             )
         calls.append(self.call_async(target, method, w))
         return None  # type: ignore[return-value]  # `mpipc.aio.call` awaits the call
+
+    def iterate(self, target: Import, method: ClientMethod[Any], w: Writer) -> Any:
+        if threading.get_ident() != self._thread or begun.get() is not None:
+            return self.call(target, method, w)
+        return Later(self.call_async(target, method, w))
 
     async def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> R:
         while not self._writable.is_set():
@@ -270,14 +276,18 @@ class Connection(Endpoint, asyncio.Protocol):
         impl, run = target.impl, method.run
         if impl is None:
             raise RemoteError("the object was destroyed")
-        if run is None:
+        found: Writer
+        if method.run_async is not None and impl.awaits:
+            found = await method.run_async(impl, delivery.message, *delivery.content)
+            if run is None:
+                target.destroy()
+        elif run is None:
             if target.server.close is None:
                 target.destroy()
             else:
                 await self._in_thread(target.destroy)
-            return Writer(0)
-        found: Writer
-        if method.is_async:
+            found = Writer(0)
+        elif method.is_async:
             found = await run(impl, delivery.message, *delivery.content)
         elif method.context:
             work = partial(run, impl, delivery.message, *delivery.content)

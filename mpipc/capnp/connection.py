@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from struct import Struct
 from struct import error as StructError
@@ -39,7 +39,7 @@ from mpipc.capnp.session import (
 from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Incoming, Shortcuts
 from mpipc.capnp.threads import ThreadCapability
 from mpipc.capnp.writer import Writer
-from mpipc.errors import Disconnected, IpcError, RemoteError, SchemaError, Unimplemented
+from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
@@ -126,6 +126,12 @@ class Driver(Protocol):
 
     def recover(self, thread: Any) -> None:
         """An exception has left a call between `claim` and the end of `wait`."""
+
+    def run_async(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine to its end."""
+
+    def in_thread(self, work: Callable[[], R]) -> Awaitable[R]:
+        """Do work that may block on some thread, to be awaited."""
 
     def wait(self, question: Question, thread: Any) -> None:
         """Wait until the question is done, running what is posted to the thread meanwhile."""
@@ -247,10 +253,7 @@ class Connection(Endpoint):
         return method.unpack(message, content, data_words, pointers)
 
     def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
-        raise SchemaError(
-            f"{method.name} is async: await it through `mpipc.aio.connect`, since calls over this"
-            " connection block"
-        )
+        return self.driver.in_thread(lambda: self.call(target, method, w))
 
     def _call_generally(
         self, target: Import, method: ClientMethod[R], w: Writer, thread: DriverThread
@@ -617,7 +620,8 @@ class Connection(Endpoint):
                 hosted=delivery.hosted,
             )  # fmt: skip
             if not method.context:
-                self.driver.post_io(call)
+                post = self.driver.post_pool if method.is_async else self.driver.post_io
+                post(call)
                 return
             thread, callback = threads.read_context(delivery.message, *delivery.content)
             if isinstance(callback, ThreadCapability):
@@ -655,15 +659,18 @@ class Connection(Endpoint):
             if self._observer:
                 impl = self._observer.object(impl, call, self)
             run = method.run
-            if method.is_async:
-                raise SchemaError(f"{method.name} is async: serve it with `mpipc.aio.serve`")
-            if run is None:
-                call.target.destroy()
-                del impl
+            if method.run_async is not None and impl.awaits:
+                w = self.driver.run_async(method.run_async(impl, call.message, *call.content))
+            elif run is None:
                 w = Writer(0)
             else:
                 content, data_words, pointers = call.content
                 w = run(impl, call.message, content, data_words, pointers)
+                if method.is_async:
+                    w = self.driver.run_async(w)
+            if run is None:
+                call.target.destroy()
+                del impl
             if w.caps:
                 w.caps = [self._outgoing(cap) for cap in w.caps]
         except BaseException as e:

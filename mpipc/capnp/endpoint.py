@@ -123,6 +123,10 @@ class Endpoint(ABC):
     def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
         """As `call`, to be awaited."""
 
+    def iterate(self, target: Import, method: ClientMethod[Any], w: Writer) -> Any:
+        """Call a method that gives an async iterator."""
+        return self.call(target, method, w)
+
     def empty_params(self, method: ClientMethod[Any]) -> Writer:
         """Parameters of a method that has none but its context."""
         if not method.context:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from abc import ABC
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from struct import error as StructError
 from typing import Any
@@ -261,7 +261,7 @@ def _wrong_callable(type: str, value: object) -> Iterator[str]:
 
 
 def _wrong_iterator(type: str, value: object) -> Iterator[str]:
-    if value is not None and not isinstance(value, Iterable):
+    if value is not None and not isinstance(value, Iterable | AsyncIterable):
         yield _expected("something to iterate over", value)
 
 

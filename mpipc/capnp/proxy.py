@@ -57,7 +57,8 @@ def nothing(message: Message, content: int, data_words: int, pointers: int) -> N
 class ServerMethod(msgspec.Struct, eq=False):
     """How a call is answered: `run(object, message, content, data words, pointers)` returns the
     writer of the results, whose shape is given; of an `is_async` one it is to be awaited. `kind` as
-    in the model; `run` is None for the methods that the protocol adds."""
+    in the model; `run` is None for the methods that the protocol adds. `run_async`, of a method of
+    an iterator: what is awaited instead where the iterator is async."""
 
     name: str
     shape: int
@@ -65,6 +66,7 @@ class ServerMethod(msgspec.Struct, eq=False):
     kind: str = "method"
     run: Callable[[Any, Message, int, int, int], Any] | None = None
     is_async: bool = False
+    run_async: Callable[[Any, Message, int, int, int], Any] | None = None
     # The pointer in a simple answer.
     pointer: int = 0
 
@@ -175,6 +177,14 @@ class Client(Closable):
         if target is None:
             raise IpcError(f"{type(self).__name__} was closed")
         return self._mpipc_connection.call_async(target, method, w)
+
+    def _mpipc_iterate(self, method: ClientMethod[Any], w: Writer) -> Any:
+        """As `_mpipc_call`, of a method that gives an AsyncIterator: where calls are awaited, this
+        one is made when the iterator is first asked for something."""
+        target = self._mpipc_target
+        if target is None:
+            raise IpcError(f"{type(self).__name__} was closed")
+        return self._mpipc_connection.iterate(target, method, w)
 
     def _mpipc_deprecated(self, text: str) -> None:
         """Warn whoever called the method that calls this."""

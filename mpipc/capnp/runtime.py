@@ -56,7 +56,16 @@ from mpipc.capnp.misfits import (
     unexpected,
 )
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Server, ServerMethod, nothing
-from mpipc.capnp.streams import Batch, Source, Stream, in_batches, read_stream, write_stream
+from mpipc.capnp.streams import (
+    Batch,
+    Source,
+    Stream,
+    close_awaited,
+    in_awaited_batches,
+    in_batches,
+    read_stream,
+    write_stream,
+)
 from mpipc.capnp.threads import CONTEXT, context_pointer, read_capability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import ConversionError
@@ -92,6 +101,7 @@ __all__ = [
     "Writer",
     "build_each",
     "check_tuple",
+    "close_awaited",
     "default_of",
     "describe",
     "describe_generic",
@@ -101,6 +111,7 @@ __all__ = [
     "enumerant",
     "float_unxor",
     "float_xor",
+    "in_awaited_batches",
     "in_batches",
     "milliseconds",
     "misfit",

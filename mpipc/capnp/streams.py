@@ -10,28 +10,43 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
+from mpipc.capnp.filling import Empty, Filling
 from mpipc.capnp.message import Message
 from mpipc.capnp.misfits import MISFITS
 from mpipc.capnp.proxy import Client, Local, Server, close
 from mpipc.capnp.session import Import
 from mpipc.capnp.writer import Writer
 
+if TYPE_CHECKING:
+    import asyncio
+
 T = TypeVar("T")
+S = TypeVar("S", bound="Stream[Any]")
 
 FIRST = 16
 MOST = 4096
 """How many items are asked for at first, and at most."""
 _FASTER = 4
-_MOMENT = 0.01  # seconds, after which a batch is sent with the items that are there
+MOMENT = 0.01  # seconds, after which a batch is sent with the items that are there
 _USUAL = 1 << 14  # words in a batch; what is more than _LARGEST is divided
 _LARGEST = 1 << 17
 
 Serve = Callable[[Any, Message, int, int, int], Writer]
+ServeAsync = Callable[[Any, Message, int, int, int], Coroutine[Any, Any, Writer]]
 
 
 class Batch(msgspec.Struct, Generic[T], frozen=True):
@@ -41,12 +56,13 @@ class Batch(msgspec.Struct, Generic[T], frozen=True):
     done: bool
 
 
-class Stream(Client, Generator[T, None, None]):
-    """Reads an iterator of another process.
+class Stream(Client, Generator[T, None, None], AsyncGenerator[T, None]):
+    """Reads an iterator of another process, whether that one is async or not.
 
-    Usable in `for` and in `with`. `close` closes the iterator that it reads, `mpipc.close` too;
-    garbage collection lets go of it. After an exception it is at its end, as a generator is.
-    Several threads may share it.
+    Usable in `for`, in `async for`, in `with` and in `async with`. `close` or `aclose` closes the
+    iterator that it reads, `mpipc.close` too; garbage collection lets go of it. After an exception
+    it is at its end, as a generator is; so it is when a task that waits for an item is cancelled.
+    Several threads, or several tasks, may share it.
     """
 
     def __init__(self, connection: Any, target: Import) -> None:
@@ -54,9 +70,14 @@ class Stream(Client, Generator[T, None, None]):
         self._mpipc_items: Iterator[T] = iter(())
         self._mpipc_count = FIRST
         self._mpipc_asking = threading.RLock()
+        self._mpipc_awaiting: asyncio.Lock | None = None
 
     def next(self, count: int) -> Batch[T]:
         """What the other end has, past all that was read."""
+        raise NotImplementedError
+
+    async def next_async(self, count: int) -> Batch[T]:
+        """As `next`."""
         raise NotImplementedError
 
     def __next__(self) -> T:
@@ -78,6 +99,10 @@ class Stream(Client, Generator[T, None, None]):
         except BaseException:
             self._mpipc_target = None
             raise
+        self._mpipc_take(batch, count)
+
+    def _mpipc_take(self, batch: Batch[T], count: int) -> None:
+        """A batch has come, of at most `count` items."""
         if self._mpipc_target is None:
             return  # closed meanwhile
         if batch.done:
@@ -106,14 +131,74 @@ class Stream(Client, Generator[T, None, None]):
         """Close the iterator in the other process, and wait until that is done."""
         close(self)
 
+    # --------------------------------------------------------------------------------- awaited
+
+    async def __anext__(self) -> T:
+        for item in self._mpipc_items:
+            return item
+        if self._mpipc_awaiting is None:
+            import asyncio
+
+            self._mpipc_awaiting = asyncio.Lock()
+        async with self._mpipc_awaiting:
+            while True:
+                for item in self._mpipc_items:  # another task may have asked
+                    return item
+                if self._mpipc_target is None:
+                    raise StopAsyncIteration
+                count = self._mpipc_count
+                try:
+                    batch = await self.next_async(count)
+                except BaseException:
+                    self._mpipc_target = None
+                    raise
+                self._mpipc_take(batch, count)
+
+    async def asend(self, value: None) -> T:
+        """As `anext`: the iterator is sent nothing else."""
+        if value is not None:
+            raise TypeError(f"an iterator of another process is sent no values, but got {value!r}")
+        return await self.__anext__()
+
+    async def athrow(self, kind: Any, value: Any = None, traceback: Any = None, /) -> T:
+        """Close it, and raise the exception."""
+        await self.aclose()
+        error = kind if value is None else value
+        raise error if traceback is None else error.with_traceback(traceback)
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        target, connection = self._mpipc_let_go(), self._mpipc_connection
+        destroy = self._mpipc_destroy
+        if target is not None and destroy is not None and not connection.closed:
+            await connection.call_async(target, destroy, connection.empty_params(destroy))
+
+    async def __aenter__(self: S) -> S:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
 
 class Source(Generic[T]):
-    """An iterator of ours, which the other end reads. `given`: what it was made of."""
+    """An iterator of ours, which the other end reads. `given`: what it was made of. `awaits`: its
+    items are awaited."""
 
-    def __init__(self, given: Iterable[T]) -> None:
+    def __init__(self, given: Iterable[T] | AsyncIterable[T]) -> None:
         self.given = given
-        self._iterator: Iterator[T] | None = iter(given)
         self._ready: list[T] = []
+        self._iterator: Iterator[T] | None = None
+        self._filling: Filling[T] | None = None
+        if isinstance(given, Iterable):
+            self._iterator = iter(given)
+        else:
+            self._filling = Filling(given.__aiter__(), self._ready, MOMENT)
+        self.awaits = self._filling is not None
         self._error: BaseException | None = None
         self._sent: list[T] = []
         self._fitting = MOST
@@ -144,10 +229,29 @@ class Source(Generic[T]):
             finally:
                 self._lock.release()
 
+    async def aclose(self) -> None:
+        """Close an iterator that is awaited, also one that is running."""
+        self._closed = True
+        assert self._filling is not None
+        await self._filling.close()
+
+    async def fill(self, count: int) -> None:
+        """Await items, at most `count`."""
+        assert self._filling is not None
+        await self._filling.fill(count)
+
+    def __del__(self) -> None:
+        filling = getattr(self, "_filling", None)
+        if filling is not None:
+            filling.drop()
+
     def _take(self, count: int) -> Batch[T]:
         ready = self._ready
         if not ready and self._error is None:
             self._advance(ready, count)
+        filling = self._filling
+        if filling is not None and filling.error is not None:
+            self._error, filling.error = filling.error, None
         self._sent = ready[:count]
         del ready[:count]
         if not self._sent and self._error is not None:
@@ -155,13 +259,16 @@ class Source(Generic[T]):
                 raise self._error
             finally:
                 self._error = None
-        return Batch(self._sent, self._iterator is None and not ready and self._error is None)
+        ended = self._iterator is None and (filling is None or filling.ended)
+        return Batch(self._sent, ended and not ready and self._error is None)
 
     def _advance(self, ready: list[T], count: int) -> None:
-        iterator = self._iterator
+        iterator, filling = self._iterator, self._filling
+        if filling is not None and not filling.ended:
+            raise Empty(count)
         if iterator is None:
             return
-        pause = time.monotonic() + _MOMENT
+        pause = time.monotonic() + MOMENT
         try:
             while len(ready) < count:
                 ready.append(iterator.__next__())
@@ -230,7 +337,32 @@ def in_batches(serve: Serve) -> Serve:
     return run
 
 
-def write_stream(w: Writer, value: Iterable[Any] | None, server: Server) -> int:
+def in_awaited_batches(serve: Serve) -> ServeAsync:
+    """As `in_batches`, for an iterator whose items are awaited."""
+    serve_batch = in_batches(serve)
+
+    async def run(source: Any, message: Message, at: int, data_words: int, pointers: int) -> Writer:
+        while True:
+            try:
+                return serve_batch(source, message, at, data_words, pointers)
+            except Empty as found:
+                count = found.count
+            await source.fill(count)
+
+    return run
+
+
+async def close_awaited(
+    source: Any, message: Message, at: int, data_words: int, pointers: int
+) -> Writer:
+    """Serves `destroy` of an iterator whose items are awaited."""
+    await source.aclose()
+    return Writer(0)
+
+
+def write_stream(
+    w: Writer, value: Iterable[Any] | AsyncIterable[Any] | None, server: Server
+) -> int:
     """A pointer word for an iterator of ours; None is a null capability."""
     return 0 if value is None else w.cap(Local(Source(value), server))
 

@@ -21,9 +21,10 @@ from mpipc.derive.packages import interface_modules
 from mpipc.errors import ConversionError, IpcError
 from mpipc.generate.clients import defaults
 from mpipc.generate.scope import python_object
+from mpipc.ipc import coroutines
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.endpoints import connect
-from mpipc.model import Field, Interface, InterfaceType, Method, Model, TypeName
+from mpipc.model import Field, Interface, InterfaceType, Method, Model, Type, TypeName
 from mpipc.schema import committed_lock
 
 _TICK = 0.2  # seconds between looks whether the server is still there
@@ -60,18 +61,18 @@ def call(address: str, target: str, arguments: Sequence[str], options: Options) 
                 raise IpcError(f"nobody listens on {address}")
             stack.enter_context(proxy)
             for step in path:
-                proxy = getattr(proxy, step.name)()
+                proxy = _done(step, getattr(proxy, step.name)())
                 if proxy is None:
                     raise IpcError(f"{step.name} gave no object: there is no {interface.name}")
             try:
                 found = getattr(proxy, method.name)
-                result = found if method.getter else found(**values)
+                result = found if method.getter else _done(method, found(**values))
+                if method.returns != "none":
+                    print_call.result(method, result)
             except ConversionError as error:
                 raise Usage(str(error)) from None
             except tuple(python_object(each.key) for each in method.raises) as error:
                 raise IpcError(f"{type(error).__name__}: {error}") from None
-        if method.returns != "none":
-            print_call.line(_result(model, method, result))
         if options.follow:
             _wait(proxy)
     return 0
@@ -188,7 +189,7 @@ def _arguments(
 ) -> dict[str, Any]:
     """What was typed, as values by the names of the parameters. Objects and callables are made:
     they print how they are called."""
-    typed = [field for field in method.parameters if not isinstance(field.type, InterfaceType)]
+    typed = [field for field in method.parameters if not _is_object(field.type)]
     names = {field.name: field for field in typed}
     given: dict[str, tuple[Field, str]] = {}
     positional = 0
@@ -212,7 +213,7 @@ def _arguments(
         except NoValue as error:
             raise Usage(f"{name}: {error}") from None
     for field in method.parameters:
-        if isinstance(field.type, InterfaceType):
+        if isinstance(field.type, InterfaceType) and _is_object(field.type):
             used = model.interface(field.type.key)
             values[field.name] = None if field.optional else print_call.object(field.name, used)
     missing = [name for name in _needed(interface, method) if name not in values]
@@ -232,6 +233,17 @@ class _Printer:
         """Print a value, at once."""
         sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
         sys.stdout.flush()
+
+    def result(self, method: Method, result: Any) -> None:
+        """Print what a method returned; the items of an iterator one by one, as they come."""
+        field = method.result_fields[0] if method.returns == "value" else None
+        if field is None:
+            self.line(self._json.fields(method.result_fields, result))
+        elif isinstance(field.type, InterfaceType) and field.type.stream and result is not None:
+            for item in result:
+                self.line(self._json.dump(field.type.stream, item))
+        else:
+            self.line(self._json.field(field, result))
 
     def object(self, name: str, interface: Interface) -> Any:
         """Something to be called back. Raises Usage where it would have to give an answer."""
@@ -262,11 +274,14 @@ class _Printer:
         return printed
 
 
-def _result(model: Model, method: Method, result: Any) -> Any:
-    json = JsonValues(model)
-    if method.returns == "value":
-        return json.field(method.result_fields[0], result)
-    return json.fields(method.result_fields, result)
+def _is_object(type: Type) -> bool:
+    """Whether values are objects, which cannot be typed."""
+    return isinstance(type, InterfaceType) and type.stream is None
+
+
+def _done(method: Method, result: Any) -> Any:
+    """What a method returns, once it is there."""
+    return coroutines.run(result) if method.is_async else result
 
 
 def _wait(proxy: Any) -> None:

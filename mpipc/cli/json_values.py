@@ -99,6 +99,8 @@ class JsonValues:
                 return self._alternative(name, value)
             case StructType(name):
                 return self.fields(self._model.struct(name).fields, value)
+            case InterfaceType(_, stream) if stream is not None:
+                return [self.dump(stream, each) for each in value]
             case InterfaceType(name):
                 return f"<{self._model.interface(name).name}>"
             case HookedType(wire=wire, build=build):
@@ -169,6 +171,8 @@ class JsonValues:
             case ListType(element, container):
                 items = msgspec.convert(value, list[Any])
                 return _CONTAINERS[container](self.load(element, each) for each in items)
+            case InterfaceType(_, stream) if stream is not None:
+                return [self.load(stream, each) for each in msgspec.convert(value, list[Any])]
             case MapType(key, inner):
                 pairs = msgspec.convert(value, dict[str, Any]).items()
                 return {self._key(key, k): self.load(inner, v) for k, v in pairs}

@@ -1,4 +1,5 @@
-"""An Iterator -> `model.Interface`: whoever reads it asks for the `next` items, at most `count`."""
+"""An Iterator, async or not, -> `model.Interface`: whoever reads it asks for the `next` items, at
+most `count`."""
 
 from __future__ import annotations
 

@@ -73,6 +73,7 @@ class DescribedMethod(msgspec.Struct, frozen=True):
     deprecated: str
     doc: str
     getter: bool
+    is_async: bool
 
 
 class DescribedInterface(msgspec.Struct, frozen=True):
@@ -160,6 +161,7 @@ def _method(method: Method) -> DescribedMethod:
         method.deprecated,
         method.doc,
         method.getter,
+        method.is_async,
     )
 
 
@@ -219,7 +221,7 @@ def type_name(type: Type) -> str:
         case CheckedType(wire, constraints):
             return f"{type_name(wire)} ({', '.join(text for _, text in constraints.given())})"
         case InterfaceType(_, stream) if stream is not None:
-            return f"Iterator[{type_name(stream)}]"
+            return f"{'Async' if type.is_async else ''}Iterator[{type_name(stream)}]"
         case StructType(name=name) if name:
             return name
         case StructType(key) | UnionType(key) | InterfaceType(key) | EnumType(key):
@@ -263,6 +265,8 @@ def _with_doc(head: str, marks: list[str], doc: str) -> str:
 def _signature(method: DescribedMethod) -> str:
     parameters = ", ".join(f"{each.name}: {each.type}" for each in method.parameters)
     text = method.name if method.getter else f"{method.name}({parameters})"
+    if method.is_async:
+        text = f"async {text}"
     if [each.name for each in method.results] == ["result"]:
         text += f" -> {method.results[0].type}"
     elif method.results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from mpipc.capnp.threads import CONTEXT_WORDS, context_pointer
@@ -51,6 +52,9 @@ def client_lines(
         lines += maker.parts()
         if method.kind == "method":
             methods += ["", *maker.method()]
+            if interface.stream is not None:
+                awaited = replace(method, name=f"{method.name}_async", is_async=True, doc="")
+                methods += ["", *maker.method(awaited)]
         else:
             body.append(f"    _mpipc_{method.kind} = _method_{method_name(interface, method)}")
     if listed:
@@ -155,14 +159,21 @@ class _Maker:
                 client = self._scope.generated(type.key, "{}Client")
                 yield f"({self._results.pointer_index(slot)}, lambda: {client})"
 
-    def method(self) -> Iterator[str]:
-        """The method of the class."""
-        method, name = self._method, self._name
+    def method(self, declared: Method | None = None) -> Iterator[str]:
+        """The method of the class, or another form of it."""
+        method, name = declared or self._method, self._name
         parameters = ", ".join(["self", *self._parameters(as_declared=True)])
+        returned = self._returned()
+        if method.is_lazy:
+            kind = self._scope.standard("collections.abc.AsyncGenerator")
+            field = method.result_fields[0]
+            assert isinstance(field.type, InterfaceType) and field.type.stream is not None
+            item = self._convert.annotation(field.type.stream, taken=False)
+            returned = f"{kind}[{item}, None]"
         if method.getter:
             yield f"    @{self._scope.builtin('property')}"
         define = "async def" if method.is_async else "def"
-        yield f"    {define} {method.name}({parameters}) -> {self._returned()}:"
+        yield f"    {define} {method.name}({parameters}) -> {returned}:"
         yield from _docstring(method.doc)
         if method.deprecated:
             text = f"{self._interface.name}.{method.name} is deprecated: {method.deprecated}"
@@ -175,6 +186,8 @@ class _Maker:
         else:
             writer = self._writer(self._params.words)
         how = "await self._mpipc_await" if method.is_async else "self._mpipc_call"
+        if method.is_lazy:
+            how = "self._mpipc_iterate"
         call = f"{how}(_method_{name}, {writer})"
         yield f"        {call}" if method.returns == "none" else f"        return {call}"
 

@@ -310,10 +310,11 @@ class Conversions:
             case EnumType(key) | StructType(key):
                 return scope.declared(key)
             case InterfaceType(_, stream) if stream is not None:
-                kind = scope.standard("collections.abc.Iterable")
+                item = self.annotation(stream, taken=taken)
                 if not taken:
-                    kind = scope.runtime("Stream")
-                return f"{kind}[{self.annotation(stream, taken=taken)}]"
+                    return f"{scope.runtime('Stream')}[{item}]"
+                kind = "AsyncIterable" if type.is_async else "Iterable"
+                return f"{scope.standard(f'collections.abc.{kind}')}[{item}]"
             case InterfaceType(key):
                 return self._object(key)
             case CheckedType(wire):

@@ -46,7 +46,8 @@ def _function(
         impl = convert.annotation(InterfaceType(interface.key), taken=True)
     writer = scope.runtime("Writer")
     taken = f"_impl: {impl}, _m: {scope.runtime('Message')}, _at: int, _d: int, _p: int"
-    define = "async def" if method.is_async else "def"
+    # A generator that is async begins in the event loop, too.
+    define = "async def" if method.is_async or method.is_lazy else "def"
     yield f"{define} _serve_{name}({taken}) -> {writer}:"
     unpack, values = unpack_lines(method.parameters, params, f"_params_in_{name}", convert)
     yield from (f"    {line}" for line in unpack)
@@ -153,11 +154,13 @@ def _table(
         arguments = [f'"{interface.name}.{method.name}"', shape, str(method.context)]
         arguments.append(f'"{method.kind}"')
         if method.kind == "method":
-            run = f"_serve_{method_name(interface, method)}"
+            arguments.append(run := f"_serve_{method_name(interface, method)}")
             if interface.stream is not None:
-                run = f"{scope.runtime('in_batches')}({run})"
-            arguments.append(run)
-        if method.is_async:
+                arguments[-1] = f"{scope.runtime('in_batches')}({run})"
+                arguments.append(f"run_async={scope.runtime('in_awaited_batches')}({run})")
+        elif interface.stream is not None:
+            arguments.append(f"run_async={scope.runtime('close_awaited')}")
+        if method.is_async or method.is_lazy:
             arguments.append("is_async=True")
         made = f"{scope.runtime('ServerMethod')}({', '.join(arguments)})"
         rows.append(f"(_id_{name}, {method.ordinal}): {made},")

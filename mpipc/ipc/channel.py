@@ -18,16 +18,18 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from queue import Empty
 from struct import pack
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from mpipc.errors import Disconnected, Timeout
-from mpipc.ipc import forks, threads
+from mpipc.ipc import coroutines, forks, threads
 from mpipc.ipc.outbox import Outbox
 from mpipc.ipc.reader import TICK, ReaderRole
 from mpipc.ipc.threads import Budget, LocalThread, Pool, Task, Worker
+
+R = TypeVar("R")
 
 _log = logging.getLogger("mpipc")
 # Bytes that are received at once. Larger ones would leave the processor's cache before they are
@@ -165,6 +167,24 @@ class Channel:
 
     def post_cleanup(self, task: Task) -> None:
         threads.cleanup.post(task)
+
+    def run_async(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """Run a coroutine to its end."""
+        return coroutines.run(coroutine)
+
+    def in_thread(self, work: Callable[[], R]) -> Awaitable[R]:
+        """Do work that may block on some thread, with the deadline of this one, to be awaited."""
+        deadline = threads.current().deadline
+
+        def within_deadline() -> R:
+            thread = threads.current()
+            thread.deadline = deadline
+            try:
+                return work()
+            finally:
+                thread.deadline = None
+
+        return coroutines.in_thread(within_deadline)
 
     def post_io(self, task: Task) -> None:
         self._io_tasks.append(task)

@@ -13,6 +13,7 @@ from mpipc.capnp.message import DEFAULT_LIMITS, POINTER, Message, budget
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
 from mpipc.capnp.writer import Writer
 from mpipc.generate.load import generated_for
+from mpipc.ipc import coroutines
 
 R = TypeVar("R")
 
@@ -78,10 +79,20 @@ class Loopback:
         self.serve(method.interface, method.number, self.params, w.caps)
         return method.unpack(*received(self.results, self._caps))
 
+    def iterate(self, target: object, method: ClientMethod[R], w: Writer) -> R:
+        """As `Connection.iterate`."""
+        return self.call(target, method, w)
+
+    async def call_async(self, target: object, method: ClientMethod[R], w: Writer) -> R:
+        """As `Connection.call_async`."""
+        return await coroutines.in_thread(lambda: self.call(target, method, w))
+
     def serve(self, interface: int, number: int, params: bytes, caps: Any = ()) -> None:
         """Have framed parameters read, the object called, and keep the results."""
         method = self.generated.server.methods[interface, number]
         assert method.run is not None
         w = method.run(self.impl, *received(params, caps))
+        if method.is_async:
+            w = coroutines.run(w)
         self._caps = w.caps
         self.results = framed(w, method.shape)

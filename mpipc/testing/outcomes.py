@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mpipc.ipc import coroutines
 from mpipc.model import DeclaredException, Field, Method, StructType, TextType
 from mpipc.testing.building import python_class
 from mpipc.testing.comparing import Comparing
@@ -25,13 +26,14 @@ def answers(method: Method, strategies: Strategies) -> st.SearchStrategy[Any]:
 
 
 def called(client: Any, method: Method, arguments: Sequence[Any]) -> Any:
-    """Call a method, or get a property."""
+    """Call a method, or get a property; await what is async."""
     if method.getter:
         return getattr(client, method.name)
     pairs = list(zip(method.parameters, arguments, strict=True))
     positional = [value for field, value in pairs if not field.keyword]
     named = {field.keyword: value for field, value in pairs if field.keyword}
-    return getattr(client, method.name)(*positional, **named)
+    result = getattr(client, method.name)(*positional, **named)
+    return coroutines.run(result) if method.is_async else result
 
 
 def outcome_of(method: Method, call: Callable[[], Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mpipc.ipc import coroutines
 from mpipc.model import Interface, Method, Model
 from mpipc.testing.building import python_class
 from mpipc.testing.strategies import Objects
@@ -17,7 +18,10 @@ def object_of(interface: Interface, model: Model, called: Callable[..., Any]) ->
     """An object of an interface, or something callable where that is what the interface is. Each
     of its methods returns `called(name, *arguments)`."""
     if interface.callable:
-        return partial(called, "__call__")
+        [call] = (method for method in interface.methods if method.kind == "method")
+        if call.is_async:
+            return partial(_awaited(call.name, called), None)
+        return partial(called, call.name)
     methods: dict[str, Any] = {}
     for method in (each for i in model.ancestry(interface) for each in i.methods):
         methods[method.name] = _method(method, called)
@@ -30,8 +34,18 @@ def _method(method: Method, called: Callable[..., Any]) -> Any:
     name = method.name
     if method.getter:
         return property(lambda _self: called(name))
+    if method.is_async:
+        return _awaited(name, called)
     # Names say nothing about where a parameter stands, but the order in which they come does.
     return lambda _self, *values, **named: called(name, *values, *named.values())
+
+
+def _awaited(name: str, called: Callable[..., Any]) -> Any:
+    async def method(_self: Any, *values: Any, **named: Any) -> Any:
+        # In a thread, since it may make calls of its own and wait for them.
+        return await coroutines.in_thread(lambda: called(name, *values, *named.values()))
+
+    return method
 
 
 class Recorder:

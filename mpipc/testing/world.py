@@ -90,7 +90,8 @@ class Steps:
 
     def _step(self, interface: Interface, method: Method, depth: int) -> st.SearchStrategy[Step]:
         inner: st.SearchStrategy[list[Step]] = st.just([])
-        if depth and method.context:  # without, it runs on the I/O thread and must not block
+        # What runs on the I/O thread, or in an event loop, must not block.
+        if depth and method.context and not method.is_lazy:
             any_of = st.deferred(
                 lambda: st.one_of([self.of(each, depth=depth - 1) for each in self.interfaces])
             )
@@ -306,8 +307,9 @@ class World:
 
     def _check_thread(self, end: int, method: Method) -> None:
         """A call back runs on the thread that waits for the call that it came from; calls of the
-        same thread run on the same thread."""
-        if not method.context:
+        same thread run on the same thread. Those that are async run in an event loop."""
+        methods = [method, *(call.step.method for call in self._calls)]
+        if not method.context or any(each.is_async or each.is_lazy for each in methods):
             return
         here = threading.get_ident()
         outer = self._calls[-2] if len(self._calls) > 1 else None

@@ -30,7 +30,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "bbbeb73b50d9749ff2daba0359754b89"
+MODEL = "7f780031486b2005729aa108d5849bae"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "86c3b1fccddaa1d1051aebb60da73b96",
 }

@@ -1,4 +1,5 @@
-"""Iterator[T], Iterable[T], Generator[T, None, None] -> an interface with the method `next`.
+"""Iterator[T], Iterable[T], Generator[T, None, None] -> an interface with the method `next`; the
+same for AsyncIterator[T] and its like.
 
 Annotated[Iterator[T], mpipc.interface(name=..., wrap=...)] names it; else its name is made of the
 type of its items, and of the exceptions that its method declares: `RowStream`,
@@ -19,11 +20,16 @@ from mpipc.derive.types.words import word
 from mpipc.model import InterfaceType, VoidType
 
 _STREAMS = (collections.abc.Iterator, collections.abc.Iterable, collections.abc.Generator)
+_ASYNC = (
+    collections.abc.AsyncIterator,
+    collections.abc.AsyncIterable,
+    collections.abc.AsyncGenerator,
+)
 
 
 def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
     origin = annotation.origin or annotation.base
-    if origin not in _STREAMS:
+    if origin not in (*_STREAMS, *_ASYNC):
         return None
     name = shown(origin)
     if not annotation.args:
@@ -46,4 +52,5 @@ def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
     options = annotation.find(declare.InterfaceOptions) or declare.InterfaceOptions()
     raised = "".join(f"Or{each.exception.__name__}" for each in site.streams)
     called = options.name or f"{word(item)}Stream{raised}"
-    return InterfaceType(site.session.use_stream(called, options, items, site), item)
+    key = site.session.use_stream(called, options, items, site)
+    return InterfaceType(key, item, is_async=origin in _ASYNC)

@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import chain as _chain
 
-MODEL = "9ca284dd1666dbd9c7606933a13d5e07"
+MODEL = "b594b2475dc46d149aff356d75bc8c83"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.chain": "ccaf4e8a06d154c19882fc93b104deab",
 }

@@ -23,16 +23,16 @@ from .. import chain as _chain
 from .. import init as _init
 from . import chain as _chain_codec
 
-MODEL = "c3c83a8226fed3bbc316f04d45771e1e"
+MODEL = "c0e3d876b16be8fe45e4dba57cc8ab11"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.interfaces.init": "469267b27c86da0007d09732be7966f4",
 }
 IMPORTS: dict[str, str] = {
-    "examples.bitcoin.interfaces.chain": "9ca284dd1666dbd9c7606933a13d5e07",
+    "examples.bitcoin.interfaces.chain": "b594b2475dc46d149aff356d75bc8c83",
     "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
     "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
-    "interfaces.init": "e47faea20c76c841cfdcaf2239ba6e0a",
-    "interfaces.mining": "d70377bd1bece62c00ac68d62b519b53",
+    "interfaces.init": "0db27a891a8a0ef4a3a60fa740b17b1e",
+    "interfaces.mining": "6e29d02bd11436905cb3f33da732e0bd",
 }
 
 
