@@ -95,6 +95,8 @@ class _Recorder:
         question = self._connection.send(target, method, w)
         self.promise = Promise(self._connection, method, question)
 
+    iterate = call
+
 
 class _Later:
     """Stands in for the connection of an object that is promised, outside of the pipeline."""
@@ -109,6 +111,8 @@ class _Later:
         if not isinstance(found, Client) or found._mpipc_target is None:
             raise IpcError("the promised object is none of the other end's")
         return found._mpipc_connection.call(found._mpipc_target, method, w)
+
+    iterate = call
 
     def describe(self) -> str:
         """The other end, for people."""
