@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from mpipc.capnp.connection import Connection
 from mpipc.capnp.message import Limits
@@ -14,6 +14,7 @@ from mpipc.capnp.threads import ThreadCapability
 from mpipc.errors import Timeout
 
 Task = Callable[[], None]
+R = TypeVar("R")
 
 
 class InlineThread:
@@ -77,6 +78,12 @@ class InlineDriver:
 
     def current(self) -> InlineThread:
         return self._running
+
+    def run_async(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        raise NotImplementedError("nothing in these tests is async")
+
+    def in_thread(self, work: Callable[[], R]) -> Awaitable[R]:
+        raise NotImplementedError("nothing in these tests is async")
 
     def start_worker(self, name: str) -> tuple[InlineThread, Task]:
         return InlineThread(self, name), lambda: None
