@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mpipc.cli import main
 
-PACKAGES = ["interfaces", "examples.bitcoin.interfaces", "benchmarks.interfaces"]
+PACKAGES = ["interfaces", "benchmarks.interfaces"]
 
 if __name__ == "__main__":
     root = Path(__file__).parent

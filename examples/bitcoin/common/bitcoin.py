@@ -13,10 +13,12 @@ from io import BytesIO
 from btclib import compressor, var_int
 from btclib.block import Block, BlockHeader
 from btclib.exceptions import BTClibException
+from btclib.script.script_pub_key import ScriptPubKey, address
 from btclib.tx import OutPoint as TxOutPoint
 from btclib.tx import Tx, TxIn, TxOut
 from btclib.tx.coin import Coin
 
+from examples.bitcoin.common.chainparams import NETWORK
 from interfaces.values import BlockHash, OutPoint, Txid
 
 _LOCATOR_VERSION = 70016
@@ -75,6 +77,19 @@ def block_hash_of(header: BlockHeader) -> BlockHash:
     return BlockHash(header.hash[::-1])
 
 
+def script_of(address: str) -> bytes:
+    """The script that pays to an address of regtest. Raises ValueError."""
+    found = ScriptPubKey.from_address(address)
+    if found.network != NETWORK and address_of(found.script) != address:
+        raise ValueError(f"{address} is an address of {found.network}, not of {NETWORK}")
+    return found.script
+
+
+def address_of(script: bytes) -> str:
+    """The address that a script pays to on regtest, empty where it has none."""
+    return address(script, NETWORK)
+
+
 # ------------------------------------------------------------------------------------------ coins
 
 
@@ -99,10 +114,44 @@ def unpack_coin(data: bytes) -> Coin | None:
     if data == SPENT_COIN:
         return None
     stream = BytesIO(data)
+    return _coin(compressor.parse_varint(stream, 32), stream)
+
+
+def pack_undo(spent: Iterable[Iterable[Coin]]) -> bytes:
+    """What it takes to disconnect a block: the coins that each transaction but the coinbase spends,
+    as in Bitcoin Core's files of undo data."""
+    per_transaction = [list(coins) for coins in spent]
+    parts = [var_int.serialize(len(per_transaction))]
+    for coins in per_transaction:
+        parts.append(var_int.serialize(len(coins)))
+        for coin in coins:
+            code, rest = coin.height * 2 + coin.is_coinbase, pack_coin(coin)
+            length = len(compressor.serialize_varint(code, 32))
+            # Where the height is known, a byte for the version that transactions once had here.
+            version = b"\x00" if coin.height else b""
+            parts.append(rest[:length] + version + rest[length:])
+    return b"".join(parts)
+
+
+def unpack_undo(data: bytes) -> list[list[Coin]]:
+    """The coins from what `pack_undo` made. Raises ValueError."""
+    stream = BytesIO(data)
+    return [
+        [_undo_coin(stream) for _ in range(var_int.parse(stream))]
+        for _ in range(var_int.parse(stream))
+    ]
+
+
+def _undo_coin(stream: BytesIO) -> Coin:
     code = compressor.parse_varint(stream, 32)
+    if code >> 1:
+        compressor.parse_varint(stream)
+    return _coin(code, stream)
+
+
+def _coin(code: int, stream: BytesIO) -> Coin:
     amount = compressor.decompress_amount(compressor.parse_varint(stream))
-    script = compressor.parse_script(stream)
-    return Coin(TxOut(amount, script), code >> 1, bool(code & 1))
+    return Coin(TxOut(amount, compressor.parse_script(stream)), code >> 1, bool(code & 1))
 
 
 # ------------------------------------------------------------------------- locators and fee rates

@@ -19,6 +19,8 @@ from examples.bitcoin.common.lock import locked
 from examples.bitcoin.common.options import Options
 from interfaces.init import Init
 
+_ANSWER_SECONDS = 0.2
+
 
 class Shutdown:
     """Asked for by a signal, or by whoever calls `request`, from any thread."""
@@ -32,6 +34,10 @@ class Shutdown:
         """Ask the process to end."""
         self.requested = True
         self._requests.put(None)
+
+    def request_soon(self) -> None:
+        """As `request`, once whoever asked for it has had an answer."""
+        threading.Timer(_ANSWER_SECONDS, self.request).start()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is asked for, at most so many seconds. Returns whether it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -45,10 +45,10 @@ class Subscribers(Generic[T]):
             for each in self._all:
                 each.tell(event)
 
-    def wait(self) -> None:
-        """Wait until everybody has been told what there was to tell when this was called."""
-        with self._lock:
-            waiting = [each.reached() for each in self._all]
+    def wait(self, handlers: Iterable[Handler]) -> None:
+        """Wait until those with these handlers have been told what there was to tell when this was
+        called."""
+        waiting = [each.reached() for each in handlers if isinstance(each, _Subscription)]
         for told in waiting:
             told.wait()
 
@@ -68,6 +68,7 @@ class _Subscription(Handler):
     """What a client holds."""
 
     def __init__(self, subscriber: _Subscriber[T]) -> None:
+        self.reached = subscriber.reached
         self._end = subscriber.end
 
     def disconnect(self) -> None:

@@ -1,1 +1,0 @@
-"""What the example adds to Bitcoin Core's interfaces."""

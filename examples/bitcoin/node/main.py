@@ -1,0 +1,69 @@
+"""The node as a part of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from examples.bitcoin.common.chainparams import NODE_RPC_PORT
+from examples.bitcoin.common.console import say
+from examples.bitcoin.common.init import PartialInit
+from examples.bitcoin.common.options import Options, Parser
+from examples.bitcoin.common.process import Part, Shutdown, run
+from examples.bitcoin.node.chain import ChainOfNode
+from examples.bitcoin.node.chainstate import Chainstate
+from examples.bitcoin.node.commands import CommandsOfNode
+from examples.bitcoin.node.context import NodeContext
+from examples.bitcoin.node.mining import MiningOfNode
+from examples.bitcoin.node.node import NodeOfNode
+from examples.bitcoin.node.rpc import RpcCommands, RpcOfNode
+from examples.bitcoin.node.settings import Settings
+from interfaces.chain import Chain
+from interfaces.mining import Mining
+from interfaces.node import Node
+from interfaces.rpc import Rpc
+
+
+class InitOfNode(PartialInit):
+    """What a connection to the node starts with. In one process with its user it is a plain
+    object."""
+
+    def __init__(self, node: NodeContext) -> None:
+        self._node = node
+
+    def make_mining(self) -> Mining:
+        return MiningOfNode(self._node.state)
+
+    def make_chain(self) -> Chain:
+        return ChainOfNode(self._node)
+
+    def make_node(self) -> Node:
+        return NodeOfNode(self._node)
+
+    def make_rpc(self) -> Rpc:
+        return RpcOfNode(self._node.commands)
+
+
+@contextmanager
+def open_node(options: Options, shutdown: Shutdown) -> Iterator[Part]:
+    """Run a node on a data directory that nobody else uses. Raises Failure."""
+    warnings: list[str] = []
+    with closing(Chainstate(options.datadir, shutdown.request)) as state:
+        own = CommandsOfNode(state, lambda: list(warnings), shutdown.request_soon)
+        settings = Settings(options.datadir, vars(options))
+        node = NodeContext(state, settings, shutdown, RpcCommands(own), warnings=warnings)
+        say(f"the chain has {state.tip.height} blocks, the mempool {len(state.mempool)}")
+        yield Part(InitOfNode(node), [own])
+
+
+def parser() -> Parser:
+    """The node's command line."""
+    found = Parser("mpipc-node", "Keep a regtest chain and serve it to other processes.")
+    found.listens()
+    found.offers_rpc(NODE_RPC_PORT)
+    return found
+
+
+def main() -> None:
+    """The program."""
+    run("node", parser().parse(), open_node)

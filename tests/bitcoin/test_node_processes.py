@@ -1,0 +1,333 @@
+"""The node's programs as a user runs them: real processes, sockets and signals."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mpipc
+from examples.bitcoin.mine import mine
+from examples.bitcoin.node.chainstate import Chainstate
+from interfaces.enums import TxBroadcast
+from interfaces.errors import RPCError
+from interfaces.proposed import ProposedInit
+from tests.bitcoin.chains import ALICE, MATURE, coins_of, payment
+from tests.bitcoin.recorder import Recorder
+from tests.bitcoin.support import ROOT, SECONDS, Program, Start
+
+GENESIS = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
+PROGRAMS = ("node", "mine", "demo")
+
+
+def connect(datadir: Path) -> Any:
+    return mpipc.connect("unix", ProposedInit, datadir=datadir, name="node")
+
+
+def start_node(start: Start, *arguments: str) -> Program:
+    node = start("node", *arguments)
+    node.wait_for("listening on")
+    return node
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_lists_the_options(name: str) -> None:
+    for flag in ("--help", "-help", "-h"):
+        run = [sys.executable, "-m", f"examples.bitcoin.{name}", flag]
+        result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+        assert result.returncode == 0
+        assert "-datadir=DIR" in result.stdout
+        assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_an_unknown_option_is_named(name: str, start: Start) -> None:
+    program = start(name, "-nonsense=1")
+    assert program.wait() == 2
+    assert "-nonsense=1" in program.output
+
+
+@pytest.mark.parametrize("how", ["terminate", "press_ctrl_c"])
+def test_a_node_ends_cleanly(how: str, start: Start, datadir: Path) -> None:
+    node = start_node(start, "-server", "-rpcport=0")
+    node.wait_for("JSON-RPC at")
+    with connect(datadir) as init:
+        recorder = Recorder()
+        handler = init.make_chain().handle_notifications(recorder)
+        mine(init.make_mining())
+        assert getattr(node, how)() == 0
+        assert handler is not None
+    assert "Traceback" not in node.output
+    assert sorted(path.name for path in datadir.iterdir()) == [".node.lock", "chain.sqlite"]
+
+
+def test_two_nodes_do_not_share_a_data_directory(start: Start, datadir: Path) -> None:
+    start_node(start)
+    other = start("node", "-ipcbind=unix:other.sock")
+    assert other.wait() == 1
+    assert f"another node runs in {datadir}" in other.output
+
+
+@pytest.mark.parametrize("break_it", ["file", "database"])
+def test_a_data_directory_that_cannot_be_used_is_named(
+    break_it: str, start: Start, datadir: Path
+) -> None:
+    if break_it == "file":
+        datadir.touch()
+    else:
+        datadir.mkdir()
+        (datadir / "chain.sqlite").write_bytes(b"not a database, but long enough to look like one")
+    node = start("node")
+    assert node.wait() == 1
+    assert str(datadir) in node.output
+    assert "Traceback" not in node.output
+
+
+def test_a_port_that_is_taken_is_named(start: Start, datadir: Path) -> None:
+    node = start_node(start, "-server", "-rpcport=0")
+    node.wait_for("JSON-RPC at")
+    port = node.output.rpartition(":")[2].strip(" /\n")
+    other = start("node", f"-datadir={datadir}-2", "-server", f"-rpcport={port}")
+    assert other.wait() == 1
+    assert port in other.output
+
+
+def test_several_addresses_at_once(start: Start, datadir: Path) -> None:
+    node = start_node(start, "-ipcbind=unix", "-ipcbind=unix:second.sock")
+    node.wait_for("second.sock")
+    for address in ("unix", "unix:second.sock"):
+        miner = start("mine", f"-ipcconnect={address}")
+        assert miner.wait() == 0, miner.output
+    with connect(datadir) as init:
+        assert init.make_chain().get_height() == 2
+
+
+def test_a_spawned_node_serves_its_parent_and_ends_with_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "examples.bitcoin.node", f"-datadir={tmp_path}"]
+    with mpipc.spawn(command, ProposedInit) as init:
+        assert init.make_echo().echo("hello") == "hello"
+        chain = init.make_chain()
+        assert str(chain.get_block_hash(0)) == GENESIS
+
+
+def test_debug_shows_the_calls(start: Start, datadir: Path) -> None:
+    node = start_node(start, "-debug=ipc", "-debug=calls")
+    with connect(datadir) as init:
+        init.make_chain().get_height()
+    node.wait_for("get_height() -> 0")
+    assert "Chain.getHeight" in node.output or "Chain.get_height" in node.output
+
+
+def test_a_miner_without_a_node_says_so(start: Start, datadir: Path) -> None:
+    miner = start("mine")
+    assert miner.wait() == 1
+    assert str(datadir) in miner.output
+    assert "Traceback" not in miner.output
+
+
+def test_the_demo_runs_and_leaves_nothing(start: Start) -> None:
+    demo = start("demo", "-blocks=2")
+    assert demo.wait() == 0, demo.output
+    assert demo.output.count("mined block") == 2
+    assert not demo.leftovers()
+
+
+# ------------------------------------------------------------------------------------- interfaces
+
+
+def test_a_client_follows_the_chain_over_its_socket(start: Start, mature: Path) -> None:
+    start_node(start)
+    with connect(mature) as init:
+        chain, recorder = init.make_chain(), Recorder()
+        handler = chain.handle_notifications(recorder)
+        hashes = [mine(init.make_mining(), ALICE.script) for _ in range(3)]
+        node = init.make_node()
+        node.execute_rpc("invalidateblock", json.dumps([str(hashes[1])]), "")
+        chain.wait_for_notifications()
+        assert recorder.told == [
+            ("connected", 104), ("tip",), ("connected", 105), ("tip",), ("connected", 106),
+            ("tip",), ("disconnected", 106), ("disconnected", 105), ("tip",),
+        ]  # fmt: skip
+        assert recorder.chain == hashes[:1]
+        handler.disconnect()
+        mine(init.make_mining())
+        chain.wait_for_notifications()
+        assert len(recorder.told) == 9
+
+
+def test_the_mempool_is_told_to_who_asks(start: Start, mature: Path) -> None:
+    state = Chainstate(mature)
+    payments = [payment(state, height) for height in (1, 2, 3)]
+    state.close()
+    start_node(start)
+    with connect(mature) as init:
+        chain, recorder = init.make_chain(), Recorder()
+        for each in payments:
+            assert chain.broadcast_transaction(each, 10**8, TxBroadcast.MEMPOOL_NO_BROADCAST).result
+        chain.request_mempool_transactions(recorder)
+        assert [event[0] for event in recorder.told] == ["added"] * 3
+
+
+def test_a_killed_client_leaves_the_node_to_the_others(start: Start, datadir: Path) -> None:
+    start_node(start)
+    program = (
+        "import sys, mpipc\n"
+        "from interfaces.proposed import ProposedInit\n"
+        "from tests.bitcoin.recorder import Recorder\n"
+        "init = mpipc.connect('unix', ProposedInit, datadir=sys.argv[1], name='node')\n"
+        "handler = init.make_chain().handle_notifications(Recorder())\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    client = subprocess.Popen(
+        [sys.executable, "-c", program, str(datadir)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with client:
+        assert client.stdout is not None and client.stdout.readline() == b"ready\n"
+        client.kill()
+    with connect(datadir) as init:
+        for _ in range(3):
+            mine(init.make_mining())
+        assert init.make_chain().get_height() == 3
+
+
+# ------------------------------------------------------------------------------------------- RPC
+
+
+class Rpc:
+    """A JSON-RPC client with the node's cookie."""
+
+    def __init__(self, node: Program, datadir: Path) -> None:
+        node.wait_for("JSON-RPC at")
+        self._url = next(
+            line.split("JSON-RPC at ")[1] for line in node.output.splitlines() if "JSON-RPC" in line
+        )
+        self.token = base64.b64encode((datadir / "node.cookie").read_bytes()).decode()
+
+    def __call__(self, method: str, params: object = ()) -> Any:
+        request = urllib.request.Request(self._url)
+        request.add_header("Authorization", f"Basic {self.token}")
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        request.data = json.dumps(body).encode()
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return json.load(answer)
+
+
+def test_commands_over_http(start: Start, mature: Path) -> None:
+    node = start_node(start, "-server=1", "-rpcport=0")
+    rpc = Rpc(node, mature)
+    hashes = rpc("generatetoaddress", {"nblocks": 2, "address": ALICE.address})["result"]
+    assert rpc("getblockcount")["result"] == MATURE + 2
+    block = rpc("getblock", [hashes[0]])["result"]
+    assert (block["height"], block["nextblockhash"]) == (MATURE + 1, hashes[1])
+    output = rpc("gettxout", [block["tx"][0], 0])["result"]
+    assert (output["address"], output["coinbase"]) == (ALICE.address, True)
+    assert rpc("getblockhash", [1000])["error"]["code"] == -8
+    assert rpc("getblock", ["00"])["error"]["code"] == -5
+    assert rpc("sendrawtransaction", ["00"])["error"]["code"] == -26
+    assert rpc("generatetoaddress", [1, "nobody"])["error"]["code"] == -5
+    names = [method["name"] for method in rpc("rpc.discover")["result"]["methods"]]
+    assert {"getblockcount", "getblock", "stop"} <= set(names)
+    rpc.token = "wrong"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        rpc("getblockcount")
+
+
+def test_the_command_stop_is_answered_and_ends_the_node(start: Start, datadir: Path) -> None:
+    node = start_node(start, "-server", "-rpcport=0")
+    assert Rpc(node, datadir)("stop")["result"] == "the node ends"
+    assert node.wait() == 0
+
+
+def test_a_user_interface_can_end_the_node(start: Start, datadir: Path) -> None:
+    node = start_node(start)
+    with connect(datadir) as init:
+        interface = init.make_node()
+        assert not interface.shutdown_requested()
+        interface.start_shutdown()
+        assert node.wait() == 0
+
+
+def test_the_same_commands_over_the_interfaces(start: Start, datadir: Path) -> None:
+    start_node(start)
+    with connect(datadir) as init:
+        node, rpc = init.make_node(), init.make_rpc()
+        assert "getblockcount" in node.list_rpc_commands()
+        assert node.execute_rpc("getblockcount", "[]", "") == "0"
+        with pytest.raises(RPCError) as caught:
+            node.execute_rpc("getblockhash", "[7]", "")
+        assert caught.value.code == -8
+        answer = rpc.execute_rpc('{"id": 3, "method": "getblockcount"}', "", "")
+        assert json.loads(answer) == {"jsonrpc": "2.0", "id": 3, "result": 0}
+        for broken in ("{}", "[", "7"):
+            assert json.loads(rpc.execute_rpc(broken, "", ""))["error"]["code"] == -32600
+
+
+# ----------------------------------------------------------------------------------------- crashes
+
+
+def mine_until_killed(init: ProposedInit, node: Program, after: float) -> list[bytes]:
+    """Mine until the node is killed, so many seconds later. Returns what it has acknowledged."""
+    mining = init.make_mining()
+    acknowledged: list[bytes] = []
+    killer = threading.Timer(after, node.process.kill)
+    killer.start()
+    try:
+        while True:
+            acknowledged.append(mine(mining, ALICE.script))
+    except mpipc.IpcError:
+        killer.join()
+        return acknowledged
+
+
+def check_after_crash(datadir: Path, acknowledged: list[bytes]) -> None:
+    """The store opens, has every acknowledged block, and its coins are those of its chain."""
+    state = Chainstate(datadir)
+    hashes = [block.hash for block in state.blocks.active]
+    assert [hash for hash in acknowledged if hash not in hashes] == []
+    blocks = [state.block_data(block) for block in state.blocks.active[1:]]
+    coins = coins_of(state)
+    state.close()
+    again = datadir.with_name("recount")
+    again.mkdir()
+    recount = Chainstate(again)
+    for data in blocks:
+        recount.submit(data)
+    assert coins_of(recount) == coins
+    recount.close()
+    for path in again.iterdir():
+        path.unlink()
+    again.rmdir()
+
+
+def killed_again_and_again(start: Start, datadir: Path, rounds: int, seed: int) -> int:
+    luck = random.Random(seed)
+    acknowledged: list[bytes] = []
+    for _ in range(rounds):
+        node = start_node(start)
+        init = connect(datadir)
+        acknowledged += mine_until_killed(init, node, luck.uniform(0, 0.3))
+        mpipc.close(init)
+        assert node.process.wait(SECONDS) == -9
+        check_after_crash(datadir, acknowledged)
+    return len(acknowledged)
+
+
+def test_a_killed_node_loses_no_block_that_it_has_acknowledged(start: Start, datadir: Path) -> None:
+    assert killed_again_and_again(start, datadir, 3, 1) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_node_that_is_killed_a_hundred_times_loses_nothing(start: Start, datadir: Path) -> None:
+    assert killed_again_and_again(start, datadir, 100, 2) >= 100
