@@ -56,10 +56,12 @@ if TYPE_CHECKING:
     from mpipc import aio as aio
     from mpipc.ipc.backoff import Backoff
     from mpipc.ipc.reconnect import reconnecting
+    from mpipc.observe import metrics as metrics
 
 # Imported when they are first used: not every program needs them.
 _LATER = {
     "aio": "mpipc.aio",
+    "metrics": "mpipc.observe.metrics",
     "Backoff": "mpipc.ipc.backoff",
     "reconnecting": "mpipc.ipc.reconnect",
 }
@@ -69,7 +71,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'mpipc' has no attribute {name!r}")
     module = import_module(_LATER[name])
-    return module if name == "aio" else getattr(module, name)
+    return module if name in ("aio", "metrics") else getattr(module, name)
 
 
 __all__ = [

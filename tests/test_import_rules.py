@@ -25,7 +25,7 @@ ALLOWED = {
     "schema": {"derive", "model", "errors"},
     "capnp": {"errors"},
     "generate": {"capnp", "model", "errors", "declare"},
-    "observe": {"capnp", "errors"},
+    "observe": {"capnp", "declare", "errors"},
     "ipc": {"observe", "generate", "capnp", "declare", "errors"},
     "aio": {"ipc", "generate", "capnp", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
-from mpipc.capnp.endpoint import Endpoint, Observer
+from mpipc.capnp.endpoint import Endpoint, Observer, Tap
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits, Message
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local
@@ -107,6 +107,9 @@ class Driver(Protocol):
     def pump_soon(self) -> None:
         """Have `pump` called within a few milliseconds. Called in any thread, lock held or not."""
 
+    def tap(self, sent: Tap) -> None:
+        """Have what is written passed to a function, too."""
+
     def write(self, data: bytes) -> bool:
         """As `pump`, for this alone; whether there is so much left to write that the caller should
         `drain`, if it may wait."""
@@ -188,6 +191,22 @@ class Connection(Endpoint):
     def close(self) -> None:
         """Drop the connection: every waiting call raises Disconnected."""
         self.lost(Disconnected("the connection was closed on this side"))
+
+    def tap(self, sent: Tap, received: Tap) -> None:
+        # The methods are replaced, so that a connection that nobody taps pays nothing.
+        take, filled = self.take, self.filled
+
+        def tapped_take(chunk: bytes, thread: DriverThread) -> object:
+            received(chunk)
+            return take(chunk, thread)
+
+        def tapped_filled(count: int) -> object:
+            assert self.room is not None
+            received(bytes(self.room[:count]))
+            return filled(count)
+
+        self.__dict__.update(take=tapped_take, filled=tapped_filled)
+        self.driver.tap(sent)
 
     @property
     def heard(self) -> int:

@@ -7,8 +7,9 @@ import logging
 import traceback
 import weakref
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from mpipc.capnp import threads
 from mpipc.capnp.message import Limits
@@ -31,6 +32,9 @@ from mpipc.errors import IpcError, ProtocolError, RemoteError, Unimplemented
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
+
+
+Tap: TypeAlias = Callable[[bytes], object]
 
 
 class Observer(Protocol):
@@ -105,6 +109,25 @@ class Endpoint(ABC):
     def idle(self) -> bool:
         """Whether no proxy of the user's is left."""
         return not self._session.imports
+
+    @property
+    def serves(self) -> bool:
+        """Whether the peer can ask for a root object of ours."""
+        return self._session.serves
+
+    def census(self) -> tuple[dict[str, int], int, list[str]]:
+        """What there is on the connection: how many objects of ours the peer holds, by interface;
+        how many of its we hold; and the names of the threads that it has made here."""
+        with self._lock:
+            targets = [export.target for export in self._session.exports.values()]
+            held = self._session.imports
+        objects = Counter(each.server.name for each in targets if isinstance(each, Local))
+        return dict(objects), held, [each.thread.name for each in [*self._made_threads]]
+
+    def tap(self, sent: Tap, received: Tap) -> None:
+        """Have what is written and read passed to two functions, too, in chunks as they come.
+        Only before the connection starts. Each is called by one thread at a time."""
+        raise NotImplementedError("this connection cannot be tapped")
 
     def is_root(self, target: Import) -> bool:
         """Whether this is the reference that the connection started with."""

@@ -225,6 +225,11 @@ class Session:
         self._unsettled: set[Question] = set()
 
     @property
+    def serves(self) -> bool:
+        """Whether there is a root object of ours."""
+        return self._bootstrap is not None
+
+    @property
     def busy(self) -> bool:
         """Whether either side waits for an answer of the other's."""
         return bool(self.answers) or not all(q.done for q in tuple(self.questions.values()))

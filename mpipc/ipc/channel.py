@@ -123,7 +123,7 @@ class Channel:
         self._role = ReaderRole(self, self._epoll, self._fd)
         self.claim, self._give_back = self._role.claim, self._role.give_back
         self._outbox = Outbox(sock, self.lock, self._epoll)
-        self.write = self._outbox.write
+        self.write, self._write_all = self._outbox.write, self._outbox.write_all
         self._kick: _Kick | None = _Kick()
         self._epoll.register(self._kick.fd, select.EPOLLIN)
         self._kicked = False
@@ -347,7 +347,22 @@ class Channel:
         if len(parts) == 1:
             self.write(parts[0])
         elif parts:
-            self._outbox.write_all(parts)
+            self._write_all(parts)
+
+    def tap(self, sent: Callable[[bytes], object]) -> None:
+        """Have what is written passed to a function, too, with the lock held."""
+        write, write_all = self.write, self._write_all
+
+        def tapped_write(data: bytes) -> bool:
+            sent(data)
+            return write(data)
+
+        def tapped_write_all(parts: list[bytes]) -> None:
+            for part in parts:
+                sent(part)
+            write_all(parts)
+
+        self.write, self._write_all = tapped_write, tapped_write_all
 
     def touch(self, thread: LocalThread) -> None:
         """The thread will read soon, if nobody else waits for what arrives."""

@@ -99,6 +99,9 @@ class InlineDriver:
     def pump(self) -> None:
         self.out += self._end.output()
 
+    def tap(self, sent: Callable[[bytes], object]) -> None:
+        raise NotImplementedError
+
     def touch(self, thread: Any) -> None:
         pass
 

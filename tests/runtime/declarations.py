@@ -273,6 +273,10 @@ class Process(ABC):
     """The process that serves."""
 
     @abstractmethod
+    def metrics(self) -> str:
+        """What was counted, as JSON."""
+
+    @abstractmethod
     def pid(self) -> int: ...
 
     @abstractmethod

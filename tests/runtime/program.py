@@ -18,6 +18,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+import msgspec
+
 import mpipc
 from mpipc.observe import log
 from tests.runtime.declarations import (
@@ -299,6 +301,9 @@ class RealValues(Values):
 
 
 class RealProcess(Process):
+    def metrics(self) -> str:
+        return msgspec.json.encode(mpipc.metrics.snapshot()).decode()
+
     def __init__(self) -> None:
         self.servers: list[mpipc.Server] = []
 
@@ -382,7 +387,10 @@ def main() -> None:
     parser.add_argument("--log", action="store_true", help="log calls to standard error")
     parser.add_argument("--exports", type=int, default=1_000_000, help="objects of a client")
     parser.add_argument("--threads", type=int, default=1_000, help="threads of a client")
+    parser.add_argument("--metrics", action="store_true", help="count calls")
     options = parser.parse_args()
+    if options.metrics:
+        mpipc.metrics.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     if options.log:
         log.enable()
