@@ -40,6 +40,7 @@ from mpipc.errors import (
     IpcError,
     ProtocolError,
     RemoteError,
+    SandboxError,
     SchemaError,
     Timeout,
     Unimplemented,
@@ -47,8 +48,9 @@ from mpipc.errors import (
 )
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.deadlines import with_timeout
-from mpipc.ipc.endpoints import connect, serve, serve_spawned, spawn
+from mpipc.ipc.endpoints import connect, serve
 from mpipc.ipc.peers import Peer
+from mpipc.ipc.processes import serve_spawned, spawn
 from mpipc.ipc.references import restrict, revocable
 from mpipc.ipc.server import Server
 
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from mpipc import aio as aio
     from mpipc.ipc.backoff import Backoff
     from mpipc.ipc.reconnect import reconnecting
+    from mpipc.launch.sandbox import Sandbox
     from mpipc.observe import metrics as metrics
 
 # Imported when they are first used: not every program needs them.
@@ -63,6 +66,7 @@ _LATER = {
     "aio": "mpipc.aio",
     "metrics": "mpipc.observe.metrics",
     "Backoff": "mpipc.ipc.backoff",
+    "Sandbox": "mpipc.launch.sandbox",
     "reconnecting": "mpipc.ipc.reconnect",
 }
 
@@ -97,6 +101,8 @@ __all__ = [
     "Raises",
     "RemoteError",
     "Results",
+    "Sandbox",
+    "SandboxError",
     "SchemaError",
     "SchemaFile",
     "Seconds",

@@ -7,6 +7,7 @@ IpcError
  ├─ ConversionError    a value that does not fit its declared type (also a ValueError)
  ├─ ProtocolError      the other end sent bytes that break the protocol
  ├─ Disconnected       the connection is gone (also a ConnectionError)
+ ├─ SandboxError       a sandbox that cannot be had on this system
  ├─ Timeout            a deadline passed before the answer came (also a TimeoutError)
  └─ RemoteError        the remote method raised an exception that it does not declare
      └─ Unimplemented  the other end does not know the interface or the method
@@ -61,6 +62,10 @@ class ProtocolError(IpcError):
 
 class Disconnected(IpcError, ConnectionError):
     """The connection is gone: closed on this side, dropped by the other, or broken."""
+
+
+class SandboxError(IpcError):
+    """A sandbox that cannot be had on this system."""
 
 
 class Timeout(IpcError, TimeoutError):

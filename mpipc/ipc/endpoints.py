@@ -1,17 +1,12 @@
-"""Serving, connecting and spawning: what users call."""
+"""Serving and connecting: what users call."""
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import ssl
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -46,9 +41,6 @@ if TYPE_CHECKING:
             error: BaseException | None,
             traceback: TracebackType | None,
         ) -> None: ...
-
-
-_SPAWN_GRACE = 10.0  # seconds that a spawned child has to end after it was disconnected
 
 
 def serve(
@@ -216,7 +208,7 @@ def open_root(
         if found is None:
             return None
         sock, relay = found
-        return _start(sock, str(where), generated, deadline, limits, call_timeout)
+        return begin(sock, str(where), generated, deadline, limits, call_timeout)
     except Timeout:
         raise Timeout(f"{where} did not answer within {timeout:g} s") from None
     except Disconnected:
@@ -226,95 +218,7 @@ def open_root(
         raise
 
 
-def spawn(
-    argv: Sequence[str],
-    root: Callable[..., T],
-    *,
-    timeout: float = 30.0,
-    limits: Limits = DEFAULT_LIMITS,
-    call_timeout: float | None = None,
-    **options: Any,
-) -> Remote[T]:
-    """Start a child process on a socket pair and return its root object.
-
-    The child gets `argv` with `-ipcfd N` added, and should call `mpipc.serve_spawned`. No other
-    descriptor is inherited. Closing the root object, or losing the last reference to anything that
-    came from the child, disconnects it; it is then reaped, and killed when it does not end.
-    `timeout`, `limits` and `call_timeout` are as for `connect`.
-    `options` are passed to `subprocess.Popen` (`env`, `cwd`, `stdout` …).
-
-    Raises what Popen raises, Timeout, Disconnected when the child ends without serving, and
-    SchemaError.
-    """
-    generated = generated_for(root_class(root))
-    deadline = time.monotonic() + timeout
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        fd = theirs.fileno()
-        child = subprocess.Popen([*argv, "-ipcfd", str(fd)], pass_fds=[fd], **options)
-        theirs.close()
-        sock = ours.dup()
-    try:
-        proxy: Remote[T]
-        proxy, channel = _start(sock, f"spawn:{argv[0]}", generated, deadline, limits, call_timeout)
-    except Timeout:
-        child.terminate()
-        _reap(child)
-        raise Timeout(f"spawn:{argv[0]} did not answer within {timeout:g} s") from None
-    except Disconnected as e:
-        status = _reap(child)
-        raise Disconnected(f"{argv[0]} ended with exit status {status}: {e}") from None
-    except BaseException:
-        child.terminate()
-        _reap(child)
-        raise
-    channel.on_stop = threading.Thread(
-        target=_reap, args=(child,), name=f"mpipc-reap {child.pid}", daemon=True
-    ).start
-    if channel.stopped:
-        _reap(child)
-    return proxy
-
-
-def serve_spawned(
-    impl: object, *, limits: Limits = DEFAULT_LIMITS, tracebacks: bool = False
-) -> bool:
-    """In a child made by `spawn`: serve `impl` until the parent disconnects, then return True.
-
-    Returns False at once when this process was not spawned (no `-ipcfd N` in `sys.argv`). Ignores
-    SIGINT meanwhile: Ctrl-C in a terminal reaches the parent, too, which ends the child in order.
-    Raises AddressError when N is no inherited socket.
-    """
-    fd = _ipcfd(sys.argv)
-    if fd is None:
-        return False
-    root = _root_of(impl)
-    sock = sockets.adopt(fd)
-    ended = threading.Event()
-    with ExitStack() as restore:
-        if threading.current_thread() is threading.main_thread():
-            restore.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        channel, connection = open_connection(sock, f"fd:{fd}", root, limits, tracebacks=tracebacks)
-        channel.on_stop = ended.set
-        channel.start(connection, "mpipc-io parent")
-        ended.wait()
-    return True
-
-
-def _ipcfd(argv: Sequence[str]) -> int | None:
-    for index, argument in enumerate(argv):
-        name, equals, value = argument.partition("=")
-        if name.lstrip("-") == "ipcfd" and name.startswith("-"):
-            if not equals:
-                value = argv[index + 1] if index + 1 < len(argv) else ""
-            if not value.isdecimal():
-                raise AddressError("-ipcfd needs the number of an inherited descriptor")
-            return int(value)
-    return None
-
-
-def _start(
+def begin(
     sock: socket.socket,
     description: str,
     generated: Generated,
@@ -340,25 +244,15 @@ def _start(
     return proxy, channel
 
 
-def _reap(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a disconnected child to end, and make it end when it does not."""
-    for stop in (child.terminate, child.kill):
-        try:
-            return child.wait(_SPAWN_GRACE)
-        except subprocess.TimeoutExpired:
-            stop()
-    return child.wait()
-
-
 def _roots_of(impl: object) -> Callable[[Peer], Local]:
     """What `serve` was given, as a function that makes the capability a client starts with."""
     if callable(impl) and not isinstance(impl, type) and _root_interface(impl) is None:
-        return lambda peer: _root_of(impl(peer))
-    _root_of(impl)  # so that what is wrong is said now
-    return lambda peer: _root_of(impl)
+        return lambda peer: root_of(impl(peer))
+    root_of(impl)  # so that what is wrong is said now
+    return lambda peer: root_of(impl)
 
 
-def _root_of(impl: object) -> Local:
+def root_of(impl: object) -> Local:
     """`impl` as the capability that clients start with."""
     if isinstance(impl, type):
         raise SchemaError(f"{impl.__name__} is a class: serve an object of it instead")

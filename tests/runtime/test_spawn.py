@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import mpipc
-from mpipc.ipc import endpoints
+from mpipc.ipc import processes
 from tests.runtime.declarations import Root
 from tests.runtime.program import RealRoot
 from tests.runtime.support import ROOT, Running, descriptors, eventually
@@ -140,7 +140,7 @@ print("in order", flush=True)
         mpipc.close(root)
 
     def test_a_child_that_does_not_end_is_made_to(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(endpoints, "_SPAWN_GRACE", 0.2)
+        monkeypatch.setattr(processes, "_GRACE", 0.2)
         text = """
 import signal, sys, time
 import mpipc

@@ -1,0 +1,1 @@
+"""`mpipc.Sandbox`: each claim, tried from inside."""
