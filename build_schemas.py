@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mpipc.cli import main
 
-PACKAGES = ["interfaces", "benchmarks.interfaces"]
+PACKAGES = ["interfaces", "examples.bitcoin.index.interfaces", "benchmarks.interfaces"]
 
 if __name__ == "__main__":
     root = Path(__file__).parent

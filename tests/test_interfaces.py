@@ -12,7 +12,11 @@ sys.path += map(str, sorted((ROOT / "examples" / "tutorial").iterdir()))
 FEW = 4  # more with `pytest --mpipc-examples=N`
 
 test_bitcoin_core = testing.suite("interfaces", max_examples=FEW)
-test_example = testing.suite("examples.bitcoin.node.commands", max_examples=FEW)
+test_example = testing.suite(
+    *(f"examples.bitcoin.{name}" for name in ("node.commands", "index.commands")),
+    "examples.bitcoin.index.interfaces",
+    max_examples=FEW,
+)
 test_tutorial = testing.suite(
     *("greeting.api", "countdown.api", "notebook.api", "bank.api", "primes.api", "thermometer.api"),
     max_examples=FEW,

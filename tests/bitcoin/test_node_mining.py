@@ -23,11 +23,10 @@ from examples.bitcoin.common.bitcoin import (
     unpack_coin,
     unpack_fee_rate,
 )
-from examples.bitcoin.common.options import Options
 from examples.bitcoin.common.process import Shutdown
 from examples.bitcoin.mine import NotMined, mine, solve
 from examples.bitcoin.node.chainstate import Chainstate
-from examples.bitcoin.node.main import InitOfNode, open_node
+from examples.bitcoin.node.main import InitOfNode, NodeOptions, open_node
 from examples.bitcoin.node.mining import MiningOfNode
 from interfaces.chain import Chain, FoundBlockParam
 from interfaces.common import BlockRef
@@ -48,7 +47,7 @@ def mining(state: Chainstate) -> MiningOfNode:
 
 @pytest.fixture
 def init(mature: Path) -> Iterator[InitOfNode]:
-    options = Options(datadir=mature)
+    options = NodeOptions(datadir=mature)
     with open_node(options, Shutdown()) as part:
         assert isinstance(part.init, InitOfNode)
         yield part.init
@@ -264,7 +263,7 @@ def test_the_fork_of_a_side_chain_is_found(state: Chainstate, datadir: Path) -> 
     side = extend(state, base, 2, nonce=1)
     locator = state.blocks.locator(side)
     state.close()
-    with open_node(Options(datadir=datadir), Shutdown()) as part:
+    with open_node(NodeOptions(datadir=datadir), Shutdown()) as part:
         assert isinstance(part.init, InitOfNode)
         chain = part.init.make_chain()
         assert chain.find_locator_fork(locator) == 90

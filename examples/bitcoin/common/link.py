@@ -71,11 +71,19 @@ class RemoteLink(Link):
     """A process that listens on an address.
 
     `name` is what it is called in messages, and names the default socket: `unix` is
-    `<datadir>/<name>.sock`.
+    `<datadir>/<name>.sock`. `interface` is the root interface that it serves.
     """
 
-    def __init__(self, address: str, *, datadir: Path, name: str) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        datadir: Path,
+        name: str,
+        interface: Callable[..., ProposedInit] = ProposedInit,
+    ) -> None:
         self._address, self._datadir, self._name = address, datadir, name
+        self._interface = interface
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -101,7 +109,7 @@ class RemoteLink(Link):
         while not self._closed.is_set():
             try:
                 root = mpipc.connect(
-                    self._address, ProposedInit, datadir=self._datadir, name=self._name
+                    self._address, self._interface, datadir=self._datadir, name=self._name
                 )
             except mpipc.IpcError as error:
                 if not missed:

@@ -188,12 +188,14 @@ class ChainOfNode(Chain):
     # -------------------------------------------------------------------------- compact filters
 
     def has_block_filter_index(self, filter_type: BlockFilterType) -> bool:
-        return False
+        return filter_type is BlockFilterType.BASIC and self._node.filters.are_there
 
     def block_filter_matches_any(
         self, filter_type: BlockFilterType, block_hash: BlockHash, filter_set: list[bytes]
     ) -> bool | None:
-        return None
+        if filter_type is not BlockFilterType.BASIC:
+            return None
+        return self._node.filters.match_any(block_hash, filter_set)
 
     # --------------------------------------------------------------------------------- mempool
 

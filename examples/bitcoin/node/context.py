@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from examples.bitcoin.common.process import Shutdown
 from examples.bitcoin.common.subscribers import Subscribers
 from examples.bitcoin.node.chainstate import Chainstate
+from examples.bitcoin.node.filters import Filters
 from examples.bitcoin.node.rpc import RpcCommands
 from examples.bitcoin.node.settings import Settings
 
@@ -20,6 +21,7 @@ class NodeContext:
     settings: Settings
     shutdown: Shutdown
     commands: RpcCommands
+    filters: Filters
     messages: Subscribers[Callable[[str], None]] = field(
         default_factory=lambda: Subscribers("messages")
     )

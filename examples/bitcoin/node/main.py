@@ -14,6 +14,7 @@ from examples.bitcoin.node.chain import ChainOfNode
 from examples.bitcoin.node.chainstate import Chainstate
 from examples.bitcoin.node.commands import CommandsOfNode
 from examples.bitcoin.node.context import NodeContext
+from examples.bitcoin.node.filters import Filters
 from examples.bitcoin.node.mining import MiningOfNode
 from examples.bitcoin.node.node import NodeOfNode
 from examples.bitcoin.node.rpc import RpcCommands, RpcOfNode
@@ -44,14 +45,25 @@ class InitOfNode(PartialInit):
         return RpcOfNode(self._node.commands)
 
 
+class NodeOptions(Options):
+    """What the node can be told."""
+
+    blockfilters: str | None = None
+    """Where an index is that has filters of blocks."""
+
+
 @contextmanager
-def open_node(options: Options, shutdown: Shutdown) -> Iterator[Part]:
+def open_node(options: NodeOptions, shutdown: Shutdown) -> Iterator[Part]:
     """Run a node on a data directory that nobody else uses. Raises Failure."""
     warnings: list[str] = []
-    with closing(Chainstate(options.datadir, shutdown.request)) as state:
+    with (
+        closing(Chainstate(options.datadir, shutdown.request)) as state,
+        closing(Filters(options.blockfilters, options.datadir)) as filters,
+    ):
         own = CommandsOfNode(state, lambda: list(warnings), shutdown.request_soon)
         settings = Settings(options.datadir, vars(options))
-        node = NodeContext(state, settings, shutdown, RpcCommands(own), warnings=warnings)
+        commands = RpcCommands(own)
+        node = NodeContext(state, settings, shutdown, commands, filters, warnings=warnings)
         say(f"the chain has {state.tip.height} blocks, the mempool {len(state.mempool)}")
         yield Part(InitOfNode(node), [own])
 
@@ -61,9 +73,19 @@ def parser() -> Parser:
     found = Parser("mpipc-node", "Keep a regtest chain and serve it to other processes.")
     found.listens()
     found.offers_rpc(NODE_RPC_PORT)
+    add_options(found)
     return found
+
+
+def add_options(parser: Parser) -> None:
+    """Add the options of the node alone."""
+    parser.option(
+        "blockfilters", "ADDR", "ask the index at this address for filters of blocks (unix without"
+        " an address)", nargs="?", const="unix",
+    )  # fmt: skip
 
 
 def main() -> None:
     """The program."""
-    run("node", parser().parse(), open_node)
+    options = parser().parse_args(namespace=NodeOptions())
+    run("node", options, lambda _, shutdown: open_node(options, shutdown))

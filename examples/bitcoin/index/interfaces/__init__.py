@@ -1,0 +1,1 @@
+"""What the index serves to others."""
