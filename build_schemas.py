@@ -7,7 +7,12 @@ from pathlib import Path
 
 from mpipc.cli import main
 
-PACKAGES = ["interfaces", "examples.bitcoin.index.interfaces", "benchmarks.interfaces"]
+PACKAGES = [
+    "interfaces",
+    "examples.bitcoin.index.interfaces",
+    "benchmarks.interfaces",
+    "mpipc.introspection",
+]
 
 if __name__ == "__main__":
     root = Path(__file__).parent

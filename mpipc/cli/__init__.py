@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_diff(commands)
     _add_describe(commands)
     _add_call(commands)
+    _add_top(commands)
     _add_certs(commands)
     return parser
 
@@ -231,6 +232,33 @@ def _call(arguments: argparse.Namespace) -> int:
 
     options = Options(arguments.package, arguments.root, arguments.timeout, arguments.follow)
     return call(arguments.address, arguments.target, arguments.arguments, options)
+
+
+def _add_top(commands: Any) -> None:
+    top = _add(
+        commands,
+        "top",
+        help="watch what a running server does",
+        description="Show calls, connections, objects and threads of a server again and again:\n"
+        "names and numbers, no values. It is served with introspect=True, and by the same user.\n"
+        "q ends it.",
+        example="mpipc top unix:node.sock\nmpipc top --once --json unix:node.sock",
+    )
+    top.add_argument("address", metavar="ADDRESS", help="as for mpipc.connect")
+    top.add_argument(
+        "--interval", type=float, default=1.0, metavar="SECONDS", help="between looks (default: 1)"
+    )
+    top.add_argument("--once", action="store_true", help="look once, and end")
+    top.add_argument("--json", action="store_true", help="print a line of JSON for each look")
+    top.set_defaults(run=_top)
+
+
+def _top(arguments: argparse.Namespace) -> int:
+    from mpipc.cli.top import top
+
+    return top(
+        arguments.address, interval=arguments.interval, once=arguments.once, json=arguments.json
+    )
 
 
 def _add_certs(commands: Any) -> None:

@@ -22,6 +22,7 @@ from mpipc.ipc.channel import Channel
 from mpipc.ipc.channel import timeout as within
 from mpipc.ipc.client import dial
 from mpipc.ipc.deadlines import PunctualChannel
+from mpipc.ipc.introspect import introspective
 from mpipc.ipc.peers import Allowed, Peer, admission
 from mpipc.ipc.server import Rules, Server, open_connection
 
@@ -58,6 +59,7 @@ def serve(
     idle_timeout: float | None = None,
     call_timeout: float | None = None,
     tracebacks: bool = False,
+    introspect: bool = False,
 ) -> Server:
     """Listen on an address and serve `impl`, an object of a root interface, to every client.
 
@@ -84,16 +86,20 @@ def serve(
                                 call is in progress; None: never.
     `call_timeout`              seconds that a client may take for a callback; None: any time.
     `tracebacks`                whether clients get the tracebacks of undeclared exceptions.
+    `introspect`                whether clients of our own user may ask what goes on here, as
+                                `mpipc top` does; it switches `mpipc.metrics` on.
 
     Raises AddressError, and SchemaError when `impl` has no root interface.
     """
-    made_of = listen(
+    sock, where, root_for, rules, context = listen(
         address, impl, datadir=datadir, name=name, peers=peers, limits=limits,
         max_connections=max_connections, max_connections_per_peer=max_connections_per_peer,
         max_threads_per_peer=max_threads_per_peer, construct_timeout=construct_timeout,
         idle_timeout=idle_timeout, call_timeout=call_timeout, tracebacks=tracebacks,
     )  # fmt: skip
-    return Server(*made_of)
+    if introspect:
+        root_for = introspective(root_for)
+    return Server(sock, where, root_for, rules, context)
 
 
 def listen(

@@ -19,15 +19,15 @@ from collections import Counter, deque
 from typing import Any
 
 from mpipc.capnp.endpoint import Endpoint
-from mpipc.observe.calls import Function, Method, switch
-from mpipc.observe.prometheus import text
-from mpipc.observe.snapshot import (
+from mpipc.introspection.api import (
     BOUNDS,
     ConnectionCounts,
     MethodCounts,
     RunningCall,
     Snapshot,
 )
+from mpipc.observe.calls import Function, Method, switch
+from mpipc.observe.prometheus import text
 
 _MANY = 256  # durations that are put aside, to be sorted into buckets together
 

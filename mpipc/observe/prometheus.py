@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from mpipc.observe.snapshot import BOUNDS, MethodCounts, Snapshot
+from mpipc.introspection.api import BOUNDS, MethodCounts, Snapshot
 
 Sample = tuple[str, dict[str, str], float]
 

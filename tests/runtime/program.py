@@ -388,6 +388,7 @@ def main() -> None:
     parser.add_argument("--exports", type=int, default=1_000_000, help="objects of a client")
     parser.add_argument("--threads", type=int, default=1_000, help="threads of a client")
     parser.add_argument("--metrics", action="store_true", help="count calls")
+    parser.add_argument("--introspect", action="store_true", help="let others look")
     options = parser.parse_args()
     if options.metrics:
         mpipc.metrics.enable()
@@ -399,7 +400,10 @@ def main() -> None:
     if mpipc.serve_spawned(root, limits=limits, tracebacks=options.tracebacks):
         return
     for address in options.addresses:
-        server = mpipc.serve(address, root, limits=limits, tracebacks=options.tracebacks)
+        server = mpipc.serve(
+            address, root, limits=limits, tracebacks=options.tracebacks,
+            introspect=options.introspect,
+        )  # fmt: skip
         root.real_process.servers.append(server)
         print(f"ready {server.address}", flush=True)
     sys.stdin.read()

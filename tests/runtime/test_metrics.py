@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import mpipc
 from mpipc import metrics
-from mpipc.observe.snapshot import BOUNDS, MethodCounts, Snapshot
+from mpipc.introspection.api import BOUNDS, MethodCounts, Snapshot
 from tests.runtime.declarations import Root
 from tests.runtime.support import Running, ServerProcess
 

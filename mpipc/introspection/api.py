@@ -1,10 +1,18 @@
-"""What counters say at one moment: numbers and names, and no values of anybody's."""
+"""What a process counts, and the interface by which its server tells it: numbers and names, and no
+values of anybody's.
+
+A server has the interface beside the one of its root object (`mpipc.serve(..., introspect=True)`).
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import msgspec
 
-from mpipc.declare import UInt64
+from mpipc.declare import SchemaFile, UInt64, interface
+
+__schema__ = SchemaFile(id=0xB5D1A2F07C3E9468)
 
 BOUNDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -32,6 +40,8 @@ class MethodCounts(msgspec.Struct, frozen=True):
 
     def quantile(self, share: float) -> float:
         """Within how many seconds that share of the calls ended, as far as the buckets tell."""
+        if not self.calls:
+            return 0.0
         wanted = share * self.calls
         for bound, count in zip((*BOUNDS, float("inf")), self.buckets, strict=True):
             wanted -= count
@@ -83,3 +93,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     received_bytes: UInt64
     methods: list[MethodCounts]
     connections: list[ConnectionCounts]
+
+
+@interface(root=True)
+class Introspection(ABC):
+    """What goes on in the process that serves."""
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """What was counted up to now."""
