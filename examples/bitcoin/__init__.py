@@ -3,6 +3,7 @@
     common/    what all of them have in common
     node/      the chain, the mempool and mining
     index/     filters of blocks
+    wallet/    keys, addresses, coins and payments
     gui/       a web page that shows all of it
     mine.py    a miner: a client of the node's Mining
     demo.py    brings it up and shows what happens

@@ -1,0 +1,6 @@
+"""python -m examples.bitcoin.wallet"""
+
+from examples.bitcoin.wallet.main import main
+
+if __name__ == "__main__":
+    main()
