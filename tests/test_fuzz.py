@@ -27,7 +27,7 @@ def test_mutated_conversations(harness: Harness, seed: int) -> None:
     numbers = random.Random(seed)
     enough = harness.messages + 1000
     while harness.messages < enough:
-        data = numbers.randbytes(numbers.randrange(16, 200))
+        data = numbers.randbytes(numbers.randrange(16, 600))
         try:
             harness.run(data)
         except BaseException as e:
@@ -39,7 +39,7 @@ def test_conversations_as_they_were_recorded(harness: Harness) -> None:
     """What is not mutated breaks nothing: else nothing would be tested."""
     ended = harness.ended
     for number in range(20):
-        harness.run(bytes([number, 11, *[0] * 40]))
+        harness.run(bytes([3 * number, 11, *[0] * 40]))
     assert harness.ended - ended <= 20
 
 

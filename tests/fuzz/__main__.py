@@ -16,7 +16,7 @@ from typing import Any
 
 _HANG = 60  # seconds in which some hundred executions must have ended
 _STRIDE = 200  # executions
-_LONGEST = 200  # bytes that an execution is made of
+_LONGEST = 600  # bytes that an execution is made of
 _GROWTH = 64 << 20  # bytes of resident memory, after the first tenth
 
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import gc
+from struct import Struct
 from typing import Any
 
+from mpipc.capnp import rpc_messages as rpc
 from mpipc.errors import Disconnected
 from tests.fuzz.inline import InlineDriver
-from tests.fuzz.mutations import Choices, mutated
+from tests.fuzz.mutations import Choices, content, damaged, mutated
 from tests.fuzz.oracle import disagreement
 from tests.fuzz.transcripts import Transcript, recorded, run_client, start_server
-from tests.test_malformed_rpc import VALID
+from tests.test_malformed_rpc import INTERFACE, VALID
 
 # What a connection may say for each byte that it hears, and besides: answers with data that a
 # few bytes ask for, and errors with texts.
 _ANSWER_BYTES = 12_000
 _PREFIX = 12  # messages
+_FIRST_QUESTION = 1000
+# Where a call, laid out as ours are, has its number, its target, and the pointer to its table.
+_QUESTION, _QUESTION_AT = Struct("<I"), 32
+_CONTEXT, _CONTEXT_AT = Struct("<Q16xQ"), 80
 
 
 class Stream:
     """What the connection's peer says: recorded messages, and mutated ones in their place.
 
     `fed` counts those that were received, `mutated` those of them that are not as they were
-    recorded. `checked`: compare the reading of every mutated one with pycapnp's.
+    recorded. `checked`: compare the reading of mutated ones with pycapnp's.
     """
 
     def __init__(self, messages: list[bytes], choices: Choices, *, checked: bool) -> None:
@@ -69,24 +75,35 @@ class Stream:
         elif kind < 60:
             message = VALID[choices.below(len(VALID))]
             other = messages[choices.below(len(messages))]
-            self._receive_mutated(mutated(message, other, choices))
+            self.receive_mutated([mutated(message, other, choices)])
         else:
             other = messages[choices.below(len(messages))]
-            self._receive_mutated(mutated(message, other, choices))
+            self.receive_mutated([mutated(message, other, choices)])
         return True
 
-    def _receive_mutated(self, message: bytes) -> None:
+    def receive_mutated(self, messages: list[bytes]) -> None:
+        """Have the connection receive messages that are not as they were recorded. The reading of
+        the last one is compared with pycapnp's."""
         if self._checked:
-            difference = disagreement(message)
-            assert not difference, f"{message.hex()} is {difference}"
-        self._receive(message, changed=1)
+            difference = disagreement(messages[-1])
+            assert not difference, f"{messages[-1].hex()} is {difference}"
+        self._receive(b"".join(messages), changed=len(messages))
 
     def _receive(self, chunk: bytes, *, changed: int = 0) -> None:
         if not self.driver.stopped:
-            self.fed += 1
+            self.fed += changed or 1
             self.mutated += changed
             self.bytes += len(chunk)
             self.driver.receive(chunk)
+
+
+def _calls_root(message: bytes) -> bool:
+    """Whether it is a call of the kind that most are, laid out as ours are, on the root object."""
+    return (
+        message[8:32] == rpc.CALL_BEGIN
+        and _CONTEXT.unpack_from(message, _CONTEXT_AT) == (0, rpc.TABLE_OF_2)
+        and int.from_bytes(message[40:48], "little") == INTERFACE
+    )
 
 
 class Harness:
@@ -96,6 +113,9 @@ class Harness:
         self._transcripts = recorded()
         gc.collect()
         gc.freeze()  # so that looking for garbage takes no time to speak of
+        first = self._transcripts[0].client
+        self._setup = first[: 1 + next(i for i, m in enumerate(first) if _calls_root(m))]
+        self._calls = [m for t in self._transcripts for m in t.client if _calls_root(m)]
         self.executions = 0
         self.fed = 0
         self.messages = 0
@@ -110,9 +130,12 @@ class Harness:
         """One execution. Raises AssertionError, or whatever a defect raises."""
         choices = Choices(data)
         number = choices.byte()
-        transcript = self._transcripts[(number >> 1) % len(self._transcripts)]
-        play = self._be_client if number & 1 else self._be_server
-        stream = play(transcript, choices, checked)
+        if number % 3:
+            stream = self._be_asked(choices, checked)
+        else:
+            transcript = self._transcripts[(number >> 1) % len(self._transcripts)]
+            play = self._be_client if number & 1 else self._be_server
+            stream = play(transcript, choices, checked)
         driver = stream.driver
         connection: Any = driver._end
         self.executions += 1
@@ -131,6 +154,32 @@ class Harness:
         assert not session.deferred and not session.events
         if self.executions % 256 == 0:
             gc.collect()
+
+    def _be_asked(self, choices: Choices, checked: bool) -> Stream:
+        """The connection under test serves, and is called again and again, mostly with bad
+        parameters."""
+        stream = Stream(self._setup, choices, checked=checked)
+        start_server(stream.driver)
+        for message in self._setup:
+            stream.driver.receive(message)
+            while stream.driver.run_next():
+                pass
+        question = _FIRST_QUESTION
+        together: list[bytes] = []
+        while not choices.over and not stream.driver.stopped:
+            kind = choices.byte()
+            message = bytearray(self._calls[choices.below(len(self._calls))])
+            question += 1
+            _QUESTION.pack_into(message, _QUESTION_AT, question)
+            other = self._calls[choices.below(len(self._calls))]
+            first = content(message) if kind else 0
+            together.append(damaged(bytes(message), first, other, choices))
+            if kind & 3 == 0:  # some at once
+                stream.receive_mutated(together)
+                together.clear()
+                while stream.driver.run_next() or kind & 15 == 0 and stream.driver.more():
+                    pass
+        return stream
 
     def _be_server(self, transcript: Transcript, choices: Choices, checked: bool) -> Stream:
         """The connection under test serves."""

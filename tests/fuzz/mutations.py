@@ -44,14 +44,11 @@ def mutated(message: bytes, other: bytes, choices: Choices) -> bytes:
     """A framed message of one segment, changed in one to three ways; `other` is another one. What
     comes out is framed, too, except for what is meant to break the framing."""
     kind = choices.byte()
-    words = bytearray(message[8:])
     # Mostly what it carries: what is wrong with a message itself ends the conversation.
-    first = _content(message) if kind & 7 else 0
-    for _ in range(1 + choices.below(3)):
-        _mutate(words, first, other, choices)
-    count = len(words) >> 3
+    changed = damaged(message, content(message) if kind & 7 else 0, other, choices)
+    words, count = changed[8:], (len(changed) >> 3) - 1
     if kind < 240:
-        return pack("<II", 0, count) + words
+        return changed
     if kind < 250:
         # The same words in several segments: what was one pointer's way may end in between.
         first = choices.below(count + 1)
@@ -60,7 +57,15 @@ def mutated(message: bytes, other: bytes, choices: Choices) -> bytes:
     return pack("<II", choices.below(2), choices.below(2 * count + 2)) + words
 
 
-def _content(message: bytes) -> int:
+def damaged(message: bytes, first: int, other: bytes, choices: Choices) -> bytes:
+    """As `mutated`, from word `first` on, and framed in any case."""
+    words = bytearray(message[8:])
+    for _ in range(1 + choices.below(3)):
+        _mutate(words, first, other, choices)
+    return pack("<II", 0, len(words) >> 3) + words
+
+
+def content(message: bytes | bytearray) -> int:
     """The word at which what a message carries begins, if it is laid out as ours are; else some
     word."""
     at = _POINTER_AT.get(message[16], 0)
