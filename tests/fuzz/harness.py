@@ -177,7 +177,7 @@ class Harness:
             if kind & 3 == 0:  # some at once
                 stream.receive_mutated(together)
                 together.clear()
-                while stream.driver.run_next() or kind & 15 == 0 and stream.driver.more():
+                while stream.driver.run_next() or (kind & 15 == 0 and stream.driver.more()):
                     pass
         return stream
 
