@@ -35,6 +35,9 @@ class BenchWork(Bench):
     def get_data(self, size: int) -> bytes:
         return data(size)
 
+    def view_data(self, size: int) -> memoryview:
+        return memoryview(data(size))
+
     def call_back(self, value: int, callback: Callable[[int], int]) -> int:
         return callback(value)
 

@@ -44,3 +44,7 @@ class Bench(ABC):
     @abstractmethod
     def get_data(self, size: Int32) -> bytes:
         """So many bytes."""
+
+    @abstractmethod
+    def view_data(self, size: Int32) -> memoryview:
+        """As `get_data`."""

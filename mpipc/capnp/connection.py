@@ -36,8 +36,9 @@ from mpipc.capnp.session import (
     Question,
     again,
 )
+from mpipc.capnp.sharing import INTERFACE, OFFER, OPEN, Memory, Sharing, Step
 from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Incoming, Shortcuts
-from mpipc.capnp.threads import ThreadCapability
+from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
 
@@ -82,6 +83,10 @@ class Driver(Protocol):
     """What a connection needs of the layer below it."""
 
     lock: Any
+
+    @property
+    def memory(self) -> Memory | None:
+        """By which large messages can be shared; None where nothing is shared."""
 
     def current(self) -> DriverThread:
         """The calling thread."""
@@ -171,6 +176,10 @@ class Connection(Endpoint):
         self._take_answer, self._take_call = shortcuts.take_answer, shortcuts.take_call
         self._current = driver.current
         self._frames = FrameReader(limits)
+        self._sharing: Sharing | None = None
+        if driver.memory is not None:
+            self._sharing = Sharing(driver.memory, self._ask_to_share)
+            self._frames.take_memory = driver.memory.take
         # What the driver asks for each time it reads and writes.
         self.room: memoryview | None = None
         self.handed_on = _HANDED_ON
@@ -284,9 +293,13 @@ class Connection(Endpoint):
             self._fill_in(w, thread, self._lane(thread))
         if w.caps:
             w.caps = [self._outgoing(cap) for cap in w.caps]
+        if w.viewed:
+            self._share(w, thread)
         question = self._ask(
             thread, self._session.call, target, method.interface, method.number, w, method.shape
         )
+        if w.viewed:
+            self._shared(thread)
         return self._unpacked(method, question)
 
     def send(
@@ -299,11 +312,19 @@ class Connection(Endpoint):
         session = self._session
         lane = self._lane(thread) if method.context else None
         own = lane.own if lane is not None else None
-        if lane is None or own is None or len(w.caps) > 2 or isinstance(target, Promised):
+        if (
+            lane is None
+            or own is None
+            or len(w.caps) > 2
+            or w.viewed
+            or isinstance(target, Promised)
+        ):
             if method.context:
                 self._fill_in(w, thread, lane)
             w.caps = [self._outgoing(cap) for cap in w.caps]
             own = None
+            if w.viewed:
+                self._share(w, thread)
         # Nobody needs to read yet: the I/O thread would take its time from this one.
         self.driver.touch(thread)
         thread.writing = self
@@ -325,6 +346,8 @@ class Connection(Endpoint):
             if len(session.out) > _BATCH or w.end > _BULK:
                 self.driver.pump()
         thread.writing = None
+        if w.viewed:
+            self._shared(thread)
         return question
 
     def await_answer(self, question: Question) -> None:
@@ -356,6 +379,39 @@ class Connection(Endpoint):
                 own = question.waiter.pins.get(self)
                 if own is not None:
                     own.spare.append(question)
+
+    def _share(self, w: Writer, thread: DriverThread) -> None:
+        """Have what is `viewed` go by shared memory, if it can."""
+        if self._sharing is not None:
+            try:
+                self._sharing.prepare(w)
+            except BaseException as e:
+                self._give_up(None, thread, e)
+                raise
+
+    def _shared(self, thread: DriverThread) -> None:
+        """What is `viewed` was sent, in whatever way."""
+        if self._sharing is not None:
+            try:
+                self._sharing.agree()
+            except BaseException as e:
+                self._give_up(None, thread, e)
+                raise
+
+    def _ask_to_share(self, method: int, step: Step, with_pair: bool) -> None:
+        target, memory, session = self._thread_map, self.driver.memory, self._session
+        if target is None or memory is None:
+            return
+        thread = self._current()
+        thread.writing = self
+        with self._lock:
+            if not session.closed:
+                step.question = session.call(target, INTERFACE, method, Writer(0), 0, step)
+                if with_pair:
+                    memory.send_with_pair(b"".join(session.take_output()))
+                else:
+                    self.driver.pump()
+        thread.writing = None
 
     def _lane(self, thread: DriverThread) -> Lane | None:
         """The lane of a thread's calls, ready for them."""
@@ -736,6 +792,8 @@ class Connection(Endpoint):
 
     def _reply_generally(self, call: Incoming, w: Writer, thread: DriverThread) -> None:
         """Answer a call with any results."""
+        if w.viewed and not call.answer.finished:
+            self._share(w, thread)
         thread.writing = self
         with self._lock:
             if self._session.closed or call.answer.finished:
@@ -746,6 +804,8 @@ class Connection(Endpoint):
         thread.writing = None
         self._dispatch()
         self.driver.drain()
+        if w.viewed:
+            self._shared(thread)
 
     def _give_back(self, call: Incoming) -> bool:
         """Whether the answer gives back all that came with a call, which is when nobody has kept
@@ -779,6 +839,21 @@ class Connection(Endpoint):
             self._session.reply(delivery.answer, w, shape, params_unused=False)
             self.driver.pump()
         self._dispatch()
+
+    def _serve_thread(self, delivery: Delivery, target: LocalCapability) -> None:
+        memory = self.driver.memory
+        if (
+            memory is not None
+            and delivery.interface == INTERFACE
+            and isinstance(target, ThreadMapCapability)
+        ):
+            if delivery.method == OFFER:
+                memory.keep_descriptors()
+            elif delivery.method != OPEN or not memory.accept_pair():
+                raise RemoteError("no socket has come with the call")
+            self._reply(delivery, Writer(0), 0)
+        else:
+            super()._serve_thread(delivery, target)
 
     def _make_thread(self, name: str) -> ThreadCapability:
         return ThreadCapability(*self.driver.start_worker(name))

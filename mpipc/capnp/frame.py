@@ -2,25 +2,32 @@
 
 A frame is a segment table (number of segments - 1, then each segment's words, as little-endian
 UInt32, padded to a word), followed by the segments.
+
+Between two ends that have agreed upon it (`sharing.py`), a frame may be in shared memory: then a
+mark stands for it, which begins with a number of segments that no frame has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import SEEK_CUR, BytesIO
 from itertools import accumulate, pairwise
-from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from mmap import mmap
 from struct import Struct
 
+from mpipc.capnp.large import LARGE, LargeMessage, large_memory
 from mpipc.capnp.message import Limits, Message, budget
 from mpipc.errors import ProtocolError
 
 _TABLE = Struct("<II")
 _MAX_SEGMENTS = 512  # as the C++ library allows; a real message has a handful
 
-
-_LARGE = 1 << 22
-"""A message of at least so many bytes gets memory of its own."""
+MARKED = 0xFFFFFFFF
+MARK = Struct("<IIQ")
+"""MARKED, the byte of the memory at which the frame begins, and the memory's size in bytes, where
+the frame ends."""
+LONGEST_HEADER = 1 << 12
+"""Bytes before which the frame must begin."""
 
 
 class FrameReader:
@@ -28,14 +35,16 @@ class FrameReader:
 
     Messages that arrive in one chunk share its memory. One that arrives in pieces is gathered as
     they come, after its announced size was checked against the limit: announcing costs nothing.
-    `missing` is how many bytes of it must still come before there is anything to do.
+    `missing` is how many bytes of it must still come before there is anything to do. `take_memory`
+    maps what a mark of some size stands for; None where there are no marks.
     """
 
-    __slots__ = ("limits", "missing", "_gathered")
+    __slots__ = ("limits", "missing", "take_memory", "_gathered")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.missing = 0
+        self.take_memory: Callable[[int], mmap] | None = None
         self._gathered: BytesIO | mmap = BytesIO()
 
     def feed(self, chunk: bytes) -> Iterator[Message]:
@@ -73,6 +82,8 @@ class FrameReader:
     def _cut(self, chunk: bytes | mmap) -> Iterator[Message]:
         """Cut a chunk that begins with a message."""
         limits = self.limits
+        # Only a large message has memory of its own.
+        kind = Message if type(chunk) is bytes else LargeMessage
         at, size = 0, len(chunk)
         while at < size:
             if size - at < 8:
@@ -88,7 +99,15 @@ class FrameReader:
                     self._gather(chunk, at, end)
                     return
                 at = end
-                yield Message(chunk, start, end, None, budget(limits, words), limits.nesting)
+                yield kind(chunk, start, end, None, budget(limits, words), limits.nesting)
+                continue
+            if more_segments == MARKED and self.take_memory is not None:
+                if size - at < MARK.size:
+                    self._gather(chunk, at, at + MARK.size)
+                    return
+                _, start, end = MARK.unpack_from(chunk, at)
+                at += MARK.size
+                yield self._marked(start, end, self.take_memory)
                 continue
             if more_segments >= _MAX_SEGMENTS:
                 raise ProtocolError(
@@ -108,29 +127,29 @@ class FrameReader:
                 return
             ends = [*accumulate((each * 8 for each in sizes), initial=start)]
             at = end
-            yield Message(
-                chunk, start, end, [*pairwise(ends)], budget(limits, words), limits.nesting
-            )
+            yield kind(chunk, start, end, [*pairwise(ends)], budget(limits, words), limits.nesting)
 
     def _gather(self, chunk: bytes | mmap, at: int, end: int) -> None:
         """From byte `at` on the chunk is the beginning of something that ends at `end`."""
         self.missing = end - len(chunk)
-        if end - at >= _LARGE:
-            self._gathered = _large_memory(end - at)
+        if end - at >= LARGE:
+            self._gathered = large_memory(end - at)
         self._gathered.write(memoryview(chunk)[at:])
+
+    def _marked(self, start: int, end: int, take_memory: Callable[[int], mmap]) -> Message:
+        """The message in shared memory, which is one segment."""
+        limits = self.limits
+        words = (end - start - 8) >> 3
+        if words > limits.message_words:
+            self._too_large(words)
+        if start > LONGEST_HEADER or start & 7 or end & 7 or words < 1:
+            raise ProtocolError("a mark that makes no sense")
+        memory = take_memory(end)
+        if _TABLE.unpack_from(memory, start) != (0, words):
+            raise ProtocolError("shared memory with another message than was announced")
+        return LargeMessage(memory, start + 8, end, None, budget(limits, words), limits.nesting)
 
     def _too_large(self, words: int) -> None:
         raise ProtocolError(
             f"a message of {words} words is larger than the limit of {self.limits.message_words}"
         )
-
-
-def _large_memory(size: int) -> mmap:
-    """Memory that is there once it is written to, in huge pages where the system has them: filling
-    it takes half as long as with ordinary ones."""
-    memory = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-    try:
-        memory.madvise(MADV_HUGEPAGE)
-    except OSError:
-        pass  # a kernel without them
-    return memory

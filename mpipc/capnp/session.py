@@ -262,8 +262,7 @@ class Session:
             )
         else:
             header = rpc.call_header(question.id, target.id, interface, method, caps, w.end, shape)
-        self.out.append(header)
-        self._write(w)
+        self._write(header, w)
         return question
 
     def prepare(self, lane: Lane, own: OwnThread) -> None:
@@ -273,10 +272,18 @@ class Session:
             rpc.RECEIVER_HOSTED | lane.remote.id << 32, rpc.SENDER_HOSTED | own.number << 32
         )
 
-    def _write(self, w: Writer) -> None:
-        self.out += (w.head, *w.parts)
+    def _write(self, header: bytes, w: Writer) -> None:
         if w.end > _BULK:
             self._bulky = True
+            if w.memory is not None:
+                mark = w.memory.hand_over(header)
+                if mark is not None:
+                    self.out.append(mark)
+                    return
+            if w.viewed:
+                # Their owner may change them before all is written.
+                w.parts = [bytes(p) if isinstance(p, memoryview) else p for p in w.parts]
+        self.out += (header, w.head, *w.parts)
 
     def abandon(self, question: Question) -> None:
         """Nobody waits for this answer any more; it is dropped when it comes."""
@@ -328,12 +335,10 @@ class Session:
             # tell us when it has finished with them.
             answer.done = True
             del self.answers[answer.id]
-            self.out.append(
-                rpc.return_header(
-                    answer.id, (), w.end, shape, release_param_caps=params_unused, no_finish=True
-                )
+            header = rpc.return_header(
+                answer.id, (), w.end, shape, release_param_caps=params_unused, no_finish=True
             )
-            self._write(w)
+            self._write(header, w)
             return
         answer.caps = tuple(w.caps)
         answer.shape = shape
@@ -347,13 +352,11 @@ class Session:
             caps, answer.exported = self._descriptors(w.caps)
             no_finish = not w.caps
             answer.finished = no_finish
-            self.out.append(
-                rpc.return_header(
-                    answer.id, caps, w.end, shape,
-                    release_param_caps=params_unused, no_finish=no_finish,
-                )
+            header = rpc.return_header(
+                answer.id, caps, w.end, shape,
+                release_param_caps=params_unused, no_finish=no_finish,
             )  # fmt: skip
-            self._write(w)
+            self._write(header, w)
         self._done(answer)
 
     def reply_error(

@@ -27,6 +27,8 @@ DATA_PAD = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 
 TEXT_PAD = (b"\0" * 8, *DATA_PAD[1:])
 LIST_OF_BYTES = 1 | 2 << 32  # kind and element size in a pointer word
 MAX_LIST = (1 << 29) - 1
+LARGE_VIEW = 1 << 20
+"""Bytes of a view that are worth to be shared."""
 SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
 _KINDS = {
     **dict.fromkeys("bhilqn", "signed"),
@@ -38,12 +40,15 @@ _DIGITS = b"01".ljust(256, b"?")  # by the value of a bool; what is none is no d
 
 class Writer(msgspec.Struct):
     """Collects the parts of one message body: `head`, the fixed part of its outermost struct, then
-    `parts`. `caps` are the capabilities that it refers to."""
+    `parts`. `caps` are the capabilities that it refers to. `viewed`: whether something large in it
+    is read as a view, and not copied; `memory`: all of it, in shared memory (`sharing.py`)."""
 
     end: int
     caps: list[Any] = []
     head: bytes = b""
     parts: list[bytes] = []
+    viewed: bool = False
+    memory: Any = None
 
     def body(self) -> bytes:
         """All of it."""
@@ -109,12 +114,23 @@ class Writer(msgspec.Struct):
 
     def buffer(self, at: int, value: Any) -> int:
         """Append the memory of a buffer, whatever its elements are, as Data."""
-        return self.data(at, value if type(value) is bytes else memoryview(value).tobytes())
+        content = value
+        if type(value) is not bytes or len(value) >= LARGE_VIEW:
+            content = self._held(memoryview(value))
+        return self._numbers(at, len(content), 2, content)
 
     def elements_buffer(self, at: int, value: Any, code: str, element: int) -> int:
         """Append a buffer of numbers, whose format `code` is, as a list of them."""
-        content = elements_of(value, code)
+        content = self._held(view_of(value, code))
         return self._numbers(at, len(content) // SIZES[code], element, content)
+
+    def _held(self, view: memoryview) -> Any:
+        """The memory of a buffer, to be appended; a large one is copied no earlier than it is sent,
+        which may be to shared memory at once."""
+        if view.nbytes < LARGE_VIEW or not view.c_contiguous:
+            return view.tobytes()
+        self.viewed = True
+        return view.cast("B")
 
     def _numbers(self, at: int, count: int, element: int, content: bytes) -> int:
         pointer = self.elements(at, count, element, len(content))
@@ -159,13 +175,18 @@ class Writer(msgspec.Struct):
 
 
 def elements_of(value: Any, code: str) -> bytes:
+    """A copy of `view_of`."""
+    return view_of(value, code).tobytes()
+
+
+def view_of(value: Any, code: str) -> memoryview:
     """The memory of a buffer: an `array.array`, a memoryview or an array of numpy's whose elements
     are numbers of this `struct` format. Raises TypeError."""
     view = memoryview(value)
     kind = _KINDS.get(view.format.lstrip("@=<"))
     if kind != _KINDS[code] or view.itemsize != SIZES[code] or view.ndim != 1:
         raise TypeError(f"a buffer of other elements: {view.format!r}")
-    return view.tobytes()
+    return view
 
 
 def as_bytes(value: object) -> bytes:

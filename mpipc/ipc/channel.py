@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar
 
 from mpipc.errors import Disconnected, Timeout
 from mpipc.ipc import coroutines, forks, threads
+from mpipc.ipc.memory import ChannelMemory
 from mpipc.ipc.outbox import Outbox
 from mpipc.ipc.reader import TICK, ReaderRole
 from mpipc.ipc.threads import Budget, LocalThread, Pool, Task, Worker
@@ -124,6 +125,11 @@ class Channel:
         self.claim, self._give_back = self._role.claim, self._role.give_back
         self._outbox = Outbox(sock, self.lock, self._epoll)
         self.write, self._write_all = self._outbox.write, self._outbox.write_all
+        self.memory = (
+            ChannelMemory(sock, self._outbox, self._receive_by, self._interrupted)
+            if sock.family == socket.AF_UNIX
+            else None
+        )
         self._kick: _Kick | None = _Kick()
         self._epoll.register(self._kick.fd, select.EPOLLIN)
         self._kicked = False
@@ -335,6 +341,12 @@ class Channel:
 
     # ------------------------------------------------------------------------------ reading
 
+    def _receive_by(self, recv: Callable[..., bytes]) -> None:
+        self._recv = recv
+
+    def _interrupted(self) -> None:
+        self._end.interrupted()
+
     def _lost(self, reason: str) -> object:
         self._end.lost(Disconnected(reason))
         return None
@@ -495,8 +507,13 @@ class Channel:
             self._epoll.close()
             self._sock.close()
             self._outbox.close()
+            self._close_memory()
         if self.on_stop is not None:
             self.on_stop()
+
+    def _close_memory(self) -> None:
+        if self.memory is not None:
+            self.memory.close()
 
     def forked(self) -> None:
         """Close this process's copies of the descriptors, without a word to the other end."""
@@ -508,6 +525,7 @@ class Channel:
         self._sock.close()
         self._outbox.close()
         self._outbox.clear()
+        self._close_memory()
         self.lock = threading.Lock()
         self._pool = Pool(0, self._work_until, self._budget)
         self._end.forked()

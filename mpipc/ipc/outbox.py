@@ -11,8 +11,9 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from struct import pack
 from typing import Any
 
 _SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
@@ -40,6 +41,8 @@ class Outbox:
         self._queued = 0
         self._progress = 0.0
         self._draining = 0
+        # The part of the queue with which a descriptor goes, and that.
+        self._passed: tuple[memoryview, socket.socket] | None = None
         self.stopped = False
         self.fd = os.dup(sock.fileno())
         epoll.register(self.fd, 0)
@@ -66,23 +69,56 @@ class Outbox:
             return
         if not self._queue:
             self._progress = time.monotonic()
-        for part in _pieces(parts):
+        for part in pieces(parts):
             self._queue.append(memoryview(part))
             self._queued += len(part)
         self.go_on()
+
+    def write_with(self, data: bytes, passed: socket.socket) -> None:
+        """Write one piece, and pass a socket with it, which is closed here then."""
+        self._forget_passed()
+        if self.stopped:
+            passed.close()
+            return
+        if not self._queue:
+            self._progress = time.monotonic()
+        part = memoryview(data)
+        self._passed = part, passed
+        self._queue.append(part)
+        self._queued += len(data)
+        self.go_on()
+
+    def _ancillary(self, batch: list[memoryview]) -> list[tuple[int, int, bytes]]:
+        """What to send a batch with; it is cut, if need be, since a descriptor goes with the first
+        byte of one."""
+        assert self._passed is not None
+        part, passed = self._passed
+        for index, each in enumerate(batch):
+            if each is part:
+                del batch[index or 1 :]
+                return [] if index else [rights(passed.fileno())]
+        return []
+
+    def _forget_passed(self) -> None:
+        if self._passed is not None:
+            self._passed[1].close()
+            self._passed = None
 
     def go_on(self) -> None:
         """Write what is queued, as far as that does not wait."""
         while self._queue:
             batch = [self._queue[i] for i in range(min(len(self._queue), _GATHER))]
+            ancillary = self._passed and self._ancillary(batch)
             try:
-                sent = self._sock.sendmsg(batch, (), _SEND)
+                sent = self._sock.sendmsg(batch, ancillary or (), _SEND)
             except BlockingIOError:
                 self._when_ready()
                 break
             except OSError:
                 self.clear()
                 return
+            if ancillary:
+                self._forget_passed()
             self._queued -= sent
             self._progress = time.monotonic()
             while sent:
@@ -104,6 +140,7 @@ class Outbox:
         """Forget what is queued."""
         self._queue.clear()
         self._queued = 0
+        self._forget_passed()
 
     def shut_down(self) -> None:
         """End the stream, both ways: whoever reads it wakes up."""
@@ -146,11 +183,17 @@ class Outbox:
                     self._when_ready()
 
     def close(self) -> None:
-        """Close the descriptor."""
+        """Close the descriptors."""
         os.close(self.fd)
+        self._forget_passed()
 
 
-def _pieces(parts: list[bytes]) -> Iterator[bytes]:
+def rights(fd: int) -> tuple[int, int, bytes]:
+    """What passes a descriptor, as `sendmsg` takes it."""
+    return socket.SOL_SOCKET, socket.SCM_RIGHTS, pack("i", fd)
+
+
+def pieces(parts: Sequence[bytes]) -> Iterator[bytes]:
     """The parts, runs of small ones joined, without empty ones: nothing can be sent of these."""
     for small, run in groupby(parts, lambda part: len(part) < _SMALL):
         if small:

@@ -168,12 +168,12 @@ class Harness:
         together: list[bytes] = []
         while not choices.over and not stream.driver.stopped:
             kind = choices.byte()
-            message = bytearray(self._calls[choices.below(len(self._calls))])
+            call = bytearray(self._calls[choices.below(len(self._calls))])
             question += 1
-            _QUESTION.pack_into(message, _QUESTION_AT, question)
+            _QUESTION.pack_into(call, _QUESTION_AT, question)
             other = self._calls[choices.below(len(self._calls))]
-            first = content(message) if kind else 0
-            together.append(damaged(bytes(message), first, other, choices))
+            first = content(call) if kind else 0
+            together.append(damaged(bytes(call), first, other, choices))
             if kind & 3 == 0:  # some at once
                 stream.receive_mutated(together)
                 together.clear()

@@ -58,6 +58,7 @@ class InlineDriver:
     will come any more."""
 
     uses = 0
+    memory = None
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

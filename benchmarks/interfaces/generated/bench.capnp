@@ -21,6 +21,9 @@ interface Bench @0xf317c55f62ee6d97 {
 
     getData @4 (context :Proxy.Context, size :Int32) -> (result :Data);
     # So many bytes.
+
+    viewData @5 (context :Proxy.Context, size :Int32) -> (result :Data);
+    # As `get_data`.
 }
 
 interface BenchCallback @0xb92c4964567976b6 {

@@ -30,9 +30,9 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "7f780031486b2005729aa108d5849bae"
+MODEL = "41b1878800bf48b703452df436ab6fc0"
 SOURCES: dict[str, str] = {
-    "benchmarks.interfaces.bench": "86c3b1fccddaa1d1051aebb60da73b96",
+    "benchmarks.interfaces.bench": "d55f45f098dd9cc7dfc47672913e3b4d",
 }
 IMPORTS: dict[str, str] = {}
 
@@ -212,6 +212,34 @@ def _unpack_Bench_get_data(_m: Message, _at: int, _d: int, _p: int) -> bytes:
 _method_Bench_get_data = ClientMethod(
     "Bench.get_data", _id_Bench, 4, 0x10001, True, _unpack_Bench_get_data
 )
+_params_out_Bench_view_data = Struct("<i4xQQQ")
+_params_in_Bench_view_data = Struct("<i4x8x")
+_results_out_Bench_view_data = Struct("<Q")
+_results_in_Bench_view_data = Struct("<iI")
+
+
+def _pack_Bench_view_data(size: int) -> Writer:
+    try:
+        return Writer(
+            4, [None, None], _params_out_Bench_view_data.pack(size, 0x2000000000000, 3, 0x100000003)
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.view_data", size=("Int32", size)) from None
+
+
+def _unpack_Bench_view_data(_m: Message, _at: int, _d: int, _p: int) -> memoryview:
+    lo_result, hi_result = (
+        _results_in_Bench_view_data.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Bench_view_data.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    _s = _at + (_d << 3)
+    return _m.view(_s, lo_result, hi_result)
+
+
+_method_Bench_view_data = ClientMethod(
+    "Bench.view_data", _id_Bench, 5, 0x10001, True, _unpack_Bench_view_data
+)
 
 
 class BenchClient(Client, _bench.Bench):
@@ -219,7 +247,13 @@ class BenchClient(Client, _bench.Bench):
 
     _mpipc_name = "Bench"
     _mpipc_construct = _method_Bench_construct
-    _mpipc_methods: tuple[str, ...] = ("get_block_hash", "get_rows", "call_back", "get_data")
+    _mpipc_methods: tuple[str, ...] = (
+        "get_block_hash",
+        "get_rows",
+        "call_back",
+        "get_data",
+        "view_data",
+    )
 
     def get_block_hash(self, height: int) -> bytes:
         """32 bytes."""
@@ -236,6 +270,10 @@ class BenchClient(Client, _bench.Bench):
     def get_data(self, size: int) -> bytes:
         """So many bytes."""
         return self._mpipc_call(_method_Bench_get_data, _pack_Bench_get_data(size))
+
+    def view_data(self, size: int) -> memoryview:
+        """As `get_data`."""
+        return self._mpipc_call(_method_Bench_view_data, _pack_Bench_view_data(size))
 
 
 def _serve_Bench_get_block_hash(
@@ -300,6 +338,21 @@ def _serve_Bench_get_data(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _
     return _w
 
 
+def _serve_Bench_view_data(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int) -> Writer:
+    (v_size,) = (
+        _params_in_Bench_view_data.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _params_in_Bench_view_data.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _result = _impl.view_data(v_size)
+    _w = Writer(1)
+    try:
+        _w.head = _results_out_Bench_view_data.pack(_w.buffer(0, _result))
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.view_data", result=("View", _result)) from None
+    return _w
+
+
 BenchServer = Server(
     "Bench",
     _bench.Bench,
@@ -316,6 +369,9 @@ BenchServer = Server(
         ),
         (_id_Bench, 4): ServerMethod(
             "Bench.get_data", 0x10000, True, "method", _serve_Bench_get_data
+        ),
+        (_id_Bench, 5): ServerMethod(
+            "Bench.view_data", 0x10000, True, "method", _serve_Bench_view_data
         ),
     },
 )
