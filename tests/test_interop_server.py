@@ -101,8 +101,9 @@ def test_every_value_comes_back(root: Root) -> None:
 def test_large_values_pass(root: Root) -> None:
     """pycapnp answers in segments."""
     data = bytes(range(256)) * (20 << 12)  # 20 MiB
-    assert root.size(data, ["x" * 1000] * 1000) == len(data) + 1_000_000
-    assert root.blob(len(data)) == data
+    for _ in range(3):  # after the first, mpipc asks whether they may take another way
+        assert root.size(memoryview(data), ["x" * 1000] * 1000) == len(data) + 1_000_000
+        assert root.blob(len(data)) == data
 
 
 def test_none_is_a_null_object(root: Root) -> None:

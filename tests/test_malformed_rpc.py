@@ -51,8 +51,8 @@ class Quiet(Service):
     def add_in_background(self, amount: int) -> int:
         return amount
 
-    def blob(self, size: int) -> bytes:
-        return b""
+    def blob(self, size: int) -> memoryview:
+        return memoryview(b"")
 
 
 def conversation() -> Peer:

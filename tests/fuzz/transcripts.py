@@ -40,8 +40,8 @@ class FuzzedService(Service):
     def apply(self, step: Any, value: int, times: int) -> int:
         return super().apply(step, value, min(times, 5))
 
-    def blob(self, size: int) -> bytes:
-        return bytes(min(size, 10_000))
+    def blob(self, size: int) -> memoryview:
+        return memoryview(bytes(min(size, 10_000)))
 
 
 # ------------------------------------------------------------------------------------- scripts
@@ -57,7 +57,7 @@ def attempt(call: Callable[..., Any], *args: Any) -> Any:
 
 def values(root: Any) -> None:
     for number in range(3):
-        attempt(root.size, b"data" * number, ["text"] * number)
+        attempt(root.size, memoryview(b"data" * number), ["text"] * number)
     attempt(root.echo, VALUES)
     attempt(root.io_thread_name)
     attempt(root.blob, 3000)
@@ -86,7 +86,7 @@ def callbacks(root: Any) -> None:
     attempt(root.add_in_background, 3)
     attempt(root.echo_counter, mine)
     attempt(root.names_of, [mine, LocalCounter("other")])
-    attempt(root.apply, lambda value: root.size(b"inside", []) + value, 5, 2)
+    attempt(root.apply, lambda value: root.size(memoryview(b"inside"), []) + value, 5, 2)
     attempt(root.keep, None)
     attempt(root.kept)
 

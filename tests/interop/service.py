@@ -142,11 +142,11 @@ class Service(Root):
             raise ValueError(text)
         return "accepted"
 
-    def size(self, data: bytes, texts: list[str]) -> int:
+    def size(self, data: memoryview, texts: list[str]) -> int:
         return len(data) + sum(map(len, texts))
 
-    def blob(self, size: int) -> bytes:
-        return bytes(range(256)) * (size // 256)
+    def blob(self, size: int) -> memoryview:
+        return memoryview(bytes(range(256)) * (size // 256))
 
 
 class Foreign:

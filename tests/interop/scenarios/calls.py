@@ -191,8 +191,10 @@ async def a_call_can_be_canceled_before_it_runs(root: Any) -> None:
 
 async def large_values_pass(root: Any) -> None:
     data = bytes(range(256)) * (20 << 12)  # 20 MiB
-    assert (await root.size(data=data, texts=["x" * 1000] * 1000)).result == len(data) + 1_000_000
-    assert (await root.blob(size=len(data))).result == data
+    size = len(data) + 1_000_000
+    for _ in range(3):  # after the first, mpipc asks whether they may take another way
+        assert (await root.size(data=data, texts=["x" * 1000] * 1000)).result == size
+        assert (await root.blob(size=len(data))).result == data
 
 
 async def messages_of_many_segments_pass(root: Any) -> None:
