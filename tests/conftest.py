@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import settings
 
 # How long an example takes is not what is tested; pytest's timeout ends what hangs.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+def pytest_collection_finish() -> None:
+    """Many tests collect garbage, to see what is left: let them not look at what pytest has."""
+    gc.collect()
+    gc.freeze()

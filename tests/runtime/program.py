@@ -153,10 +153,12 @@ class RealCallbacks(Callbacks):
 
 
 class RealThing(Thing):
-    def __init__(self, name: str, ended: list[str], gate: threading.Event | None = None) -> None:
+    def __init__(
+        self, name: str, ended: list[str], stay: Callable[[], object] = lambda: None
+    ) -> None:
         self._name = name
         self._ended = ended
-        self._gate = gate
+        self._stay = stay
 
     def get_name(self) -> str:
         return self._name
@@ -165,8 +167,7 @@ class RealThing(Thing):
         return self
 
     def __del__(self) -> None:
-        if self._gate is not None:
-            self._gate.wait()
+        self._stay()
         self._ended.append(self._name)
 
 
@@ -197,7 +198,7 @@ class RealObjects(Objects):
         return RealPlain(name)
 
     def make_stubborn(self, name: str, gate: str) -> Thing:
-        return RealThing(name, self._ended, self._gates.gate(gate))
+        return RealThing(name, self._ended, lambda: self._gates.wait(gate))
 
     def maybe(self, name: str | None) -> Thing | None:
         return None if name is None else self.make(name)

@@ -151,7 +151,9 @@ mpipc.serve_spawned(RealRoot())
 while True:
     time.sleep(60)
 """
+        before = children()
         mpipc.close(program(text))
+        eventually(lambda: children() <= before)
 
     def test_a_child_of_a_killed_parent_ends(self, client: Any) -> None:
         parent = client(
