@@ -42,10 +42,10 @@ class Moment(ABC):
         if self.root:
             self.prepare()
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - nothing, where nothing is needed
         """Make what `act` needs."""
 
-    def arm(self, relay: Relay) -> None:
+    def arm(self, relay: Relay) -> None:  # noqa: B027
         """See to it that `act` will block."""
 
     @abstractmethod
@@ -136,7 +136,8 @@ class Destroying(Moment):
         self.thing = self.root.objects().make_stubborn("stubborn", "end")
 
     def act(self) -> object:
-        return mpipc.close(self.thing)
+        mpipc.close(self.thing)
+        return None
 
     def reached(self, relay: Relay, observer: Root) -> bool:
         return observer.gates().waiting("end") == 1
