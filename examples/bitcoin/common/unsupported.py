@@ -9,8 +9,9 @@ from typing import Any, TypeVar, cast
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def unsupported(method: Method) -> Method:
-    """A method of the same signature that raises NotImplementedError, which says which it is.
+def unsupported(method: Method, who: str = "the example") -> Method:
+    """A method of the same signature that raises NotImplementedError, which says which it is and
+    who does not offer it.
 
         class NodeOfTheExample(Node):
             map_port = unsupported(Node.map_port)
@@ -20,7 +21,7 @@ def unsupported(method: Method) -> Method:
 
     @functools.wraps(method)
     def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"the example does not offer {method.__qualname__}")
+        raise NotImplementedError(f"{who} does not offer {method.__qualname__}")
 
     # `wraps` copies the mark of abstract methods, too.
     refuse.__isabstractmethod__ = False  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 
 from examples.bitcoin.common.chainparams import NODE_RPC_PORT
 from examples.bitcoin.common.console import say
@@ -14,6 +14,7 @@ from examples.bitcoin.node.chain import ChainOfNode
 from examples.bitcoin.node.chainstate import Chainstate
 from examples.bitcoin.node.commands import CommandsOfNode
 from examples.bitcoin.node.context import NodeContext
+from examples.bitcoin.node.core import open_core
 from examples.bitcoin.node.filters import Filters
 from examples.bitcoin.node.mining import MiningOfNode
 from examples.bitcoin.node.node import NodeOfNode
@@ -51,6 +52,9 @@ class NodeOptions(Options):
     blockfilters: str | None = None
     """Where an index is that has filters of blocks."""
 
+    connect_core: str | None = None
+    """Where the bitcoin-node is in front of which this one is."""
+
 
 @contextmanager
 def open_node(options: NodeOptions, shutdown: Shutdown) -> Iterator[Part]:
@@ -83,9 +87,20 @@ def add_options(parser: Parser) -> None:
         "blockfilters", "ADDR", "ask the index at this address for filters of blocks (unix without"
         " an address)", nargs="?", const="unix",
     )  # fmt: skip
+    parser.option(
+        "connect-core",
+        "ADDR",
+        "keep no chain, and serve what the bitcoin-node of Bitcoin Core at this address has",
+    )
 
 
 def main() -> None:
     """The program."""
     options = parser().parse_args(namespace=NodeOptions())
-    run("node", options, lambda _, shutdown: open_node(options, shutdown))
+    run("node", options, lambda _, shutdown: _open(options, shutdown))
+
+
+def _open(options: NodeOptions, shutdown: Shutdown) -> AbstractContextManager[Part]:
+    if options.connect_core is not None:
+        return open_core(options.connect_core, options, shutdown)
+    return open_node(options, shutdown)
