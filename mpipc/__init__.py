@@ -60,11 +60,13 @@ if TYPE_CHECKING:
     from mpipc.ipc.reconnect import reconnecting
     from mpipc.launch.sandbox import Sandbox
     from mpipc.observe import metrics as metrics
+    from mpipc.observe import spans as spans
 
 # Imported when they are first used: not every program needs them.
 _LATER = {
     "aio": "mpipc.aio",
     "metrics": "mpipc.observe.metrics",
+    "spans": "mpipc.observe.spans",
     "Backoff": "mpipc.ipc.backoff",
     "Sandbox": "mpipc.launch.sandbox",
     "reconnecting": "mpipc.ipc.reconnect",
@@ -75,7 +77,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'mpipc' has no attribute {name!r}")
     module = import_module(_LATER[name])
-    return module if name in ("aio", "metrics") else getattr(module, name)
+    return module if name in ("aio", "metrics", "spans") else getattr(module, name)
 
 
 __all__ = [

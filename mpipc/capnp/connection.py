@@ -201,6 +201,9 @@ class Connection(Endpoint):
         """Drop the connection: every waiting call raises Disconnected."""
         self.lost(Disconnected("the connection was closed on this side"))
 
+    def names_thread(self) -> bool:
+        return super().names_thread() or self._current().contexts.get(self) is not None
+
     def tap(self, sent: Tap, received: Tap) -> None:
         # The methods are replaced, so that a connection that nobody taps pays nothing.
         take, filled = self.take, self.filled

@@ -124,6 +124,10 @@ class Endpoint(ABC):
         objects = Counter(each.server.name for each in targets if isinstance(each, Local))
         return dict(objects), held, [each.thread.name for each in [*self._made_threads]]
 
+    def names_thread(self) -> bool:
+        """Whether a call that the current thread makes says which thread of the peer's runs it."""
+        return self._thread_map is not None
+
     def tap(self, sent: Tap, received: Tap) -> None:
         """Have what is written and read passed to two functions, too, in chunks as they come.
         Only before the connection starts. Each is called by one thread at a time."""
@@ -204,8 +208,12 @@ class Endpoint(ABC):
                 return impl._mpipc_target
         return cap
 
+    def watched(self, client: type[Client]) -> type[Client]:
+        """The class of the proxies of an interface here."""
+        return self._observer.client(client) if self._observer else client
+
     def _client(self, client: type[Client], target: Import) -> Client:
-        return (self._observer.client(client) if self._observer else client)(self, target)
+        return self.watched(client)(self, target)
 
     def proxy(self, cap: Capability, client: type[Client]) -> Any:
         """The Python object for a received capability: a proxy, or our own object itself."""

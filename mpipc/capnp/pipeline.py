@@ -88,6 +88,8 @@ class _Recorder:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.peer, self.describe = connection.peer, connection.describe
+        self.names_thread = connection.names_thread
         self.promise: Promise[Any]
 
     def call(self, target: Import | Promised, method: ClientMethod[Any], w: Writer) -> None:
@@ -104,6 +106,7 @@ class _Later:
     def __init__(self, promise: Promise[Any], connection: Any) -> None:
         self.promise = promise
         self.connection = connection
+        self.peer, self.names_thread = connection.peer, connection.names_thread
 
     def call(self, target: object, method: ClientMethod[R], w: Writer) -> R:
         """As `Connection.call`, on the object itself."""
@@ -174,7 +177,7 @@ class Pipeline:
         field, client = kind
         question = promise._question
         assert question is not None
-        stand_in = cast("Client", object.__new__(client()))
+        stand_in = object.__new__(promise._connection.watched(client()))
         stand_in._mpipc_connection = cast(Connection, _Later(promise, promise._connection))
         stand_in._mpipc_target = cast("Import", Promised(question, field))
         return cast("R", stand_in)

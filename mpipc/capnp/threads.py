@@ -88,6 +88,42 @@ def read_context(
     return caps[0], caps[1]
 
 
+_CARRIED_WORDS = 3
+_LONGEST_CARRIED = 1 << 10  # bytes of a text that is read
+
+
+def carry(w: Writer, shape: int, text: str) -> None:
+    """Put a text into the Context of written parameters, of the given shape: as a third pointer,
+    which those who do not know it ignore. The Context that was there stays behind, unused."""
+    at, position = shape & 0xFFFF, w.end
+    w.end += _CARRIED_WORDS
+    pointer = (position - at - 1) << 2 | _CARRIED_WORDS << 48
+    w.head = w.head[: at * 8] + _WORD.pack(pointer) + w.head[at * 8 + 8 :]
+    w.parts.append(b"")  # the text is written first
+    index = len(w.parts) - 1
+    w.parts[index] = CONTEXT + _WORD.pack(w.text(position + CONTEXT_WORDS, text))
+
+
+def read_carried(message: Message, content: int, data_words: int, pointers: int) -> str:
+    """The text that `carry` has put into a Context; "" where there is none, or none to be read."""
+    if not pointers:
+        return ""
+    at = content + (data_words << 3)
+    lo, hi = POINTER.unpack_from(message.buf, at)
+    if not lo and not hi:
+        return ""
+    content, data_words, pointers = message.struct(at, lo, hi)
+    if pointers < _CARRIED_WORDS:
+        return ""
+    at = content + (data_words << 3) + CONTEXT_WORDS * 8
+    lo, hi = POINTER.unpack_from(message.buf, at)
+    # A list of bytes, and not too many of them.
+    if lo & 3 != 1 or hi & 7 != 2 or hi >> 3 > _LONGEST_CARRIED:
+        return ""
+    found: str = message.text(at, lo, hi)
+    return found
+
+
 def read_capability(message: Message, content: int, data_words: int, pointers: int) -> Capability:
     """The capability that is a struct's only pointer."""
     if not pointers:

@@ -9,13 +9,15 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
 from mpipc.capnp.endpoint import Endpoint
-from mpipc.capnp.proxy import Client, Server
+from mpipc.capnp.proxy import Client, ClientMethod, Server
 from mpipc.capnp.shortcuts import Incoming
+from mpipc.capnp.threads import carry
+from mpipc.capnp.writer import Writer
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -41,6 +43,14 @@ class Watcher(Protocol):
 
     def opened(self, endpoint: Endpoint) -> None:
         """There is a new connection whose calls it will see."""
+
+
+@runtime_checkable
+class Carrier(Watcher, Protocol):
+    """A watcher that has something to tell the other end with each call."""
+
+    def carried(self) -> str:
+        """A text that travels in the call's Context, "" for none."""
 
 
 class StandIn:
@@ -94,11 +104,26 @@ def _watched_client(client: type[Client], watchers: tuple[Watcher, ...]) -> type
             members[name] = property(_watched(method, declared.fget, watchers))
         else:
             members[name] = functools.wraps(declared)(_watched(method, declared, watchers))
+    for watcher in watchers:
+        if isinstance(watcher, Carrier):
+            members["_mpipc_call"] = _carrying(client, watcher)
     # Not `type(...)`: the class of an ABC's subclass is ABCMeta.
     made: type[Client] = types.new_class(
         client.__name__, (client,), exec_body=lambda namespace: namespace.update(members)
     )
     return made
+
+
+def _carrying(client: type[Client], carrier: Carrier) -> Function:
+    def call(self: Client, method: ClientMethod[Any], w: Writer) -> Any:
+        # A peer that has no threads gets a Context that says so, and nothing else.
+        if method.context and self._mpipc_connection.names_thread():
+            text = carrier.carried()
+            if text:
+                carry(w, method.shape, text)
+        return client._mpipc_call(self, method, w)
+
+    return call
 
 
 def _stand_in(server: Server, watchers: tuple[Watcher, ...]) -> type[StandIn]:

@@ -277,6 +277,10 @@ class Process(ABC):
         """What was counted, as JSON."""
 
     @abstractmethod
+    def spans(self) -> list[str]:
+        """The spans that have ended, each as JSON."""
+
+    @abstractmethod
     def pid(self) -> int: ...
 
     @abstractmethod

@@ -19,6 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import mpipc
 from mpipc.observe import log
@@ -302,6 +305,9 @@ class RealValues(Values):
 
 
 class RealProcess(Process):
+    def spans(self) -> list[str]:
+        return [each.to_json(indent=None) for each in _exporter.get_finished_spans()]
+
     def metrics(self) -> str:
         return msgspec.json.encode(mpipc.metrics.snapshot()).decode()
 
@@ -380,6 +386,9 @@ class RealRoot(Root):
         return self.real_process
 
 
+_exporter = InMemorySpanExporter()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("addresses", nargs="*")
@@ -388,9 +397,14 @@ def main() -> None:
     parser.add_argument("--log", action="store_true", help="log calls to standard error")
     parser.add_argument("--exports", type=int, default=1_000_000, help="objects of a client")
     parser.add_argument("--threads", type=int, default=1_000, help="threads of a client")
+    parser.add_argument("--spans", action="store_true", help="make spans of calls")
     parser.add_argument("--metrics", action="store_true", help="count calls")
     parser.add_argument("--introspect", action="store_true", help="let others look")
     options = parser.parse_args()
+    if options.spans:
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(_exporter))
+        mpipc.spans.enable(provider)
     if options.metrics:
         mpipc.metrics.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
