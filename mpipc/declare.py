@@ -77,6 +77,8 @@ class Field(_Ordinal, frozen=True, kw_only=True):
                     the flag is of this type instead.
     `flag_ordinal`  the flag's `@N`; left out: the one behind its value's.
     `skip`          C++ has no such member, and custom code fills the field: `$Proxy.skip`.
+    `group`         a field of a struct that is a struct itself: its fields lie among the others, as
+                    a group, and not behind a pointer. So it is always there.
     `secret`        its values are never shown: not in logs, recordings, reprs and error texts that
                     mpipc makes. The wire does not change.
     """
@@ -87,6 +89,7 @@ class Field(_Ordinal, frozen=True, kw_only=True):
     has_flag: object = ...
     flag_ordinal: int | None = None
     skip: bool = False
+    group: bool = False
     secret: bool = False
 
 

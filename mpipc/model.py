@@ -273,6 +273,11 @@ class Slot:
     default: bool | int | float | None = None
     annotations: tuple[tuple[str, str | None], ...] = ()
 
+    @property
+    def variable(self) -> str:
+        """Its name as a part of names in Python."""
+        return self.name.replace(".", "_")
+
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
@@ -312,6 +317,8 @@ class Field:
     `keyword`: the name by which it is passed, empty where it is passed by position.
     `missing`: where there is no value, it is left out: a key of a TypedDict.
     `secret`: its values are not to be shown; `Model.hides` says so of more.
+    `group`: the fields of a struct that lie among the others; their slots' names have the group's
+    before their own, `origin.x`. The record has no slot for the group itself.
     """
 
     name: str
@@ -322,6 +329,7 @@ class Field:
     keyword: str = ""
     missing: bool = False
     secret: bool = False
+    group: tuple[Field, ...] = ()
 
 
 StructKind: TypeAlias = Literal[

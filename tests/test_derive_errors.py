@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "data" / "errors.txt"
 WRONG = [
     ["tests.declarations.wrong"],
+    ["tests.declarations.wrong_groups"],
     ["tests.declarations.wrong_shapes"],
     ["tests.declarations.wrong_streams"],
     ["tests.declarations.wrong_uses"],

@@ -46,7 +46,7 @@ def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "MYPYPATH": str(ROOT), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=200,
     )
 
 
@@ -75,6 +75,7 @@ def test_mypy(project: Path) -> None:
     assert {*mypy_errors(project)} == {("wrong", line) for line in marked()}
 
 
+@pytest.mark.timeout(240)  # which it may take to install itself
 @pytest.mark.skipif(not importlib.util.find_spec("pyright"), reason="no pyright here")
 def test_pyright(project: Path) -> None:
     assert {*pyright_errors(project)} == {("wrong", line) for line in marked()}

@@ -27,7 +27,7 @@ from .. import common as _common
 from .. import enums as _enums
 from .. import values as _values_types
 
-MODEL = "7c39c080482e0d9b643b61094ea91456"
+MODEL = "e965b937e97bb4b760d66514ddb72948"
 SOURCES: dict[str, str] = {
     "interfaces.common": "0510c89a61be2606626d25f592ba579f",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",

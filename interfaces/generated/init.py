@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "0db27a891a8a0ef4a3a60fa740b17b1e"
+MODEL = "16ece4901d7a612377f14de2363dd08e"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
-    "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
-    "interfaces.mining": "6e29d02bd11436905cb3f33da732e0bd",
+    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
+    "interfaces.echo": "7f4b381d47edf8d00c529560a5443a95",
+    "interfaces.mining": "960e15f4fb6ff06c0ec2ad5dbadc2414",
 }
 
 

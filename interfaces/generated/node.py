@@ -52,7 +52,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "4b7a580b755931b900a3d2a4a05ff357"
+MODEL = "e7bc9e57907f00e7dde0a479ca978fe4"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
@@ -60,10 +60,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9221c89be9c68d5f751c51299fb637db",
-    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
+    "interfaces.chain": "ff767da69e210b3b87e34ded7c3b71f4",
+    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.wallet": "4062537d1620d734ed8d95a8e54ff382",
+    "interfaces.wallet": "336c9f835c7039e6c0fa017702445ade",
 }
 
 

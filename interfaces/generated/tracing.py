@@ -29,7 +29,7 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "d2f44e1f7e58d8b2768b35f74c7df671"
+MODEL = "1e579b33cea26df3fa9000c2413c41ed"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",

@@ -51,15 +51,15 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "4062537d1620d734ed8d95a8e54ff382"
+MODEL = "336c9f835c7039e6c0fa017702445ade"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
     "interfaces.wallet": "49a30ae3644d3344d60e96d9d53760b4",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9221c89be9c68d5f751c51299fb637db",
-    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
+    "interfaces.chain": "ff767da69e210b3b87e34ded7c3b71f4",
+    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }
 
@@ -358,7 +358,7 @@ def _read_ResultWalletMigrationResult(
 
 _out_Key = Struct("<B7xQ")
 _in_Key = Struct("<B7xiI")
-describe(_wallet.Key, secret=Secret("Data"), is_compressed="Bool")
+describe(_wallet.Key, secret=Secret("Data"), is_compressed=Secret("Bool"))
 
 
 def _fixed_Key(_w: Writer, _at: int, _v: _wallet.Key) -> bytes:

@@ -34,7 +34,7 @@ def no_lock(module: str) -> Lock:
 
 def reserved_name(name: str, ordinal: int) -> str:
     """What the place of a removed member is called: `getBlock @3` -> `reserved3GetBlock`."""
-    return f"reserved{ordinal}{name[0].upper()}{name[1:]}"
+    return f"reserved{ordinal}{''.join(part[0].upper() + part[1:] for part in name.split('.'))}"
 
 
 def former_name(name: str) -> str | None:

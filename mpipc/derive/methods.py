@@ -99,6 +99,7 @@ def derive_method(
         with reporting(at.place):
             keyword = parameter if parameter in signature.keywords else ""
             inputs.append(member(parameter, annotation, at, keyword=keyword))
+            _refuse_group(annotation, at)
     raised = exception_members(options.raises, site)
     _check_exceptions(options.raises)
     outputs: list[Member] = []
@@ -149,7 +150,14 @@ def _results(
         key = site.session.key_of(cls)
         at = replace(site, place=Place(key.module, key.name))
         return key, field_members(cls, at)
+    _refuse_group(annotation, site)
     return "value", [member("result", annotation, site)]
+
+
+def _refuse_group(annotation: object, site: Site) -> None:
+    asked = site.unwrap(annotation).find(declare.Field)
+    if asked is not None and asked.group:
+        raise Mistake("a parameter or a result that is a group", "a struct that has a group")
 
 
 def _check_exceptions(declared: Sequence[declare.Raises]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import datetime
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Literal
@@ -52,6 +52,11 @@ class Member:
     keyword: str = ""
     missing: bool = False
     secret: bool = False
+    group: tuple[Member, ...] = ()
+
+    def within(self, group: str) -> Member:
+        """It as a member of a group; the ordinals that it asks for are those of its own struct."""
+        return replace(self, slot=f"{group}.{self.slot}", ordinal=None, flag_ordinal=None)
 
 
 def member(
@@ -165,11 +170,12 @@ def record(
     """Number the members, flags right after their values. Returns the record, the declared fields
     in order of declaration, and the slot of every member. Raises Mistake."""
     asked: list[tuple[str, int | None]] = []
-    for each in members:
+    for each in _leaves(members):
         asked.append((each.slot, each.ordinal))
         if each.flag:
             asked.append((_flag_name(each.slot), _flag_ordinal(each, locked)))
-    again = repeated(name for name, _ in asked)
+    groups = [each.slot for each in members if each.group]
+    again = repeated([*groups, *(name for name, _ in asked)])
     if again:
         raise Mistake(
             f"two of its members are called {again[0]!r} in the schema",
@@ -177,26 +183,47 @@ def record(
         )
     ordinals, reserved = number(asked, locked)
     numbers = iter(ordinals)
-    fields: list[Field] = []
     slots: list[Slot] = []
     flags: list[Slot] = []
-    for each in members:
+
+    def made(each: Member) -> Field | None:
+        if each.group:
+            inside = tuple(filter(None, (made(one.within(each.slot)) for one in each.group)))
+            first = Slot(each.slot, inside[0].slot.ordinal, each.type)
+            assert not isinstance(each.type, Context | ThreadMap)
+            return Field(
+                each.field, each.type, first,
+                keyword=each.keyword, secret=each.secret, group=inside,
+            )  # fmt: skip
         slot = Slot(each.slot, next(numbers), each.type, each.default, each.annotations)
         slots.append(slot)
         flag = None
         if each.flag:
             flag = Slot(_flag_name(each.slot), next(numbers), each.flag)
             flags.append(flag)
-        if each.field:
-            assert not isinstance(each.type, Context | ThreadMap)
-            how = each.optional, flag, each.keyword, each.missing, each.secret
-            fields.append(Field(each.field, each.type, slot, *how))
+        if not each.field:
+            return None
+        assert not isinstance(each.type, Context | ThreadMap)
+        how = each.optional, flag, each.keyword, each.missing, each.secret
+        return Field(each.field, each.type, slot, *how)
+
+    fields = [*filter(None, map(made, members))]
     every = sorted([*slots, *flags], key=lambda slot: slot.ordinal)
     return Record(path, tuple(every), reserved), fields, slots
 
 
+def _leaves(members: Iterable[Member]) -> Iterator[Member]:
+    """The members, those of groups in the place of the group."""
+    for each in members:
+        if each.group:
+            yield from _leaves(one.within(each.slot) for one in each.group)
+        else:
+            yield each
+
+
 def _flag_name(value: str) -> str:
-    return "has" + capitalized(value)
+    group, dot, name = value.rpartition(".")
+    return f"{group}{dot}has{capitalized(name)}"
 
 
 def _flag_ordinal(member: Member, locked: Sequence[Reserved]) -> int | None:

@@ -19,7 +19,7 @@ from mpipc.derive.records import Member, member, record
 from mpipc.derive.site import Site
 from mpipc.derive.types.generics import bindings_of, class_scope, type_parameters
 from mpipc.derive.types.structs import kind_of
-from mpipc.model import Generic, ParameterType, Struct, Type, TypeName
+from mpipc.model import Generic, ParameterType, Struct, StructType, Type, TypeName
 
 if TYPE_CHECKING:
     from mpipc.derive.session import Session
@@ -101,8 +101,11 @@ def _annotation(cls: type, name: str) -> tuple[object, type]:
     raise Mistake(f"its field {name} has no type", f"{name}: T")
 
 
-def field_members(cls: type, site: Site, *, wrapped: bool = False) -> list[Member]:
-    """The fields of a struct or Results class; mistakes become problems."""
+def field_members(
+    cls: type, site: Site, *, wrapped: bool = False, outer: tuple[type, ...] = ()
+) -> list[Member]:
+    """The fields of a struct or Results class; mistakes become problems. `outer`: the classes that
+    it is a group in."""
     required = getattr(cls, "__required_keys__", None)
     bindings = bindings_of(cls, site)
     options = declare.options_of(cls, declare.STRUCT)
@@ -123,8 +126,42 @@ def field_members(cls: type, site: Site, *, wrapped: bool = False) -> list[Membe
                 keyword=each.argument if each.keyword else "",
                 required=required is None or each.name in required,
             )
-            members.append(dataclasses.replace(found, secret=found.secret or secret))
+            inside = _group(each.annotation, found, at, (*outer, cls))
+            secret = found.secret or secret
+            members.append(dataclasses.replace(found, secret=secret, group=inside))
     return members
+
+
+def _group(
+    annotation: object, found: Member, site: Site, outer: tuple[type, ...]
+) -> tuple[Member, ...]:
+    """The members of a field that is a group; of another there are none. `outer`: the classes that
+    it is in. Raises Mistake."""
+    declared = site.unwrap(annotation)
+    options = declared.find(declare.Field)
+    if options is None or not options.group:
+        return ()
+    cls = declared.base
+    if not isinstance(found.type, StructType) or not isinstance(cls, type):
+        raise Mistake(
+            "a group that is no struct", "a struct class without type parameters, or no group=True"
+        )
+    if found.optional or options.ordinal is not None:
+        raise Mistake(
+            "a group that may be None or has an ordinal: it is its fields, and nothing besides",
+            "group=True alone; fields of the group may be None",
+        )
+    if issubclass(outer[0], declare.Results):
+        raise Mistake("a group among results", "a struct as a result, which may have groups")
+    if cls in outer:
+        raise Mistake(f"the group {cls.__name__} is inside of itself", "no group=True there")
+    at = dataclasses.replace(site, place=Place(cls.__module__, cls.__name__), bindings={})
+    members = field_members(cls, at, outer=outer)
+    if not members or any(each.missing for each in members):
+        raise Mistake(
+            "a group without fields, or with keys that may be missing", "`| None` for such a key"
+        )
+    return tuple(members)
 
 
 def derive_struct(session: Session, cls: type) -> Struct:

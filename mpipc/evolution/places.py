@@ -189,6 +189,8 @@ class _PythonIndex:
         yield key(path, part, field.slot.name), found
         if field.flag is not None:
             yield key(path, part, field.flag.name), found
+        for each in field.group:
+            yield from self._member(path, part, each, title.format(f"{field.name}.{{}}"), place)
 
 
 def _found(title: str, place: Place) -> Found:

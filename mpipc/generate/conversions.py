@@ -30,6 +30,7 @@ from mpipc.model import (
     Model,
     OptionalType,
     Primitive,
+    Struct,
     StructType,
     TextType,
     TimedeltaType,
@@ -68,6 +69,15 @@ class Conversions:
                     self._generics[interface.key] = interface.generic
         self.lists: dict[TypeName, None] = {}
         self.checks = Checks(scope)
+
+    def group(self, field: Field) -> Struct:
+        """The struct that a field is, which is a group."""
+        assert isinstance(field.type, StructType)
+        return self._model.struct(field.type.key)
+
+    def made(self, field: Field) -> str:
+        """The expression for the class of a field that is a group."""
+        return self._scope.declared(self.group(field).cls)
 
     # ------------------------------------------------------------------------------ numbers
 

@@ -24,7 +24,10 @@ def packed(
     slots: dict[str, str] = {}
     for field in fields:
         value = values[field.name]
-        if slot_is_pointer(field.slot):
+        if field.group:
+            inside = taken_from(convert.group(field), value)
+            slots |= packed(field.group, inside, record, base, convert)
+        elif slot_is_pointer(field.slot):
             word = record.pointer_word(field.slot, base)
             slots[field.slot.name] = packed_pointer(field, word, value, convert)
         elif not isinstance(field.type, VoidType):
@@ -90,6 +93,9 @@ def unpacked(
     """The expression for a field's value, from its pointer, or from the name that its number is
     read into."""
     slot = field.slot
+    if field.group:
+        values = (unpacked(e, record, pointer_of(e, record), convert) for e in field.group)
+        return f"{convert.made(field)}({passed(field.group, values)})"
     if isinstance(field.type, VoidType):
         return "None"
     if pointer:
@@ -154,9 +160,9 @@ def naming(where: str, lines: Sequence[str], scope: Scope, *, wanted: bool) -> l
 
 def pointer_of(field: Field, record: RecordFormat) -> Pointer | None:
     slot = field.slot
-    if not slot_is_pointer(slot):
+    if field.group or not slot_is_pointer(slot):
         return None
-    return record.pointer_at(slot, "_s"), f"lo_{slot.name}", f"hi_{slot.name}"
+    return record.pointer_at(slot, "_s"), f"lo_{slot.variable}", f"hi_{slot.variable}"
 
 
 def blamed(field: Field, convert: Conversions) -> str:

@@ -15,7 +15,7 @@ from mpipc.generate.scope import Scope
 from mpipc.generate.servers import server_lines
 from mpipc.generate.stamps import Stamp, digest, sources_of
 from mpipc.generate.structs import list_lines, struct_lines
-from mpipc.generate.unions import union_aliases, union_lines, union_list_lines
+from mpipc.generate.unions import row_list_lines, union_aliases, union_lines
 from mpipc.model import (
     CheckedType,
     HookedType,
@@ -97,8 +97,8 @@ def _blocks(
         for key in [key for key in convert.lists if key not in lists]:
             struct = model.struct(key)
             record = layouts[key.module].records[struct.record.path]
-            if struct.kind == "union":
-                lists[key] = union_list_lines(struct, record, scope, convert)
+            if struct.kind == "union" or any(field.group for field in struct.fields):
+                lists[key] = row_list_lines(struct, record, scope, convert)
                 continue
             # This may need other lists.
             lists[key] = list_lines(struct, record, scope, convert, recursive=key in recursive)

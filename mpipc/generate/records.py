@@ -67,7 +67,7 @@ class Number:
     @property
     def name(self) -> str:
         """The variable that it is read into."""
-        return f"bits_{self.offset}" if self.slot is None else f"v_{self.slot.name}"
+        return f"bits_{self.offset}" if self.slot is None else f"v_{self.slot.variable}"
 
     @property
     def index(self) -> int:
@@ -127,7 +127,7 @@ class RecordFormat:
         names = [number.name for number in self.numbers]
         for _, slot in sorted(self.pointers.items()):
             if _is_read(slot):
-                names += [f"lo_{slot.name}", f"hi_{slot.name}"]
+                names += [f"lo_{slot.variable}", f"hi_{slot.variable}"]
         return names
 
     def arguments(self, values: Mapping[str, str]) -> list[str]:
@@ -156,7 +156,7 @@ class RecordFormat:
         if primitive.name == "Bool":
             name, mask = self.bit(slot)
             return f"{name} & {mask} {'==' if slot.default else '!='} 0"
-        return self._xored(slot, f"v_{slot.name}", "float_unxor")
+        return self._xored(slot, f"v_{slot.variable}", "float_unxor")
 
     def bit(self, slot: Slot) -> tuple[str, int]:
         """The variable of the byte that a Bool slot is in, and the slot's bit there."""

@@ -196,11 +196,12 @@ class _Union:
         yield f"    return _load_{name}(_m, *_m.struct(_at, _lo, _hi))"
 
 
-def union_list_lines(
+def row_list_lines(
     struct: Struct, layout: RecordLayout, scope: Scope, convert: Conversions
 ) -> list[str]:
-    """The source of the functions that write and read a list of a union."""
-    union = UnionType(struct.key)
+    """The source of the functions that write and read a list of a union, or of another struct that
+    has no columns, row by row."""
+    union = UnionType(struct.key) if struct.kind == "union" else StructType(struct.key)
     collection = scope.standard("collections.abc.Collection")
     taken = f"{collection}[{convert.annotation(union, taken=True)}]"
     write, read = (scope.local(struct.key, f"_{each}_list_{{}}") for each in ("write", "read"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,20 @@ def _records(method: Method, compiled: Any) -> tuple[tuple[Record, Any], tuple[R
     return (method.params, compiled.param_type), (method.results, compiled.result_type)
 
 
+def _offsets(schema: Any, group: str = "") -> Iterator[tuple[str, int]]:
+    """The fields of a struct, those of groups among them."""
+    for field in schema.node.struct.fields:
+        if field.which() == "group":
+            inside = schema.fields[field.name].schema
+            yield from _offsets(inside, f"{group}{field.name}.")
+        else:
+            yield group + field.name, field.slot.offset
+
+
 def _record_layout(schema: Any, record: Record) -> RecordLayout:
     node = schema.node
     struct = node.struct
-    compiled = {field.name: field.slot.offset for field in struct.fields}
+    compiled = dict(_offsets(schema))
     offsets = {slot.name: compiled.pop(slot.name) for slot in record.slots}
     assert list(compiled) == [each.name for each in record.reserved], record.path
     sizes = struct.dataWordCount, struct.pointerCount

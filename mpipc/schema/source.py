@@ -52,7 +52,8 @@ class _Token:
 
 def read_outline(path: Path) -> dict[str, Scope]:
     """The scopes of a schema file by their paths, as in `Record.path`: `Chain`, `Block`,
-    `Chain.getBlock$Params`. What is in a union or a group belongs to the struct around it.
+    `Chain.getBlock$Params`. What is in a union or a group belongs to the struct around it; names in
+    a group begin with the group's, `origin.x`.
 
     Raises SchemaError for a file that cannot be read.
     """
@@ -69,6 +70,7 @@ class _Reader:
         self._tokens = list(self._split(text))
         self._at = 0
         self._scopes: dict[str, Scope] = {}
+        self._group = ""
 
     def read(self) -> dict[str, Scope]:
         while self._at < len(self._tokens):
@@ -106,8 +108,14 @@ class _Reader:
         if kind in ("struct", "interface", "enum"):
             inside = f"{path}.{words[1]}" if path else words[1]
             inner = self._scopes[inside] = Scope(kind, tokens[0].line, [])
+        outer = self._group
+        if words[1:2] == [":"]:
+            self._group = f"{outer}{words[0]}."
+        elif inner is not scope:
+            self._group = ""
         while self._peek(end).text != "}":
             self._statement(inside, inner)
+        self._group = outer
         self._next()
 
     def _member(self, path: str, scope: Scope, tokens: list[_Token]) -> None:
@@ -116,7 +124,7 @@ class _Reader:
             raise self._unexpected(ordinal)
         rest = tokens[3:]
         type = "" if scope.kind != "struct" else _type(rest)
-        scope.members.append(Member(name.text, int(ordinal.text), type, name.line))
+        scope.members.append(Member(self._group + name.text, int(ordinal.text), type, name.line))
         if scope.kind == "interface":
             self._signature(f"{path}.{name.text}", rest)
 

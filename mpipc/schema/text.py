@@ -163,8 +163,11 @@ class _Writer:
             (name, f"@{ordinal}", f":{type}", annotations.lstrip())
             for name, ordinal, type, annotations in self._fields(struct.record, " $Proxy.skip")
         ]
+        # A group is one place in the text, that of its first field.
+        first = {name.partition(".")[0]: n for n, (name, *_) in reversed([*enumerate(rows)])}
+        rows.sort(key=lambda row: first[row[0].partition(".")[0]])
         doc = "\n\n".join(filter(None, (struct.doc, constraints_of(struct.fields))))
-        lines = [f"{INDENT}{line};" for line in _columns(rows)]
+        lines = [f"{INDENT}{line}" for line in _grouped(rows)]
         if struct.kind == "union":
             lines = [f"{INDENT}union {{", *(INDENT + line for line in lines), f"{INDENT}}}"]
         yield from _body(doc, [[line] for line in lines])
@@ -270,6 +273,19 @@ def _aligned(members: Sequence[list[str]]) -> list[list[str]]:
                 run = [[line] for line in padded]
         aligned += run
     return aligned
+
+
+def _grouped(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Fields as aligned lines; those of a group, `origin.x`, stand within it."""
+    for group, found in groupby(rows, key=lambda row: row[0].partition(".")[0] * ("." in row[0])):
+        run = list(found)
+        if group:
+            inside = [(row[0].partition(".")[2], *row[1:]) for row in run]
+            yield f"{group} :group {{"
+            yield from (f"{INDENT}{line}" for line in _grouped(inside))
+            yield "}"
+        else:
+            yield from (f"{line};" for line in _columns(run))
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.evolution.case import Case
-from tests.evolution.safe_cases import UNKNOWN
+from tests.evolution.safe_cases import GROUPED, UNKNOWN
 
 ECHO = """
     class RealChain(Chain):
@@ -23,6 +23,24 @@ SHAPES = """
     """
 
 CASES = [
+    Case(
+        "group_became_a_struct",
+        types=GROUPED,
+        types_new=GROUPED.replace("Annotated[Point, Field(group=True)]", "Point"),
+        old="def get(self, box: Box) -> Box: ...",
+        new="def get(self, box: Box) -> Box: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self, box): return box
+            """,
+        call="chain.get(Box(Point(1), 2))",
+        old_client="Box(origin=Point(x=0), size=2)",
+        new_client="Box(origin=Point(x=0), size=2)",
+        rules=(
+            "field-removed: old clients, old servers",
+            "safe field-added",
+        ),
+    ),
     Case(
         "items_of_an_iterator_changed",
         old="def get(self) -> Iterator[int]: ...",

@@ -19,7 +19,31 @@ SHAPES = """
     Shape = Circle | Square
     """
 
+GROUPED = """
+    class Point(msgspec.Struct):
+        x: Int32
+    class Box(msgspec.Struct):
+        origin: Annotated[Point, Field(group=True)]
+        size: Int32
+    """
+
 CASES = [
+    Case(
+        "field_added_to_a_group",
+        types=GROUPED,
+        types_new=GROUPED.replace("x: Int32", "y: Int32 | None\n        x: Int32"),
+        old="def get(self, box: Box) -> Box: ...",
+        new="def get(self, box: Box) -> Box: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self, box): return box
+            """,
+        call="chain.get(Box(Point(x=1), 2))",
+        call_new="chain.get(Box(Point(x=1, y=5), 2))",
+        old_client="Box(origin=Point(x=1), size=2)",
+        new_client="Box(origin=Point(y=None, x=1), size=2)",
+        rules=("safe field-added",) * 3,
+    ),
     Case(
         "alternative_added",
         types=SHAPES,

@@ -133,6 +133,7 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
         "deprecated": "use find",
         "doc": "",
         "getter": False,
+        "is_async": False,
     }
     block = module["structs"][0]
     assert block["doc"].startswith("A block.")

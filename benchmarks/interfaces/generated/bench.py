@@ -30,7 +30,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "41b1878800bf48b703452df436ab6fc0"
+MODEL = "5b4e249a3e9ca7162784b4ca72699f7a"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "d55f45f098dd9cc7dfc47672913e3b4d",
 }

@@ -29,9 +29,9 @@ from mpipc.capnp.runtime import (
 
 from .. import api as _api
 
-MODEL = "be66529c9d8cf2888b25c039dfb8735c"
+MODEL = "96176bc77d55896cfb6a4eae67bb88a2"
 SOURCES: dict[str, str] = {
-    "mpipc.declare": "710272c32d985edd0ff145dad9a4c267",
+    "mpipc.declare": "98fa0901dee28aca18ca280f67b354e5",
     "mpipc.introspection.api": "8ed9317e3d97cd73f0280e907169d36f",
 }
 IMPORTS: dict[str, str] = {}

@@ -38,22 +38,22 @@ from mpipc.capnp.runtime import (
 
 from .. import filters as _filters
 
-MODEL = "7371003b46fe9186ec7f28cb8f75149d"
+MODEL = "0e3ce7f79196aa5bcdde1ed1de88a6e2"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.index.interfaces.filters": "9c8aeac23425cccbffaf2cd5ce72b9f0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9221c89be9c68d5f751c51299fb637db",
-    "interfaces.common": "7c39c080482e0d9b643b61094ea91456",
-    "interfaces.echo": "34bdf98ce8c1cb30a833e48a9bd691c6",
+    "interfaces.chain": "ff767da69e210b3b87e34ded7c3b71f4",
+    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
+    "interfaces.echo": "7f4b381d47edf8d00c529560a5443a95",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.init": "0db27a891a8a0ef4a3a60fa740b17b1e",
-    "interfaces.mining": "6e29d02bd11436905cb3f33da732e0bd",
-    "interfaces.node": "4b7a580b755931b900a3d2a4a05ff357",
-    "interfaces.proposed": "8bc053b9f4c60902c0ee73c7436229a4",
-    "interfaces.rpc": "519840e179067372861952bda62a80d7",
-    "interfaces.tracing": "d2f44e1f7e58d8b2768b35f74c7df671",
-    "interfaces.wallet": "4062537d1620d734ed8d95a8e54ff382",
+    "interfaces.init": "16ece4901d7a612377f14de2363dd08e",
+    "interfaces.mining": "960e15f4fb6ff06c0ec2ad5dbadc2414",
+    "interfaces.node": "e7bc9e57907f00e7dde0a479ca978fe4",
+    "interfaces.proposed": "ddea531d3e5c37bb9db6f9cd6d3eb8e1",
+    "interfaces.rpc": "9c4502de15140ecd8a90e476d232aaed",
+    "interfaces.tracing": "1e579b33cea26df3fa9000c2413c41ed",
+    "interfaces.wallet": "336c9f835c7039e6c0fa017702445ade",
 }
 
 
