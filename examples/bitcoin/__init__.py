@@ -5,6 +5,7 @@
     index/     filters of blocks
     wallet/    keys, addresses, coins and payments
     gui/       a web page that shows all of it
+    all.py     all of them in one process
     mine.py    a miner: a client of the node's Mining
     demo.py    brings it up and shows what happens
 

@@ -1,0 +1,68 @@
+"""Node, wallet, index and page in one process: python -m examples.bitcoin.all [options]
+
+They use each other through the same interfaces as in processes of their own, but what was a call
+to another process is a plain method call here: no socket, no encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from examples.bitcoin.common.chainparams import NODE_RPC_PORT
+from examples.bitcoin.common.link import LocalLink
+from examples.bitcoin.common.lock import locked
+from examples.bitcoin.common.options import Parser
+from examples.bitcoin.common.process import Part, Shutdown, run
+from examples.bitcoin.gui import program as gui
+from examples.bitcoin.index.main import open_index
+from examples.bitcoin.node import main as node
+from examples.bitcoin.wallet.command_server import CommandServer
+from examples.bitcoin.wallet.loader import WalletInit
+from examples.bitcoin.wallet.wallets import open_wallets
+from interfaces.proposed import ProposedInit
+
+
+class AllOptions(node.NodeOptions, gui.GuiOptions):
+    """What all of them can be told."""
+
+
+@contextmanager
+def open_all(options: AllOptions, shutdown: Shutdown) -> Iterator[Part]:
+    """Run everything on a data directory. Raises Failure."""
+    with ExitStack() as stack:
+        for name in ("node", "wallet", "index", "gui"):
+            # None of them may run in a process of its own meanwhile.
+            stack.enter_context(locked(options.datadir, name))
+        of_node = stack.enter_context(node.open_node(options, shutdown))
+        chain = _init(of_node)
+        of_index = stack.enter_context(open_index(options, shutdown, LocalLink(chain)))
+        wallets = stack.enter_context(open_wallets(options, LocalLink(chain)))
+        of_wallets = Part(WalletInit(wallets), [CommandServer(wallets)])
+        stack.enter_context(gui.open_gui(options, shutdown, chain, _init(of_wallets)))
+        yield Part(None, [*of_node.rpc, *of_wallets.rpc, *of_index.rpc])
+
+
+def _init(part: Part) -> ProposedInit:
+    assert isinstance(part.init, ProposedInit)
+    return part.init
+
+
+def parser() -> Parser:
+    """The command line."""
+    found = Parser("mpipc-bitcoin", "Run node, wallets, index and page in one process.")
+    found.offers_rpc(NODE_RPC_PORT)
+    gui.add_options(found)
+    # They have each other, and look for nobody.
+    found.set_defaults(ipcconnect="unix", blockfilters=None, connect_core=None)
+    return found
+
+
+def main() -> None:
+    """The program."""
+    options = parser().parse_args(namespace=AllOptions())
+    run("bitcoin", options, lambda _, shutdown: open_all(options, shutdown))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Everything in one process: the same interfaces, and no socket between them."""
+
+from __future__ import annotations
+
+import urllib.request
+from pathlib import Path
+
+from examples.bitcoin.common.chainparams import COIN
+from tests.bitcoin.rpc import Rpc
+from tests.bitcoin.support import Program, Start
+
+
+def start_all(start: Start, datadir: Path) -> tuple[Program, Rpc]:
+    program = start("all", "-server", "-rpcport=0")
+    program.wait_for("JSON-RPC at")
+    return program, Rpc("bitcoin", program.log, datadir)
+
+
+def test_wallets_pay_and_the_page_shows_in_one_process(start: Start, datadir: Path) -> None:
+    program, rpc = start_all(start, datadir)
+    for name in ("alice", "bob"):
+        rpc.createwallet(name)
+    alice, bob = rpc.getnewaddress("alice"), rpc.getnewaddress("bob")
+    rpc.generatetoaddress(101, alice)
+    program.until(lambda: rpc.getbalances("alice")["balance"] == 50 * COIN)
+    paid = rpc.send(wallet="alice", payment_id="1", address=bob, amount=COIN)
+    assert paid in rpc.getrawmempool()
+    (tip,) = rpc.generatetoaddress(1, bob)
+    program.until(lambda: rpc.getbalances("bob")["balance"] == COIN)
+    program.until(lambda: rpc.getindexinfo()["bestblockhash"] == tip)
+    link = (datadir / "gui.link").read_text().strip()
+    with urllib.request.urlopen(link.partition("#")[0], timeout=50) as page:
+        assert page.status == 200
+    assert list(datadir.glob("*.sock")) == []
+
+    node = start("node")
+    assert node.wait() == 1
+    assert "another node runs" in node.output
+    assert program.terminate() == 0
+    assert "Traceback" not in program.output
+
+    program, rpc = start_all(start, datadir)
+    assert rpc.getblockcount() == 102
+    program.until(lambda: rpc.getbalances("bob")["balance"] == COIN)
+    assert program.press_ctrl_c() == 0
