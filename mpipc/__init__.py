@@ -35,6 +35,7 @@ from mpipc.declare import (
 )
 from mpipc.errors import (
     AddressError,
+    ComponentFailed,
     ConversionError,
     Disconnected,
     IpcError,
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
     from mpipc.launch.sandbox import Sandbox
     from mpipc.observe import metrics as metrics
     from mpipc.observe import spans as spans
+    from mpipc.supervisor.component import Component, ComponentEvent
+    from mpipc.supervisor.supervisor import Supervisor
 
 # Imported when they are first used: not every program needs them.
 _LATER = {
@@ -68,7 +71,10 @@ _LATER = {
     "metrics": "mpipc.observe.metrics",
     "spans": "mpipc.observe.spans",
     "Backoff": "mpipc.ipc.backoff",
+    "Component": "mpipc.supervisor.component",
+    "ComponentEvent": "mpipc.supervisor.component",
     "Sandbox": "mpipc.launch.sandbox",
+    "Supervisor": "mpipc.supervisor.supervisor",
     "reconnecting": "mpipc.ipc.reconnect",
 }
 
@@ -83,6 +89,9 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "AddressError",
     "Backoff",
+    "Component",
+    "ComponentEvent",
+    "ComponentFailed",
     "ConversionError",
     "Disconnected",
     "Field",
@@ -109,6 +118,7 @@ __all__ = [
     "SchemaFile",
     "Seconds",
     "Server",
+    "Supervisor",
     "Timeout",
     "UInt8",
     "UInt16",

@@ -8,6 +8,7 @@ IpcError
  ├─ ProtocolError      the other end sent bytes that break the protocol
  ├─ Disconnected       the connection is gone (also a ConnectionError)
  ├─ SandboxError       a sandbox that cannot be had on this system
+ ├─ ComponentFailed    a supervised component that was given up
  ├─ Timeout            a deadline passed before the answer came (also a TimeoutError)
  └─ RemoteError        the remote method raised an exception that it does not declare
      └─ Unimplemented  the other end does not know the interface or the method
@@ -66,6 +67,10 @@ class Disconnected(IpcError, ConnectionError):
 
 class SandboxError(IpcError):
     """A sandbox that cannot be had on this system."""
+
+
+class ComponentFailed(IpcError):
+    """A supervised component that could not be started, or was restarted too often."""
 
 
 class Timeout(IpcError, TimeoutError):

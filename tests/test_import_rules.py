@@ -29,6 +29,7 @@ ALLOWED = {
     "introspection": {"declare", "capnp"},
     "observe": {"introspection", "capnp", "errors"},
     "ipc": {"observe", "introspection", "generate", "capnp", "declare", "errors"},
+    "supervisor": {"ipc", "launch", "generate", "capnp", "errors"},
     "aio": {"ipc", "generate", "capnp", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},
     "jsonrpc": {"derive", "model", "declare", "errors"},

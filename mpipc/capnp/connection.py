@@ -242,6 +242,15 @@ class Connection(Endpoint):
                 self._keep_thread_map(thread_map)
         return self._client(generated.client, root)
 
+    def ping(self) -> None:
+        """Wait for an answer that takes nothing of the peer but that it is well. Raises
+        Disconnected, Timeout."""
+        question = self._ask(self.driver.current(), self._session.bootstrap)
+        payload, question.payload = question.payload, None
+        if payload is not None:
+            # Read, so that it is let go of.
+            payload.message.cap(payload.lo, payload.hi)
+
     def call(self, target: Import, method: ClientMethod[R], w: Writer) -> R:
         thread = self._current()
         lane = thread.contexts.get(self)

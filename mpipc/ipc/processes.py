@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits
 from mpipc.errors import AddressError, Disconnected, Timeout
 from mpipc.generate.load import generated_for
-from mpipc.ipc import sockets
+from mpipc.ipc import sockets, systemd
 from mpipc.ipc.endpoints import begin, root_class, root_of
 from mpipc.ipc.server import open_connection
 
@@ -109,7 +109,7 @@ def serve_spawned(
         channel, connection = open_connection(sock, f"fd:{fd}", root, limits, tracebacks=tracebacks)
         channel.on_stop = ended.set
         channel.start(connection, "mpipc-io parent")
-        ended.wait()
+        systemd.attend(ended)
     return True
 
 

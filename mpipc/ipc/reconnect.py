@@ -125,10 +125,15 @@ def reconnecting(
             lost()
         return proxy
 
+    made = as_function(recipe)
+    return Link(str(where), dial, made, on_connect, wait, backoff, timeout).begin()
+
+
+def as_function(recipe: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """`Init.make_chain` is to be called of the root object, and not itself."""
     if getattr(recipe, "__isabstractmethod__", False):
-        # `Init.make_chain`, which is to be called of the root object, and not itself.
-        recipe = operator.methodcaller(getattr(recipe, "__name__", ""))
-    return Link(str(where), dial, recipe, on_connect, wait, backoff, timeout).begin()
+        return operator.methodcaller(getattr(recipe, "__name__", ""))
+    return recipe
 
 
 class Dial(Protocol):
@@ -140,7 +145,7 @@ class Dial(Protocol):
 
 class Link(Holder):
     """See the module; the parameters are those of `reconnecting`. `timeout`: seconds that may pass
-    from a connection to its object."""
+    from a connection to its object; `owns`: whether the connection ends with the link."""
 
     def __init__(
         self,
@@ -151,6 +156,8 @@ class Link(Holder):
         wait: float | None,
         backoff: Backoff,
         timeout: float,
+        *,
+        owns: bool = True,
     ) -> None:
         self._name = name
         self._dial = dial
@@ -159,6 +166,7 @@ class Link(Holder):
         self._wait = wait
         self._backoff = backoff
         self._timeout = timeout
+        self._owns = owns
         self._changed = threading.Condition()
         self._object: Any = None
         self._root: Any = None
@@ -312,7 +320,8 @@ class Link(Holder):
         """Let go of the present connection."""
         with self._changed:
             root, self._root, self._object = self._root, None, None
-        close(root)
+        if self._owns:
+            close(root)
 
     def _end(self, why: IpcError) -> None:
         with self._changed:

@@ -89,9 +89,8 @@ class Server:
 
     def serve_forever(self) -> None:
         """Block until the server is closed. Ctrl-C raises KeyboardInterrupt as usual. Tells
-        systemd, if it wants to know, that the service is ready."""
-        systemd.notify("READY=1")
-        self._closed.wait()
+        systemd, if it wants to know, that the service is ready, is alive, and stops."""
+        systemd.attend(self._closed)
 
     def close(self) -> None:
         """Stop listening, drop every client, and wait until their sockets are closed. May be

@@ -1,10 +1,12 @@
-"""Sockets that systemd passes on, and telling it that a service is ready: sd_listen_fds(3) and
-sd_notify(3), which are a few environment variables."""
+"""Sockets that systemd passes on, and telling it how a service is: sd_listen_fds(3), sd_notify(3)
+and sd_watchdog_enabled(3), which are a few environment variables. A supervisor does the same.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import threading
 
 from mpipc.errors import AddressError
 
@@ -43,3 +45,25 @@ def notify(state: str) -> None:
             sock.sendto(state.encode(), f"\0{path[1:]}" if path[0] == "@" else path)
         except OSError:
             pass  # nobody listens, which is no reason not to serve
+
+
+def watchdog_interval() -> float | None:
+    """Seconds after which to say WATCHDOG=1 again; None when nobody waits for it."""
+    environment = os.environ
+    if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    if not microseconds.isdecimal() or not int(microseconds):
+        return None
+    return int(microseconds) / 2_000_000
+
+
+def attend(ended: threading.Event) -> None:
+    """Say that the service is ready, that it is alive until it ends, and that it stops then."""
+    notify("READY=1")
+    interval = watchdog_interval()
+    try:
+        while not ended.wait(interval):
+            notify("WATCHDOG=1")
+    finally:
+        notify("STOPPING=1")

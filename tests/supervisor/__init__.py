@@ -1,0 +1,1 @@
+"""`mpipc.Supervisor`, with real processes."""
