@@ -11,9 +11,8 @@ from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mpipc.errors import Timeout
 from mpipc.ipc import forks
-from mpipc.ipc.threads import Task
-from mpipc.ipc.threads import run as run_task
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,7 +47,7 @@ async def in_thread(work: Callable[[], R]) -> R:
         else:
             future.set_exception(error)
 
-    def task() -> None:
+    def task() -> bool:
         result, error = None, None
         try:
             result = work()
@@ -58,6 +57,8 @@ async def in_thread(work: Callable[[], R]) -> R:
             loop.call_soon_threadsafe(settle, result, error)
         except RuntimeError:
             pass  # the loop is closed
+        # What was not waited for still runs, and would hold up the next call of this thread.
+        return not isinstance(error, Timeout)
 
     _threads.post(task)
     return await future
@@ -73,7 +74,7 @@ class _Threads:
     def forked(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle: list[SimpleQueue[Task]] = []
+        self._idle: list[SimpleQueue[Callable[[], bool]]] = []
 
     def loop(self) -> asyncio.AbstractEventLoop:
         import asyncio
@@ -84,7 +85,8 @@ class _Threads:
                 self._start("mpipc-asyncio", self._loop.run_forever)
             return self._loop
 
-    def post(self, task: Task) -> None:
+    def post(self, task: Callable[[], bool]) -> None:
+        """Run a task; it returns whether its thread can be used again."""
         with self._lock:
             tasks = self._idle.pop() if self._idle else None
         if tasks is None:
@@ -92,9 +94,8 @@ class _Threads:
             self._start("mpipc-await", self._work, tasks)
         tasks.put(task)
 
-    def _work(self, tasks: SimpleQueue[Task]) -> None:
-        while True:
-            run_task(tasks.get())
+    def _work(self, tasks: SimpleQueue[Callable[[], bool]]) -> None:
+        while tasks.get()():
             with self._lock:
                 self._idle.append(tasks)
 
