@@ -7,7 +7,7 @@
     gui/       a web page that shows all of it
     all.py     all of them in one process
     mine.py    a miner: a client of the node's Mining
-    demo.py    brings it up and shows what happens
+    demo/      brings it up and shows what happens
 
 Each is a program of its own, `python -m examples.bitcoin.node` and so on. `examples/bitcoin/run`
 runs the demo.

@@ -14,7 +14,7 @@ from examples.bitcoin.common.link import LocalLink
 from examples.bitcoin.common.lock import locked
 from examples.bitcoin.common.options import Parser
 from examples.bitcoin.common.process import Part, Shutdown, run
-from examples.bitcoin.gui import program as gui
+from examples.bitcoin.gui import main as gui
 from examples.bitcoin.index.main import open_index
 from examples.bitcoin.node import main as node
 from examples.bitcoin.wallet.command_server import CommandServer
@@ -39,7 +39,8 @@ def open_all(options: AllOptions, shutdown: Shutdown) -> Iterator[Part]:
         of_index = stack.enter_context(open_index(options, shutdown, LocalLink(chain)))
         wallets = stack.enter_context(open_wallets(options, LocalLink(chain)))
         of_wallets = Part(WalletInit(wallets), [CommandServer(wallets)])
-        stack.enter_context(gui.open_gui(options, shutdown, chain, _init(of_wallets)))
+        inits = chain, _init(of_wallets), _init(of_index)
+        stack.enter_context(gui.open_gui(options, shutdown, *inits))
         yield Part(None, [*of_node.rpc, *of_wallets.rpc, *of_index.rpc])
 
 

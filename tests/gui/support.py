@@ -47,13 +47,13 @@ class Programs:
     def said(self, name: str) -> str:
         return (self.datadir / f"{name}.log").read_text()
 
-    def start_gui(self, *options: str) -> Site:
-        """The page, once it can be opened."""
+    def start_gui(self, *options: str, name: str = "gui") -> Site:
+        """The page, once it can be opened; of the program called `name`."""
         file = self.datadir / "gui.link"
         file.unlink(missing_ok=True)
-        process = self.start("gui", *options)
+        process = self.start(name, *options)
         eventually(lambda: file.exists() or process.poll() is not None, "the page")
-        assert process.poll() is None, self.said("gui")
+        assert process.poll() is None, self.said(name)
         return Site(file.read_text().strip(), process)
 
     def stop(self) -> None:

@@ -111,6 +111,7 @@ def test_events_tell_which_processes_are_there(site: Site) -> None:
     assert [(each["name"], each["up"]) for each in processes] == [
         ("node", False),
         ("wallet", False),
+        ("index", False),
     ]
 
 
@@ -136,7 +137,7 @@ def test_a_port_that_is_taken_is_named(programs: Programs) -> None:
 def test_a_page_without_processes_says_so(site: Site, page: Page) -> None:
     page.goto(site.link)
     processes = page.get_by_role("list", name="Processes")
-    said = ["node not running", "wallet not running"]
+    said = ["node not running", "wallet not running", "index not running"]
     expect(processes.get_by_role("listitem")).to_have_text(said)
     expect(page.get_by_text("The wallet process is not running yet")).to_be_visible()
     assert "token" not in page.url

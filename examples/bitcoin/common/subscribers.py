@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -122,7 +123,8 @@ class _Subscriber(Generic[T]):
                 say(f"somebody who is told {self._what} failed: {error}")
         self._ended = True
         self._forget(self)
-        mpipc.close(self._target)
+        with suppress(mpipc.IpcError):  # it may be gone
+            mpipc.close(self._target)
         while not self._events.empty():
             rest = self._events.get()
             if isinstance(rest, threading.Event):

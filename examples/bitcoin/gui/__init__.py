@@ -5,9 +5,8 @@ board.py           what the page shows, and who is looking at it
 node_view.py       what it shows of the node
 wallets_view.py    what it shows of the process that has the wallets
 wallet_view.py     what it shows of one wallet, and does with it
-mining.py          mining for a wallet
 web.py             the page's files, its events, and what it can ask for
 guard.py           who may use it
-program.py         all of it together
+main.py            all of it together
 static/            the page itself
 """

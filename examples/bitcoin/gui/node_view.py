@@ -10,12 +10,11 @@ from io import BytesIO
 import msgspec
 from btclib import var_int
 
-from examples.bitcoin.common.bitcoin import parse_block, parse_transaction, txid_of
-from examples.bitcoin.gui.addresses import address_of_script
+from examples.bitcoin.common.bitcoin import address_of, parse_block, parse_transaction, txid_of
 from examples.bitcoin.gui.board import Board, Changes
-from examples.bitcoin.gui.mining import mine
 from examples.bitcoin.gui.peers import Peer
 from examples.bitcoin.gui.refusals import NotRunning, Refused
+from examples.bitcoin.mine import NotMined, mine
 from interfaces.chain import BlockInfo, Chain, ChainNotifications, ChainstateRole, FoundBlockParam
 from interfaces.enums import ConnectionDirection, MemPoolRemovalReason
 from interfaces.handler import Handler
@@ -200,9 +199,12 @@ class NodeView:
     async def mine(self, script: bytes, count: int) -> None:
         """Mine blocks that pay to a script. Raises Refused, NotRunning."""
         for _ in range(count):
-            if self._mining is None or self._peer is None:
+            if self._mining is None:
                 raise NotRunning("The node is not running")
-            await mine(self._mining, self._peer, script)
+            try:
+                await asyncio.to_thread(mine, self._mining, script)
+            except NotMined as error:
+                raise Refused(f"No block was mined: {error}") from None
 
 
 async def disconnect(peer: Peer, handlers: list[Handler]) -> None:
@@ -227,7 +229,7 @@ def _details(hash: str, height: int, in_chain: bool, data: bytes) -> BlockDetail
             BlockTransaction(
                 tx.id.hex(), tx.vsize, tx.is_coinbase, len(tx.vin),
                 [
-                    Output(address_of_script(out.script_pub_key.script), out.value)
+                    Output(address_of(out.script_pub_key.script), out.value)
                     for out in tx.vout[:_OUTPUTS]
                 ],
             )

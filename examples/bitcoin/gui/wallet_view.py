@@ -7,8 +7,9 @@ from datetime import datetime
 
 import msgspec
 
-from examples.bitcoin.common.bitcoin import parse_transaction, txid_of
-from examples.bitcoin.gui.addresses import address_of, parse_address, script_of
+from examples.bitcoin.common.bitcoin import address_of, parse_transaction, txid_of
+from examples.bitcoin.common.chainparams import NETWORK
+from examples.bitcoin.common.destinations import destination_of, script_at, script_of
 from examples.bitcoin.gui.amounts import parse_amount
 from examples.bitcoin.gui.board import Board, Changes
 from examples.bitcoin.gui.node_view import NodeView, disconnect
@@ -153,10 +154,10 @@ class WalletView:
         )
         balances = found.balances if found.result else await peer.call(wallet.get_balances)
         newest = sorted(txs, key=lambda tx: tx.time, reverse=True)[:_TRANSACTIONS]
-        labels = {address_of(each.dest): each.name for each in book}
+        labels = {address_at(each.dest): each.name for each in book}
         payments = await asyncio.gather(*(self._payment(tx, labels) for tx in newest))
         mine = [each for each in book if each.purpose is AddressPurpose.RECEIVE and each.is_mine]
-        addresses = [Address(address_of(each.dest), each.name) for each in mine[::-1][:_ADDRESSES]]
+        addresses = [Address(address_at(each.dest), each.name) for each in mine[::-1][:_ADDRESSES]]
         more = len(txs) - len(newest)
         shown = Shown(
             self.name, encrypted, locked, balances, addresses,
@@ -176,7 +177,7 @@ class WalletView:
         sends = tx.debit > 0
         outputs = zip(tx.txout_address, tx.txout_address_is_mine, tx.txout_is_change, strict=False)
         addresses = [
-            address_of(each) for each, mine, change in outputs if not change and mine != sends
+            address_at(each) for each, mine, change in outputs if not change and mine != sends
         ]
         label = next((labels[each] for each in addresses if labels.get(each)), "")
         height = status.block_height if 0 <= status.block_height < _NO_BLOCK else None
@@ -189,7 +190,7 @@ class WalletView:
 
     async def new_address(self, label: str) -> str:
         """A new address to receive at. Raises Refused."""
-        return address_of(await self._new_destination(label))
+        return address_at(await self._new_destination(label))
 
     async def _new_destination(self, label: str) -> TxDestination:
         kind = await self._peer.call(self._wallet.get_default_address_type)
@@ -209,7 +210,11 @@ class WalletView:
     async def prepare(self, address: str, amount: str, subtract_fee: bool) -> Prepared:
         """Make and sign a payment, but do not send it. Raises Refused."""
         try:
-            dest, satoshis = parse_address(address.strip()), parse_amount(amount)
+            dest = destination_of(script_at(address.strip()))
+        except ValueError:
+            raise Refused(f"That is no address of {NETWORK}") from None
+        try:
+            satoshis = parse_amount(amount)
         except ValueError as error:
             raise Refused(str(error)) from None
         if await self._peer.call(self._wallet.is_locked):
@@ -262,3 +267,8 @@ def _state(status: WalletTxStatus) -> str:
     if status.depth_in_main_chain == 0:
         return "waiting"
     return "immature" if status.blocks_to_maturity > 0 else "confirmed"
+
+
+def address_at(destination: TxDestination) -> str:
+    """The address of a destination, empty where it has none."""
+    return address_of(script_of(destination)) if destination != TxDestination() else ""

@@ -8,12 +8,13 @@ import * as format from "./format.js";
 import * as node from "./node.js";
 
 const KEY = "wallet";
-const NEWEST_ADDRESSES = 5;
+const ADDRESSES = 5;
 
 const wallets = new Map();
 const rescans = new Map();
 let names = null;
 let chosen = sessionStorage.getItem(KEY);
+const made = new Set(); // addresses that were made on this page, the last one last
 let prepared = null;
 
 /** The name of the wallet that is shown, or null. */
@@ -94,7 +95,9 @@ function showCurrent(wallet) {
     $("rescan-bar").value = rescan.percent;
   }
 
-  list($("addresses"), addresses.slice(0, NEWEST_ADDRESSES), (each) => each.address, (each) =>
+  const order = [...made];
+  const newest = [...addresses].sort((a, b) => order.indexOf(b.address) - order.indexOf(a.address));
+  list($("addresses"), newest.slice(0, ADDRESSES), (each) => each.address, (each) =>
     el("li", {},
       el("span", { className: "mono address" }, each.address),
       el("span", { className: "muted" }, each.label),
@@ -148,11 +151,14 @@ async function copy(address) {
   }
 }
 
-async function act(path, body) {
+async function act(button, path) {
+  button.disabled = true;
   try {
-    await post(path, body);
+    await post(path, { wallet: current() });
   } catch (problem) {
     announce(problem.message);
+  } finally {
+    button.disabled = false;
   }
 }
 
@@ -164,8 +170,8 @@ export function setUp() {
   };
   $("encrypt").onclick = () => open("encrypt-dialog");
   $("unlock").onclick = () => open("unlock-dialog");
-  $("lock").onclick = () => act("/api/lock", { wallet: current() });
-  $("abort-rescan").onclick = () => act("/api/abort-rescan", { wallet: current() });
+  $("lock").onclick = (event) => act(event.target, "/api/lock");
+  $("abort-rescan").onclick = (event) => act(event.target, "/api/abort-rescan");
 
   setUpDialog("create-dialog", async ({ name, passphrase }) => {
     await post("/api/create-wallet", { name, passphrase });
@@ -186,17 +192,18 @@ export function setUp() {
   });
 
   onSubmit($("receive"), async ({ label }) => {
-    await post("/api/new-address", { wallet: current(), label });
+    const { address } = await post("/api/new-address", { wallet: current(), label });
+    made.add(address);
     $("receive").reset();
   });
   onSubmit($("send"), async ({ address, amount, subtract_fee }) => {
     const wallet = current();
-    const made = await post("/api/prepare-payment", { wallet, address, amount, subtract_fee });
-    prepared = { wallet, id: made.id };
-    text("confirm-address", made.address);
-    text("confirm-amount", format.btc(made.amount));
-    text("confirm-fee", format.btc(made.fee));
-    text("confirm-total", format.btc(made.amount + made.fee));
+    const payment = await post("/api/prepare-payment", { wallet, address, amount, subtract_fee });
+    prepared = { wallet, id: payment.id };
+    text("confirm-address", payment.address);
+    text("confirm-amount", format.btc(payment.amount));
+    text("confirm-fee", format.btc(payment.fee));
+    text("confirm-total", format.btc(payment.amount + payment.fee));
     open("confirm-dialog");
   });
 }

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from anyio.from_thread import start_blocking_portal
 from examples.bitcoin.common.console import say
 from examples.bitcoin.common.failures import Failure
 from examples.bitcoin.common.options import Options, Parser
-from examples.bitcoin.common.process import Part, Shutdown
+from examples.bitcoin.common.process import Part, Shutdown, run
 from examples.bitcoin.gui.board import Board
 from examples.bitcoin.gui.guard import HOST
 from examples.bitcoin.gui.node_view import NodeView
-from examples.bitcoin.gui.peers import Follow, Processes, keep_connected, keep_local
+from examples.bitcoin.gui.peers import Follow, Peer, Processes, keep_connected, keep_local
 from examples.bitcoin.gui.wallets_view import WalletsView
 from examples.bitcoin.gui.web import Page
 from interfaces.proposed import ProposedInit
@@ -38,20 +38,22 @@ class GuiOptions(Options):
     """What the gui can be told."""
 
     walletconnect: str
+    indexconnect: str
     guiport: int
 
 
-def parse(arguments: Sequence[str] | None = None) -> GuiOptions:
-    """The options on the command line; exits with a message when they are wrong."""
-    parser = Parser("gui", "Show a node and its wallets on a page for browsers of this machine.")
-    parser.connects()
-    add_options(parser)
-    return parser.parse_args(arguments, GuiOptions())
+def parser() -> Parser:
+    """The gui's command line."""
+    found = Parser("mpipc-gui", "Show a node and its wallets on a page for browsers here.")
+    found.connects()
+    add_options(found)
+    return found
 
 
 def add_options(parser: Parser) -> None:
     """Add the options of the gui alone."""
     parser.option("walletconnect", "ADDR", "where the wallets are", "unix")
+    parser.option("indexconnect", "ADDR", "where the index is", "unix")
     parser.option("guiport", "PORT", "the page's port; 0 for a free one", 0, type=int)
 
 
@@ -66,14 +68,15 @@ def open_gui(
     shutdown: Shutdown,
     node: ProposedInit | None = None,
     wallet: ProposedInit | None = None,
+    index: ProposedInit | None = None,
 ) -> Iterator[Part]:
-    """Show the page until the end of the block. `node` and `wallet` are parts of this process;
-    None: they are looked for where the options say. Raises Failure."""
+    """Show the page until the end of the block. `node`, `wallet` and `index` are parts of this
+    process; None: they are looked for where the options say. Raises Failure."""
     token = secrets.token_urlsafe(24)
     path = link_path(options.datadir)
     with _listening(options.guiport) as sock, start_blocking_portal(name="gui") as portal:
         link = f"http://{HOST}:{sock.getsockname()[1]}/#token={token}"
-        site: _Site = portal.call(_Site, token, options, node, wallet)
+        site: _Site = portal.call(_Site, token, options, node, wallet, index)
         running = portal.start_task_soon(site.run, sock)
         running.add_done_callback(lambda _: shutdown.request())
         try:
@@ -95,10 +98,11 @@ class _Site:
         options: GuiOptions,
         node: ProposedInit | None,
         wallet: ProposedInit | None,
+        index: ProposedInit | None,
     ) -> None:
         board = Board()
         processes = Processes(board)
-        for name in ("node", "wallet"):
+        for name in ("node", "wallet", "index"):
             processes.show(name, up=False, text="it was not looked for yet")
         node_view = NodeView(board)
         wallets_view = WalletsView(board, node_view)
@@ -111,6 +115,7 @@ class _Site:
         self._keeping = [
             keep("node", node, options.ipcconnect, node_view.follow),
             keep("wallet", wallet, options.walletconnect, wallets_view.follow),
+            keep("index", index, options.indexconnect, _look),
         ]
         self._page = Page(board, node_view, wallets_view)
         self._server = uvicorn.Server(
@@ -136,6 +141,11 @@ class _Site:
         self._server.should_exit = True
 
 
+async def _look(peer: Peer) -> None:
+    """The page shows of the index only that it is there."""
+    await asyncio.Event().wait()
+
+
 def _listening(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
@@ -148,3 +158,9 @@ def _write_private(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
         file.write(text)
     os.replace(file.name, path)
+
+
+def main() -> None:
+    """The program."""
+    options = parser().parse_args(namespace=GuiOptions())
+    run("gui", options, lambda _, shutdown: open_gui(options, shutdown))
