@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
 import urllib.request
@@ -41,7 +42,7 @@ class Rpc:
             request.add_header("Authorization", f"Basic {token}")
             with urllib.request.urlopen(request, timeout=60) as response:
                 answer = json.load(response)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise Unreachable(str(error)) from None
         if "error" in answer:
             raise RpcError(answer["error"])
