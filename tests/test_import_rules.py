@@ -33,7 +33,17 @@ ALLOWED = {
     "aio": {"ipc", "generate", "capnp", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},
     "jsonrpc": {"derive", "model", "declare", "errors"},
-    "cli": {"derive", "schema", "model", "errors", "generate", "evolution", "ipc", "introspection"},
+    "cli": {
+        "derive",
+        "schema",
+        "model",
+        "errors",
+        "generate",
+        "evolution",
+        "ipc",
+        "introspection",
+        "capnp",
+    },
     "testing": {
         *("standard", "derive", "schema", "model", "declare", "errors", "generate", "capnp"),
         "ipc",

@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_describe(commands)
     _add_call(commands)
     _add_top(commands)
+    _add_trace(commands)
     _add_certs(commands)
     return parser
 
@@ -259,6 +260,56 @@ def _top(arguments: argparse.Namespace) -> int:
     return top(
         arguments.address, interval=arguments.interval, once=arguments.once, json=arguments.json
     )
+
+
+def _add_trace(commands: Any) -> None:
+    trace = _add(
+        commands,
+        "trace",
+        help="record what goes over connections, show it, and replay it",
+        description="Record calls between clients and a server with arguments and answers, but\n"
+        "without what is declared secret; show them; and make them again.",
+        example="mpipc trace record unix:node.sock --listen unix:trace.sock\n"
+        "mpipc trace show mpipc.trace\nmpipc trace replay mpipc.trace unix:node.sock",
+    )
+    actions = trace.add_subparsers(dest="action", required=True, metavar="ACTION")
+    record = actions.add_parser("record", help="stand between clients and a server, until Ctrl-C")
+    record.add_argument("address", metavar="ADDRESS", help="of the server")
+    record.add_argument("--listen", metavar="ADDRESS", required=True, help="for the clients")
+    record.add_argument("--package", default="interfaces", help="with the declarations")
+    record.add_argument("--output", type=Path, default=Path("mpipc.trace"), metavar="FILE")
+    record.set_defaults(run=_trace_record)
+    show = actions.add_parser("show", help="print a recorded file")
+    show.add_argument("file", type=Path, metavar="FILE")
+    show.add_argument("--all", action="store_true", help="also what is neither call nor answer")
+    show.set_defaults(run=_trace_show)
+    replay = actions.add_parser("replay", help="call a server again, and compare the answers")
+    replay.add_argument("file", type=Path, metavar="FILE")
+    replay.add_argument("address", metavar="ADDRESS", help="of the server")
+    replay.add_argument("--connection", type=int, default=1, metavar="N", help="which (default: 1)")
+    replay.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="of a call")
+    replay.set_defaults(run=_trace_replay)
+
+
+def _trace_record(arguments: argparse.Namespace) -> int:
+    from mpipc.cli.trace.proxy import record
+
+    return record(arguments.address, arguments.listen, arguments.output, arguments.package)
+
+
+def _trace_show(arguments: argparse.Namespace) -> int:
+    from mpipc.cli.trace.show import show
+
+    return show(arguments.file, everything=arguments.all)
+
+
+def _trace_replay(arguments: argparse.Namespace) -> int:
+    from mpipc.cli.trace.replay import replay
+
+    return replay(
+        arguments.file, arguments.address, connection=arguments.connection,
+        seconds=arguments.timeout,
+    )  # fmt: skip
 
 
 def _add_certs(commands: Any) -> None:

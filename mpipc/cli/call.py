@@ -48,7 +48,7 @@ def call(address: str, target: str, arguments: Sequence[str], options: Options) 
     The interface's object comes from the server's root object, through methods that are called
     `make_…` and need no arguments. Raises Usage, IpcError, and what the method has declared.
     """
-    found, model = _declarations(options.package)
+    found, model = declarations(options.package)
     interface, method = _target(model, found, target)
     root, path = _path(model, found, interface, options.root)
     print_call = _Printer(model)
@@ -80,7 +80,7 @@ def call(address: str, target: str, arguments: Sequence[str], options: Options) 
 
 def targets(package: str) -> list[str]:
     """What can be called: `Interface.method`, for all of a package. Raises IpcError."""
-    found, model = _declarations(package)
+    found, model = declarations(package)
     return [
         f"{interface.name}.{method.name}"
         for interface in found
@@ -93,7 +93,7 @@ def targets(package: str) -> list[str]:
 # ------------------------------------------------------------------------------------ declarations
 
 
-def _declarations(package: str) -> tuple[list[Interface], Model]:
+def declarations(package: str) -> tuple[list[Interface], Model]:
     """The interfaces of a package or a module, and the model they are in."""
     name = package_name(package)
     try:

@@ -57,7 +57,7 @@ class JsonValues:
     """Conversions for the types of one model."""
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self.model = model
 
     # ---------------------------------------------------------------------------- to JSON
 
@@ -98,11 +98,11 @@ class JsonValues:
             case UnionType(name):
                 return self._alternative(name, value)
             case StructType(name):
-                return self.fields(self._model.struct(name).fields, value)
+                return self.fields(self.model.struct(name).fields, value)
             case InterfaceType(_, stream) if stream is not None:
                 return [self.dump(stream, each) for each in value]
             case InterfaceType(name):
-                return f"<{self._model.interface(name).name}>"
+                return f"<{self.model.interface(name).name}>"
             case HookedType(wire=wire, build=build):
                 try:
                     return msgspec.to_builtins(value)
@@ -112,9 +112,9 @@ class JsonValues:
 
     def _alternative(self, union: TypeName, value: Any) -> Any:
         """As the first alternative that the value is one of: JSON does not tell them apart."""
-        for field in self._model.struct(union).fields:
+        for field in self.model.struct(union).fields:
             if isinstance(field.type, StructType):
-                if isinstance(value, python_object(self._model.struct(field.type.key).cls)):
+                if isinstance(value, python_object(self.model.struct(field.type.key).cls)):
                     return self.dump(field.type, value)
             elif isinstance(field.type, DataType) and isinstance(value, bytes):
                 return value.hex()
@@ -139,7 +139,7 @@ class JsonValues:
         try:
             return self.load(field.type, value)
         except NoValue:
-            if self._model.hides(field):
+            if self.model.hides(field):
                 raise NoValue(_NOT_SHOWN) from None
             raise
 
@@ -150,7 +150,7 @@ class JsonValues:
         except NoValue:
             raise
         except (TypeError, ValueError, KeyError) as error:
-            if self._model.secretive(type):
+            if self.model.secretive(type):
                 raise NoValue(_NOT_SHOWN) from None
             raise NoValue(f"{msgspec.json.encode(value).decode()}: {error}") from None
 
@@ -190,7 +190,7 @@ class JsonValues:
                 given = msgspec.convert(value, list[Any])
                 return tuple(self.load(item, v) for item, v in zip(items, given, strict=True))
             case UnionType(key):
-                return self._first(self._model.struct(key).fields, value)
+                return self._first(self.model.struct(key).fields, value)
             case StructType(key):
                 return self._struct(key, msgspec.convert(value, dict[str, Any]))
             case HookedType(key, _, _, wire, _, read, takes_type):
@@ -214,7 +214,7 @@ class JsonValues:
         raise NoValue(f"{msgspec.json.encode(value).decode()}: none of the alternatives")
 
     def _struct(self, key: TypeName, given: dict[str, Any]) -> Any:
-        fields = {field.name: field for field in self._model.struct(key).fields}
+        fields = {field.name: field for field in self.model.struct(key).fields}
         unknown = [name for name in given if name not in fields]
         if unknown:
             raise NoValue(f"{key.name} has no field {unknown[0]!r}, but {', '.join(fields)}")
@@ -223,7 +223,7 @@ class JsonValues:
             field = fields[name]
             empty = value is None and field.optional
             values[field.keyword or name] = None if empty else self._field(field, value)
-        return python_object(self._model.struct(key).cls)(**values)
+        return python_object(self.model.struct(key).cls)(**values)
 
     def _key(self, type: Type, key: str) -> Any:
         return self.load(type, key if self._is_text(type) else msgspec.json.decode(key))
