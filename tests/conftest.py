@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 from hypothesis import settings
 
 # How long an example takes is not what is tested; pytest's timeout ends what hangs.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+# The example's library for Bitcoin needs Python 3.11.
+collect_ignore = ["bitcoin", "gui"] if sys.version_info < (3, 11) else []
 
 
 def pytest_collection_finish() -> None:

@@ -12,3 +12,8 @@
 Each is a program of its own, `python -m examples.bitcoin.node` and so on. `examples/bitcoin/run`
 runs the demo.
 """
+
+import sys
+
+if sys.version_info < (3, 11):
+    raise ImportError("examples.bitcoin needs Python 3.11: its library for Bitcoin does")

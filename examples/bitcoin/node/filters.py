@@ -11,6 +11,9 @@ from examples.bitcoin.index.interfaces.filters import BlockFilters, IndexInit
 from interfaces.proposed import ProposedInit
 from interfaces.values import BlockHash
 
+_SECONDS = 30.0
+"""How long an index may take for an answer."""
+
 
 class Filters:
     """The index at an address, while it is there; None: there is none."""
@@ -36,7 +39,8 @@ class Filters:
         if filters is None:
             return None
         try:
-            return filters.matches_any(hash, scripts)
+            with mpipc.timeout(_SECONDS):
+                return filters.matches_any(hash, scripts)
         except mpipc.IpcError:  # the index has just gone
             return None
 
