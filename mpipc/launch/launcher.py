@@ -209,7 +209,7 @@ def _drop_capabilities() -> None:
 def _restrict_calls(sandbox: dict[str, Any], version: int) -> None:
     rules = seccomp.Filter()
     rules.own_limits()
-    rules.terminals()
+    rules.own_ways()
     rules.processes(allowed=sandbox["processes"] > 0)
     if version < 6:
         rules.own_signals(os.getpid())

@@ -124,6 +124,8 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "_sysctl": (156, None),
     # large interfaces of the kernel, and ways around a filter
     "bpf": (321, 280),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -133,11 +135,13 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
 CHECKED: dict[str, tuple[int | None, int | None]] = {
     "clone": (56, 220),
     "clone3": (435, 435),
+    "fcntl": (72, 25),
     "fork": (57, None),
     "vfork": (58, None),
     "ioctl": (16, 29),
     "kill": (62, 129),
     "pidfd_send_signal": (424, 424),
+    "prctl": (157, 167),
     "prlimit64": (302, 261),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
@@ -146,6 +150,7 @@ CHECKED: dict[str, tuple[int | None, int | None]] = {
     "sendmsg": (46, 211),
     "sendto": (44, 206),
     "socket": (41, 198),
+    "socketpair": (53, 199),
     "tgkill": (234, 131),
     "tkill": (200, 130),
     "truncate": (76, 45),
@@ -161,7 +166,9 @@ _EQUAL, _GREATER = 0x15, 0x25
 _CLONE_THREAD = 0x10000
 _CLONE_NAMESPACES = 0x7E020000
 _FASTOPEN = 0x20000000  # of sendto and its like: connects on the way
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # they put words into a terminal's mouth
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_FIOSETOWN, _SIOCSPGRP, _F_SETOWN, _F_SETOWN_EX = 0x8901, 0x8902, 8, 15
+_PR_SET_PDEATHSIG = 1
 
 _SET_SECCOMP, _FILTER = 22, 2
 
@@ -211,7 +218,19 @@ class Filter:
         self._decide(name, [*code, _ALLOWING])
 
     def sockets(self, *, unix: bool, tcp: bool) -> None:
-        """Which sockets can be made; pairs of connected ones always can."""
+        """Which sockets can be made; pairs of connected streams always can."""
+        if not unix:
+            # A datagram socket of a pair could be connected to any other.
+            pairs = [
+                *_masked(0, _ALL),
+                _instruction(_EQUAL, socket.AF_UNIX, 1, 0),
+                _failing(errno.EPERM),
+                *_masked(1, 0xF),
+                _instruction(_EQUAL, socket.SOCK_STREAM, 1, 0),
+                _failing(errno.EPERM),
+                _ALLOWING,
+            ]
+            self._decide("socketpair", pairs)
         code = [_instruction(_LOAD, _ARGUMENTS)]
         if unix:
             code += [_instruction(_EQUAL, socket.AF_UNIX, 0, 1), _ALLOWING]
@@ -258,9 +277,13 @@ class Filter:
         self.check("prlimit64", 0, _ALL, 0)
         self.check("sched_setaffinity", 0, _ALL, 0)
 
-    def terminals(self) -> None:
-        """No words are put into a terminal's mouth."""
-        self.check_not("ioctl", 1, _TIOCSTI, _TIOCLINUX)
+    def own_ways(self) -> None:
+        """Nothing that reaches others by way of a descriptor: no words are put into a terminal's
+        mouth, nobody is sent signals when there is input. And it ends with its parent, if it was
+        told so."""
+        self.check_not("ioctl", 1, _TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP)
+        self.check_not("fcntl", 1, _F_SETOWN, _F_SETOWN_EX)
+        self.check_not("prctl", 0, _PR_SET_PDEATHSIG)
 
     def _decide(self, name: str, code: list[bytes]) -> None:
         """Have instructions, which end with a decision, decide about a system call."""

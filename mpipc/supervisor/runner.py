@@ -65,14 +65,10 @@ class Runner(threading.Thread):
             else None
         )
         self._root_class = None if component.root is None else root_class(component.root)
+        self._directory = directory
         self._listening: socket.socket | None = None
-        if component.pass_socket:
-            assert self._address is not None
-            self._listening, self._address = sockets.listen(self._address)
         self._notifications: Notifications | None = None
-        if component.notifies or component.watchdog is not None:
-            self._notifications = Notifications(directory, str(len(os.listdir(directory))))
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake = -1
         self._stop_asked = self._kill_asked = self._restart_asked = False
         self._lock = threading.Lock()
         # Of the present process:
@@ -84,6 +80,17 @@ class Runner(threading.Thread):
         self._lost: list[Callable[[], None]] = []
         self._said_ready = False
         self._alive_until: float | None = None
+
+    def open(self) -> None:
+        """Make what it needs, before it is started; `release` closes it. Raises AddressError,
+        OSError."""
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        if self.component.pass_socket:
+            assert self._address is not None
+            self._listening, self._address = sockets.listen(self._address)
+        if self.component.notifies or self.component.watchdog is not None:
+            name = str(len(os.listdir(self._directory)))
+            self._notifications = Notifications(self._directory, name)
 
     # ------------------------------------------------------------------------ from other threads
 
@@ -113,7 +120,8 @@ class Runner(threading.Thread):
             self._notifications.close()
         with self._lock:
             wake, self._wake = self._wake, -1
-        os.close(wake)
+        if wake >= 0:
+            os.close(wake)
 
     @property
     def served(self) -> bool:

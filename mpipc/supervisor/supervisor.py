@@ -82,7 +82,9 @@ class Supervisor:
                     for each in self._components
                     if component.name in each.after
                 ]
-            for runner in self._runners.values():
+            for runner in self._all:
+                runner.open()
+            for runner in self._all:
                 runner.start()
             self._await(lambda: all(each.state == "ready" or each.over for each in self._all))
         except BaseException:

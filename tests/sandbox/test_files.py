@@ -99,6 +99,8 @@ result = open("a/c").read()
         program.chmod(0o700)
         prisoner = imprisoned(writable=[tmp_path])
         assert prisoner.run(f"import os; os.execv({str(program)!r}, ['x'])") == "PermissionError"
+        # Nor one in memory.
+        assert prisoner.run("import os; os.memfd_create('x')") == "PermissionError"
 
     def test_no_devices_are_made(self, imprisoned: Imprisoned, tmp_path: Path) -> None:
         prisoner = imprisoned(writable=[tmp_path])

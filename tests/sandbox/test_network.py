@@ -43,6 +43,19 @@ class TestNothingGranted:
         code = "import socket; a, b = socket.socketpair(); a.send(b'x'); result = b.recv(1)"
         assert prisoner.run(code) == "b'x'"
 
+    def test_pairs_lead_nowhere_else(self, prisoner: Prisoner, tmp_path: Path) -> None:
+        """A datagram socket of a pair could be connected anew, to the socket of a service."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as service:
+            service.bind(f"{tmp_path}/service")
+            for kind in ("SOCK_DGRAM", "SOCK_STREAM", "SOCK_SEQPACKET"):
+                code = f"""
+from socket import *
+a, b = socketpair(AF_UNIX, {kind})
+a.connect("{tmp_path}/service")
+result = "connected"
+"""
+                assert prisoner.run(code) in ("PermissionError", "OSError"), kind
+
 
 class TestTcp:
     def test_connects_to_what_is_named(self, imprisoned: Imprisoned, port: int) -> None:

@@ -40,6 +40,9 @@ class TestOthers:
         for pid in (os.getpid(), 1):
             assert prisoner.run(f"import os; os.kill({pid}, 0)") == "PermissionError"
         assert prisoner.run("import os; os.kill(os.getpid(), 0); result = 'sent'") == "sent"
+        # Nor in roundabout ways: when there is input, as if by its parent's own wish.
+        code = f"import fcntl; fcntl.fcntl(0, fcntl.F_SETOWN, {os.getpid()})"
+        assert prisoner.run(code) == "PermissionError"
         code = f"import os, signal; signal.pidfd_send_signal(os.pidfd_open({os.getpid()}), 0)"
         assert prisoner.run(code) == "PermissionError"
 
@@ -63,6 +66,10 @@ class TestOthers:
         finally:
             os.close(ours)
             os.close(theirs)
+
+    def test_it_does_not_outlive_its_parent(self, prisoner: Prisoner) -> None:
+        """If that was wanted, as by a supervisor."""
+        assert prisoner.run(call("prctl", 1, 0, 0, 0, 0)) == "Operation not permitted"
 
     def test_the_machine_is_left_alone(self, prisoner: Prisoner) -> None:
         refused = "Operation not permitted"

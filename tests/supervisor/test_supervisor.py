@@ -268,6 +268,7 @@ class TestSockets:
         )
         with pytest.raises(mpipc.AddressError, match="another process listens there"):
             mpipc.Supervisor([first, second]).start()
+        # What was made for the first is gone as well.
         with mpipc.Supervisor([first]):
             pass
 
