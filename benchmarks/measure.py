@@ -40,7 +40,7 @@ class Series:
     missing: str = ""
 
 
-TASKS = ("calls", "callback", "threads", "many", "rows", "data", "callbacks")
+TASKS = ("calls", "callback", "threads", "many", "rows", "data", "view", "callbacks")
 Results = dict[str, dict[str, Series]]  # by task, by name of the contestant
 
 
@@ -100,6 +100,8 @@ def _measure(
             figure = float(contestant.time_rows(ROWS))
         elif task == "data":
             figure = float(contestant.time_data(effort.data))
+        elif task == "view":
+            figure = float(contestant.time_view(effort.data))
         else:
             elapsed = contestant.time_callbacks(THREADS, effort.callbacks)
             figure = elapsed / (THREADS * effort.callbacks)

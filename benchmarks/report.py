@@ -32,6 +32,7 @@ _HEADINGS: dict[str, tuple[str, Callable[[float], str]]] = {
     "many": ("Calls that are not waited for; calls per second", _per_second),
     "rows": (f"Large result: {ROWS:,} structs into objects; ms", _milliseconds),
     "data": ("One large value: {effort.data:,} bytes; ms", _milliseconds),
+    "view": ("The same, of which the caller gets a view if it can; ms", _milliseconds),
     "callbacks": (f"Callback inside a call, {THREADS} threads; calls per second", _per_second),
 }
 

@@ -25,7 +25,7 @@ class Client(Blocking):
 
     def connect(self) -> None:
         self._stack = ExitStack()
-        self._bench = self._stack.enter_context(
+        self.bench = self._stack.enter_context(
             mpipc.connect(f"unix:{self.path}", Bench, limits=_LIMITS)
         )
 
@@ -33,21 +33,26 @@ class Client(Blocking):
         self._stack.close()
 
     def get_block_hash(self, height: int) -> bytes:
-        return self._bench.get_block_hash(height)
+        return self.bench.get_block_hash(height)
 
     def get_rows(self, count: int) -> list[Row]:
-        return self._bench.get_rows(count)
+        return self.bench.get_rows(count)
 
     def get_data(self, size: int) -> bytes:
-        return self._bench.get_data(size)
+        return self.bench.get_data(size)
+
+    def time_view(self, size: int) -> int:
+        start = time.perf_counter_ns()
+        self.bench.view_data(size)
+        return time.perf_counter_ns() - start
 
     def make_caller(self) -> Callable[[int], int]:
-        return lambda value: self._bench.call_back(value, increment)
+        return lambda value: self.bench.call_back(value, increment)
 
     def time_many(self, count: int) -> int:
         start = time.perf_counter_ns()
         with mpipc.pipeline() as pipeline:
-            promises = [pipeline.call(self._bench.get_block_hash, each) for each in range(count)]
+            promises = [pipeline.call(self.bench.get_block_hash, each) for each in range(count)]
         for promise in promises:
             promise.result()
         return time.perf_counter_ns() - start

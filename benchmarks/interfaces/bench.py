@@ -21,6 +21,14 @@ class Row(msgspec.Struct, frozen=True):
     data: bytes
 
 
+@mpipc.interface
+class Item(ABC):
+    """One of many objects."""
+
+    @abstractmethod
+    def number(self) -> Int32: ...
+
+
 @mpipc.interface(root=True)
 class Bench(ABC):
     """The work of the benchmarks."""
@@ -48,3 +56,16 @@ class Bench(ABC):
     @abstractmethod
     def view_data(self, size: Int32) -> memoryview:
         """As `get_data`."""
+
+    @abstractmethod
+    def make_item(self, number: Int32) -> Item: ...
+
+    @abstractmethod
+    def keep_item(self, item: Item) -> None: ...
+
+    @abstractmethod
+    def drop_items(self) -> None: ...
+
+    @abstractmethod
+    def resident(self) -> int:
+        """Bytes of memory that the process has."""

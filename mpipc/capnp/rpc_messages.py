@@ -384,14 +384,18 @@ def _descriptors(message: Message, at: int, lo: int, hi: int) -> Sequence[Descri
             answer = _promised_answer(message, section, lo, hi)
             table.append(Descriptor(kind, 0, answer))
         elif kind == THIRD_PARTY:
-            # A level 3 address we cannot follow; its vine is an ordinary export of the sender.
-            _, (vine, _, _) = _fixed(_ONE_ONE, message, section, lo, hi, 1, 1)
-            table.append(Descriptor(SENDER_HOSTED, vine & 0xFFFFFFFF))
+            table.append(_vine(message, section, lo, hi))
         elif kind <= RECEIVER_HOSTED:
             table.append(Descriptor(kind, word >> 32))
         else:
             message.broken("an unknown kind of capability")
     return table
+
+
+def _vine(message: Message, at: int, lo: int, hi: int) -> Descriptor:
+    """A level 3 address, which we cannot follow; its vine is an ordinary export of the sender."""
+    _, (vine, _, _) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
+    return Descriptor(SENDER_HOSTED, vine & 0xFFFFFFFF)
 
 
 def _fast_table(message: Message, at: int, table: int) -> Sequence[Descriptor]:
@@ -514,7 +518,9 @@ def parse_resolve(message: Message, at: int, lo: int, hi: int) -> Descriptor | N
     section, (word, lo, hi) = _fixed(_ONE_ONE, message, at, lo, hi, 1, 1)
     if word >> 32 & 0xFFFF:
         return None
-    _, (word, _, _) = _fixed(_ONE_ONE, message, section, lo, hi, 1, 1)
+    section, (word, lo, hi) = _fixed(_ONE_ONE, message, section, lo, hi, 1, 1)
+    if word & 0xFFFF == THIRD_PARTY:
+        return _vine(message, section, lo, hi)
     return Descriptor(word & 0xFFFF, word >> 32)
 
 

@@ -223,6 +223,10 @@ class Session:
         self._proceeding = False
         # Answered and finished, but by answers of ours that are still to come.
         self._unsettled: set[Question] = set()
+        # By the number of an object of the peer's: calls of its own on it that are still to be
+        # passed back, and the disembargoes that come after them.
+        self._forwarding: dict[int, int] = {}
+        self._embargoes: dict[int, list[int]] = {}
 
     @property
     def serves(self) -> bool:
@@ -437,7 +441,7 @@ class Session:
             self._receive_bootstrap(rpc.parse_word(message, at, lo, hi) & 0xFFFFFFFF)
         elif kind == rpc.RESOLVE:
             resolved = rpc.parse_resolve(message, at, lo, hi)
-            if resolved and resolved.kind in (rpc.SENDER_HOSTED, rpc.SENDER_PROMISE):
+            if resolved is not None and resolved.kind in (rpc.SENDER_HOSTED, rpc.SENDER_PROMISE):
                 self.out.append(rpc.release(resolved.id, 1))
         elif kind == rpc.DISEMBARGO:
             self._receive_disembargo(*rpc.parse_disembargo(message, at, lo, hi))
@@ -572,6 +576,7 @@ class Session:
             self.reply_error(answer, RemoteError("called a null object"))
         elif isinstance(target, Import):
             held = target
+            self._forwarding[held.id] = self._forwarding.get(held.id, 0) + 1
             self._when_settled(entries, lambda: self._forward(answer, held, call, entries))
         else:
             local = target
@@ -600,6 +605,11 @@ class Session:
             self.reply_error(answer, e)
         else:
             question.forward = answer
+        self._forwarding[target.id] -= 1
+        if not self._forwarding[target.id]:
+            del self._forwarding[target.id]
+            for id in self._embargoes.pop(target.id, ()):
+                self.out.append(rpc.disembargo_reply(target.id, id))
 
     def _copied(self, payload: Payload, caps: Sequence[Capability]) -> tuple[Writer, int]:
         """Parameters or results to be passed on, and their shape. Raises ProtocolError."""
@@ -651,8 +661,14 @@ class Session:
         )
         if not isinstance(resolved, Import):
             raise ProtocolError("a disembargo for an object that is not the sender's own")
-        # Every earlier call on it was forwarded when it arrived, so this comes after them.
-        self.out.append(rpc.disembargo_reply(resolved.id, id))
+        if resolved.id not in self._forwarding:
+            self.out.append(rpc.disembargo_reply(resolved.id, id))
+            return
+        # It must come after every earlier call on the object, and one waits for its parameters.
+        waiting = self._embargoes.setdefault(resolved.id, [])
+        waiting.append(id)
+        if len(waiting) > self.limits.calls:
+            raise ProtocolError(f"more than {self.limits.calls} disembargoes of one object")
 
     def _receive_unimplemented(self, message: Message, at: int, lo: int, hi: int) -> None:
         inner = Message(
@@ -859,6 +875,8 @@ class Session:
         self.questions.clear()
         self._unsettled.clear()
         self._ready.clear()
+        self._forwarding.clear()
+        self._embargoes.clear()
         for answer in tuple(self.answers.values()):  # the reader may add one meanwhile
             self.freed.extend(answer.caps)
         for export in self.exports.values():

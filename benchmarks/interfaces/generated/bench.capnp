@@ -5,6 +5,13 @@
 
 using Proxy = import "/mp/proxy.capnp";
 
+interface Item @0x9427f3dc2a7ba479 {
+    # One of many objects.
+
+    destroy @0 (context :Proxy.Context) -> ();
+    number  @1 (context :Proxy.Context) -> (result :Int32);
+}
+
 interface Bench @0xf317c55f62ee6d97 {
     # The work of the benchmarks.
 
@@ -24,6 +31,13 @@ interface Bench @0xf317c55f62ee6d97 {
 
     viewData @5 (context :Proxy.Context, size :Int32) -> (result :Data);
     # As `get_data`.
+
+    makeItem  @6 (context :Proxy.Context, number :Int32) -> (result :Item);
+    keepItem  @7 (context :Proxy.Context, item :Item) -> ();
+    dropItems @8 (context :Proxy.Context) -> ();
+
+    resident @9 (context :Proxy.Context) -> (result :Int64);
+    # Bytes of memory that the process has.
 }
 
 interface BenchCallback @0xb92c4964567976b6 {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from mpipc.capnp.runtime import (
+    CONTEXT_ONLY,
     FEW,
     MISFITS,
     Client,
@@ -30,9 +31,9 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "5b4e249a3e9ca7162784b4ca72699f7a"
+MODEL = "efc46c7ef9c6bb928f674d8ea859f860"
 SOURCES: dict[str, str] = {
-    "benchmarks.interfaces.bench": "d55f45f098dd9cc7dfc47672913e3b4d",
+    "benchmarks.interfaces.bench": "2aa481cbdd98043eafd60abf5d323360",
 }
 IMPORTS: dict[str, str] = {}
 
@@ -88,6 +89,54 @@ def _read_list_Row(_m: Message, _at: int, _lo: int, _hi: int) -> list[_bench.Row
             _bench.Row, _rows.numbers("q", 0), _rows.texts(0), _rows.numbers("d", 1), _rows.datas(1)
         )
     )
+
+
+_id_Item = 0x9427F3DC2A7BA479
+_method_Item_destroy = ClientMethod("Item.destroy", _id_Item, 0, 0x10000, True, nothing)
+_results_out_Item_number = Struct("<i4x")
+_results_in_Item_number = Struct("<i4x")
+
+
+def _unpack_Item_number(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Item_number.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Item_number.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Item_number = ClientMethod("Item.number", _id_Item, 1, 0x10000, True, _unpack_Item_number)
+
+
+class ItemClient(Client, _bench.Item):
+    """Calls a Item in another process."""
+
+    _mpipc_name = "Item"
+    _mpipc_destroy = _method_Item_destroy
+    _mpipc_methods: tuple[str, ...] = ("number",)
+
+    def number(self) -> int:
+        return self._mpipc_call(_method_Item_number, Writer(3, [None, None], CONTEXT_ONLY))
+
+
+def _serve_Item_number(_impl: _bench.Item, _m: Message, _at: int, _d: int, _p: int) -> Writer:
+    _result = _impl.number()
+    try:
+        return Writer(1, [], _results_out_Item_number.pack(_result))
+    except MISFITS as _e:
+        raise misfit(_e, "Item.number", result=("Int32", _result)) from None
+
+
+ItemServer = Server(
+    "Item",
+    _bench.Item,
+    {
+        (_id_Item, 0): ServerMethod("Item.destroy", 0x0, True, "destroy"),
+        (_id_Item, 1): ServerMethod("Item.number", 0x1, True, "method", _serve_Item_number),
+    },
+)
 
 
 _id_Bench = 0xF317C55F62EE6D97
@@ -240,6 +289,69 @@ def _unpack_Bench_view_data(_m: Message, _at: int, _d: int, _p: int) -> memoryvi
 _method_Bench_view_data = ClientMethod(
     "Bench.view_data", _id_Bench, 5, 0x10001, True, _unpack_Bench_view_data
 )
+_params_out_Bench_make_item = Struct("<i4xQQQ")
+_params_in_Bench_make_item = Struct("<i4x8x")
+_results_out_Bench_make_item = Struct("<Q")
+_results_in_Bench_make_item = Struct("<iI")
+
+
+def _pack_Bench_make_item(number: int) -> Writer:
+    try:
+        return Writer(
+            4,
+            [None, None],
+            _params_out_Bench_make_item.pack(number, 0x2000000000000, 3, 0x100000003),
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.make_item", number=("Int32", number)) from None
+
+
+def _unpack_Bench_make_item(_m: Message, _at: int, _d: int, _p: int) -> _bench.Item:
+    lo_result, hi_result = (
+        _results_in_Bench_make_item.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 1
+        else _results_in_Bench_make_item.unpack(_m.resized(_at, _d, _p, 0, 1))
+    )
+    return read_object(_m, lo_result, hi_result, ItemClient)
+
+
+_method_Bench_make_item = ClientMethod(
+    "Bench.make_item", _id_Bench, 6, 0x10001, True, _unpack_Bench_make_item, (0, lambda: ItemClient)
+)
+_params_out_Bench_keep_item = Struct("<QQQQ")
+_params_in_Bench_keep_item = Struct("<8xiI")
+
+
+def _pack_Bench_keep_item(item: _bench.Item) -> Writer:
+    _w = Writer(4, [None, None])
+    try:
+        _w.head = _params_out_Bench_keep_item.pack(
+            0x2000000000004, write_object(_w, item, ItemServer), 3, 0x100000003
+        )
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.keep_item", item=(_bench.Item, item)) from None
+    return _w
+
+
+_method_Bench_keep_item = ClientMethod("Bench.keep_item", _id_Bench, 7, 0x20000, True, nothing)
+_method_Bench_drop_items = ClientMethod("Bench.drop_items", _id_Bench, 8, 0x10000, True, nothing)
+_results_out_Bench_resident = Struct("<q")
+_results_in_Bench_resident = Struct("<q")
+
+
+def _unpack_Bench_resident(_m: Message, _at: int, _d: int, _p: int) -> int:
+    v_result: int
+    (v_result,) = (
+        _results_in_Bench_resident.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 0
+        else _results_in_Bench_resident.unpack(_m.resized(_at, _d, _p, 1, 0))
+    )
+    return v_result
+
+
+_method_Bench_resident = ClientMethod(
+    "Bench.resident", _id_Bench, 9, 0x10000, True, _unpack_Bench_resident
+)
 
 
 class BenchClient(Client, _bench.Bench):
@@ -253,6 +365,10 @@ class BenchClient(Client, _bench.Bench):
         "call_back",
         "get_data",
         "view_data",
+        "make_item",
+        "keep_item",
+        "drop_items",
+        "resident",
     )
 
     def get_block_hash(self, height: int) -> bytes:
@@ -274,6 +390,19 @@ class BenchClient(Client, _bench.Bench):
     def view_data(self, size: int) -> memoryview:
         """As `get_data`."""
         return self._mpipc_call(_method_Bench_view_data, _pack_Bench_view_data(size))
+
+    def make_item(self, number: int) -> _bench.Item:
+        return self._mpipc_call(_method_Bench_make_item, _pack_Bench_make_item(number))
+
+    def keep_item(self, item: _bench.Item) -> None:
+        self._mpipc_call(_method_Bench_keep_item, _pack_Bench_keep_item(item))
+
+    def drop_items(self) -> None:
+        self._mpipc_call(_method_Bench_drop_items, Writer(3, [None, None], CONTEXT_ONLY))
+
+    def resident(self) -> int:
+        """Bytes of memory that the process has."""
+        return self._mpipc_call(_method_Bench_resident, Writer(3, [None, None], CONTEXT_ONLY))
 
 
 def _serve_Bench_get_block_hash(
@@ -353,6 +482,44 @@ def _serve_Bench_view_data(_impl: _bench.Bench, _m: Message, _at: int, _d: int, 
     return _w
 
 
+def _serve_Bench_make_item(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int) -> Writer:
+    (v_number,) = (
+        _params_in_Bench_make_item.unpack_from(_m.buf, _at)
+        if _d == 1 and _p == 1
+        else _params_in_Bench_make_item.unpack(_m.resized(_at, _d, _p, 1, 1))
+    )
+    _result = _impl.make_item(v_number)
+    _w = Writer(1)
+    try:
+        _w.head = _results_out_Bench_make_item.pack(write_object(_w, _result, ItemServer))
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.make_item", result=(_bench.Item, _result)) from None
+    return _w
+
+
+def _serve_Bench_keep_item(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int) -> Writer:
+    lo_item, hi_item = (
+        _params_in_Bench_keep_item.unpack_from(_m.buf, _at)
+        if _d == 0 and _p == 2
+        else _params_in_Bench_keep_item.unpack(_m.resized(_at, _d, _p, 0, 2))
+    )
+    _impl.keep_item(read_object(_m, lo_item, hi_item, ItemClient))
+    return Writer(0)
+
+
+def _serve_Bench_drop_items(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int) -> Writer:
+    _impl.drop_items()
+    return Writer(0)
+
+
+def _serve_Bench_resident(_impl: _bench.Bench, _m: Message, _at: int, _d: int, _p: int) -> Writer:
+    _result = _impl.resident()
+    try:
+        return Writer(1, [], _results_out_Bench_resident.pack(_result))
+    except MISFITS as _e:
+        raise misfit(_e, "Bench.resident", result=("Int64", _result)) from None
+
+
 BenchServer = Server(
     "Bench",
     _bench.Bench,
@@ -373,6 +540,16 @@ BenchServer = Server(
         (_id_Bench, 5): ServerMethod(
             "Bench.view_data", 0x10000, True, "method", _serve_Bench_view_data
         ),
+        (_id_Bench, 6): ServerMethod(
+            "Bench.make_item", 0x10000, True, "method", _serve_Bench_make_item
+        ),
+        (_id_Bench, 7): ServerMethod(
+            "Bench.keep_item", 0x0, True, "method", _serve_Bench_keep_item
+        ),
+        (_id_Bench, 8): ServerMethod(
+            "Bench.drop_items", 0x0, True, "method", _serve_Bench_drop_items
+        ),
+        (_id_Bench, 9): ServerMethod("Bench.resident", 0x1, True, "method", _serve_Bench_resident),
     },
 )
 
@@ -450,6 +627,7 @@ BenchCallbackServer = Server(
 
 
 INTERFACES: dict[str, Generated] = {
+    "Item": Generated(ItemClient, ItemServer),
     "Bench": Generated(BenchClient, BenchServer),
     "BenchCallback": Generated(BenchCallbackClient, BenchCallbackServer),
 }
