@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from struct import pack
+from struct import pack, pack_into
 
 import pytest
 
 from mpipc.capnp.rpc_messages import RETURN
 from tests.fuzz.harness import Harness
-from tests.fuzz.mutations import Choices, mutated
+from tests.fuzz.inline import InlineDriver
+from tests.fuzz.mutations import Choices, content, mutated
 from tests.fuzz.oracle import disagreement, read_here
+from tests.fuzz.transcripts import GENERATED, frames, start_server
+from tests.rpc_schema import read
 from tests.test_malformed_rpc import VALID, struct
 
 
@@ -72,3 +75,25 @@ def test_mutations_are_a_function_of_the_bytes() -> None:
     made = {mutated(VALID[0], VALID[1], Choices(bytes([n]) * 20)) for n in range(256)}
     assert made == {mutated(VALID[0], VALID[1], Choices(bytes([n]) * 20)) for n in range(256)}
     assert len(made) > 100
+
+
+def test_a_callback_thread_is_no_object(harness: Harness) -> None:
+    """Found by fuzzing: the callback thread of a call, passed as an object as well, was kept as
+    one, and became another call's."""
+    numbers = {method.name: number for (_, number), method in GENERATED.server.methods.items()}
+    message = bytearray(next(m for m in harness.calls if m[36] == numbers["Root.keep"]))
+    at = 8 * (content(message) + 2)  # behind the context, which is the first pointer
+    assert message[at : at + 8] == bytes(8), "nothing is to be kept"
+    message[at : at + 8] = pack("<Q", 3 | 1 << 32)
+    pack_into("<I", message, 32, 1000)
+    driver = InlineDriver()
+    start_server(driver)
+    for received in (*harness.setup, message):
+        driver.sent()
+        driver.receive(bytes(received))
+        while driver.run_next():
+            pass
+    (answer,) = frames(driver.sent())
+    said = read(answer)["return"]
+    assert said["answerId"] == 1000
+    assert "object of another kind" in said["exception"]["reason"]

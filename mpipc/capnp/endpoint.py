@@ -22,6 +22,7 @@ from mpipc.capnp.session import (
     Kept,
     LocalCapability,
     Overloaded,
+    Passing,
     Question,
     Session,
     again,
@@ -219,7 +220,7 @@ class Endpoint(ABC):
         """The Python object for a received capability: a proxy, or our own object itself."""
         if cap is None:
             return None
-        if isinstance(cap, Import):
+        if isinstance(cap, Import) and not isinstance(cap, Passing):
             return self._client(client, cap)
         if isinstance(cap, Local) and cap.impl is not None:
             return cap.impl

@@ -70,6 +70,13 @@ class Kept(Import):
         self.session.dropped(~self.id)
 
 
+class Passing(Import):
+    """The callback thread of the call that runs in a lane: it is another one's in each, and its
+    peer's again with the answer. So it is nothing that an object of ours may keep."""
+
+    __slots__ = ()
+
+
 class Broken:
     """A capability that never came to be; calling it raises `error`."""
 

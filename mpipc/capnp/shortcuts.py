@@ -20,7 +20,7 @@ import msgspec
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.message import POINTER, Message, budget
 from mpipc.capnp.proxy import Local, ServerMethod
-from mpipc.capnp.session import Answer, Export, Import, Lane, Question, Session
+from mpipc.capnp.session import Answer, Export, Import, Lane, Passing, Question, Session
 from mpipc.capnp.threads import CONTEXT, CONTEXT_WORDS, ThreadCapability
 
 KIND_AT = 16
@@ -225,7 +225,7 @@ def _call_head(chunk: bytes, session: Session) -> _CallHead | None:
         return None
     return _CallHead(
         id, len(chunk), budget(session.limits, words), export, method, running, second >> 32,
-        Lane(Import(session, -1)), content, chunk[pointer_at : pointer_at + 8], pointer_at,
+        Lane(Passing(session, -1)), content, chunk[pointer_at : pointer_at + 8], pointer_at,
         pointer_at + 8, context_at, context_at + len(CONTEXT),
     )  # fmt: skip
 

@@ -107,15 +107,18 @@ def _calls_root(message: bytes) -> bool:
 
 
 class Harness:
-    """Runs executions; `messages` counts the mutated ones that were received in all."""
+    """Runs executions; `messages` counts the mutated ones that were received in all.
+
+    `setup`: what a client says before its first call on the root object; `calls`: such calls.
+    """
 
     def __init__(self) -> None:
         self._transcripts = recorded()
         gc.collect()
         gc.freeze()  # so that looking for garbage takes no time to speak of
         first = self._transcripts[0].client
-        self._setup = first[: 1 + next(i for i, m in enumerate(first) if _calls_root(m))]
-        self._calls = [m for t in self._transcripts for m in t.client if _calls_root(m)]
+        self.setup = first[: 1 + next(i for i, m in enumerate(first) if _calls_root(m))]
+        self.calls = [m for t in self._transcripts for m in t.client if _calls_root(m)]
         self.executions = 0
         self.fed = 0
         self.messages = 0
@@ -158,9 +161,9 @@ class Harness:
     def _be_asked(self, choices: Choices, checked: bool) -> Stream:
         """The connection under test serves, and is called again and again, mostly with bad
         parameters."""
-        stream = Stream(self._setup, choices, checked=checked)
+        stream = Stream(self.setup, choices, checked=checked)
         start_server(stream.driver)
-        for message in self._setup:
+        for message in self.setup:
             stream.driver.receive(message)
             while stream.driver.run_next():
                 pass
@@ -168,10 +171,10 @@ class Harness:
         together: list[bytes] = []
         while not choices.over and not stream.driver.stopped:
             kind = choices.byte()
-            call = bytearray(self._calls[choices.below(len(self._calls))])
+            call = bytearray(self.calls[choices.below(len(self.calls))])
             question += 1
             _QUESTION.pack_into(call, _QUESTION_AT, question)
-            other = self._calls[choices.below(len(self._calls))]
+            other = self.calls[choices.below(len(self.calls))]
             first = content(call) if kind else 0
             together.append(damaged(bytes(call), first, other, choices))
             if kind & 3 == 0:  # some at once
