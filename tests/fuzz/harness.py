@@ -9,7 +9,7 @@ from typing import Any
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.errors import Disconnected
 from tests.fuzz.inline import InlineDriver
-from tests.fuzz.mutations import Choices, content, damaged, mutated
+from tests.fuzz.mutations import Choices, content, control, damaged, mutated
 from tests.fuzz.oracle import disagreement
 from tests.fuzz.transcripts import Transcript, recorded, run_client, start_server
 from tests.test_malformed_rpc import INTERFACE, VALID
@@ -160,7 +160,7 @@ class Harness:
 
     def _be_asked(self, choices: Choices, checked: bool) -> Stream:
         """The connection under test serves, and is called again and again, mostly with bad
-        parameters."""
+        parameters; between the calls come messages that carry no values."""
         stream = Stream(self.setup, choices, checked=checked)
         start_server(stream.driver)
         for message in self.setup:
@@ -177,6 +177,7 @@ class Harness:
             other = self.calls[choices.below(len(self.calls))]
             first = content(call) if kind else 0
             together.append(damaged(bytes(call), first, other, choices))
+            together += [control(question, n, choices) for n in range(choices.byte() & 15)]
             if kind & 3 == 0:  # some at once
                 stream.receive_mutated(together)
                 together.clear()

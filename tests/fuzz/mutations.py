@@ -12,6 +12,7 @@ _NUMBERS = (
     0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 16, 40, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x10001, 0x20000,
     1 << 29, (1 << 29) - 1, 1 << 31, 0xFFFFFFFC, 0xFFFFFFFF,
 )  # fmt: skip
+_ONE_ONE = 1 << 32 | 1 << 48  # a struct of one data word and one pointer, right behind
 # The word of a call and of an answer that is the pointer to what they carry.
 _POINTER_AT = {rpc.CALL: 11, rpc.RETURN: 6}
 
@@ -73,6 +74,43 @@ def content(message: bytes | bytearray) -> int:
         return 0
     offset = _WORD.unpack_from(message, 8 + 8 * at)[0] >> 2 & 0xFFFF
     return int(at + 1 + offset)
+
+
+def control(question: int, index: int, choices: Choices) -> bytes:
+    """A message that carries no values, with numbers that are in use, were, or never will be;
+    `question` is the number of the last call, and `index` below 16 tells several of these apart.
+    """
+    kind = choices.byte()
+    if kind < 120:
+        number = question - choices.below(8)
+        made = rpc.finish(number, release_result_caps=kind & 1 == 1)
+    elif kind < 180:
+        # A Resolve: to an object or a promise of the sender's, to one of ours, or broken.
+        made = pack(
+            "<IIQQQQQQQQ", 0, 8, _ONE_ONE, rpc.RESOLVE, _ONE_ONE,
+            choices.below(4) | (kind % 7 == 0) << 32, _ONE_ONE, kind & 3 | choices.below(4) << 32,
+            0, 0,
+        )  # fmt: skip
+    elif kind < 236:
+        # The answers to these stay, until there are too many or one is finished.
+        made = rpc.bootstrap(
+            question - choices.below(4) if kind & 31 == 0 else question << 4 | index
+        )
+    elif kind < 240:
+        made = rpc.release(choices.below(3), choices.below(2))
+    elif kind < 244:
+        made = rpc.disembargo_reply(choices.below(4), choices.below(4))
+    elif kind < 246:
+        made = rpc.return_other(choices.below(4), choices.below(8), choices.below(4))
+    else:
+        return damaged(rpc.finish(question, release_result_caps=True), 0, made_up(choices), choices)
+    return made
+
+
+def made_up(choices: Choices) -> bytes:
+    """A framed message of any words."""
+    words = [_pointer(choices) for _ in range(3)]
+    return pack("<II3Q", 0, 3, *words)
 
 
 def _mutate(words: bytearray, first: int, other: bytes, choices: Choices) -> None:
