@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
@@ -53,6 +54,7 @@ _HEADROOM = 80
 # it is in `hosted` and a variable.
 _LAST = 2
 _HOSTED = 3
+_TURN = 8  # messages after which other threads have theirs
 _BATCH = 300  # pieces of messages that wait to be written together
 _BULK = 1 << 12  # words of parameters, beyond which a call is out of the ordinary
 _MAKE_THREAD = ClientMethod(
@@ -585,9 +587,12 @@ class Connection(Endpoint):
         self._handed_over = False
         try:
             with self._lock:
-                for message in messages:
+                for count, message in enumerate(messages, 1):
                     message.owner = self
                     self._session.receive(message)
+                    if count % _TURN == 0:
+                        # A peer that says much at once must not keep the interpreter for itself.
+                        time.sleep(0)
                 self.room = self._frames.room()
                 # Before anybody can settle what it waits for.
                 self.deferred = self._session.deferred > 0

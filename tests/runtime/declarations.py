@@ -113,6 +113,10 @@ class Gates(ABC):
     @abstractmethod
     def open(self, gate: str) -> None: ...
 
+    @abstractmethod
+    def let_through(self, gate: str) -> None:
+        """End the calls that block there now."""
+
 
 @mpipc.interface
 class Callbacks(ABC):
