@@ -52,7 +52,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "ff767da69e210b3b87e34ded7c3b71f4"
+MODEL = "9ca2d7e03a18b26a3690cd15ecbe16ba"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "00f74e628768791696b5d1cf8a8d5870",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
@@ -410,11 +410,11 @@ describe(
     id="Text",
     method="Text",
     params=Secret("Text"),
-    mode=Secret(_enums.RPCMode),
-    uri=Secret("Text"),
-    auth_user=Secret("Text"),
-    peer_addr=Secret("Text"),
-    version=Secret(_enums.JSONRPCVersion),
+    mode=_enums.RPCMode,
+    uri="Text",
+    auth_user="Text",
+    peer_addr="Text",
+    version=_enums.JSONRPCVersion,
 )
 
 
@@ -463,11 +463,11 @@ def _load_JSONRPCRequest(_m: Message, _at: int, _d: int, _p: int) -> _chain.JSON
         _m.text(_s, lo_id, hi_id),
         _m.text(_s + 8, lo_method, hi_method),
         _m.text(_s + 16, lo_params, hi_params),
-        enum_member(_enums.RPCMode, v_mode, "JSONRPCRequest.mode (secret)"),
+        enum_member(_enums.RPCMode, v_mode, "JSONRPCRequest.mode"),
         _m.text(_s + 24, lo_uri, hi_uri),
         _m.text(_s + 32, lo_authUser, hi_authUser),
         _m.text(_s + 40, lo_peerAddr, hi_peerAddr),
-        enum_member(_enums.JSONRPCVersion, v_version, "JSONRPCRequest.version (secret)"),
+        enum_member(_enums.JSONRPCVersion, v_version, "JSONRPCRequest.version"),
     )
 
 
@@ -632,7 +632,7 @@ def _read_list_RPCArg(_m: Message, _at: int, _lo: int, _hi: int) -> list[_chain.
     )
 
 
-describe(_chain.ActorResult, response=Secret("Text"), result=Secret("Bool"))
+describe(_chain.ActorResult, response=Secret("Text"), result="Bool")
 describe(_chain.FoundBlock, block=_chain.FoundBlockResult, result="Bool")
 describe(_chain.FoundAncestor, ancestor=_chain.FoundBlockResult, result="Bool")
 describe(

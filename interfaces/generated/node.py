@@ -60,10 +60,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "ff767da69e210b3b87e34ded7c3b71f4",
+    "interfaces.chain": "9ca2d7e03a18b26a3690cd15ecbe16ba",
     "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.wallet": "336c9f835c7039e6c0fa017702445ade",
+    "interfaces.wallet": "1f786a29a8ed41d3b5b308932d934f58",
 }
 
 

@@ -51,14 +51,14 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "336c9f835c7039e6c0fa017702445ade"
+MODEL = "1f786a29a8ed41d3b5b308932d934f58"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
     "interfaces.wallet": "49a30ae3644d3344d60e96d9d53760b4",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "ff767da69e210b3b87e34ded7c3b71f4",
+    "interfaces.chain": "9ca2d7e03a18b26a3690cd15ecbe16ba",
     "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
 }
@@ -358,7 +358,7 @@ def _read_ResultWalletMigrationResult(
 
 _out_Key = Struct("<B7xQ")
 _in_Key = Struct("<B7xiI")
-describe(_wallet.Key, secret=Secret("Data"), is_compressed=Secret("Bool"))
+describe(_wallet.Key, secret=Secret("Data"), is_compressed="Bool")
 
 
 def _fixed_Key(_w: Writer, _at: int, _v: _wallet.Key) -> bytes:

@@ -127,8 +127,8 @@ def field_members(
                 required=required is None or each.name in required,
             )
             inside = _group(each.annotation, found, at, (*outer, cls))
-            secret = found.secret or secret
-            members.append(dataclasses.replace(found, secret=secret, group=inside))
+            hidden = found.secret or secret
+            members.append(dataclasses.replace(found, secret=hidden, group=inside))
     return members
 
 

@@ -43,7 +43,7 @@ SOURCES: dict[str, str] = {
     "examples.bitcoin.index.interfaces.filters": "9c8aeac23425cccbffaf2cd5ce72b9f0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "ff767da69e210b3b87e34ded7c3b71f4",
+    "interfaces.chain": "9ca2d7e03a18b26a3690cd15ecbe16ba",
     "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
     "interfaces.echo": "7f4b381d47edf8d00c529560a5443a95",
     "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
@@ -53,7 +53,7 @@ IMPORTS: dict[str, str] = {
     "interfaces.proposed": "ddea531d3e5c37bb9db6f9cd6d3eb8e1",
     "interfaces.rpc": "9c4502de15140ecd8a90e476d232aaed",
     "interfaces.tracing": "1e579b33cea26df3fa9000c2413c41ed",
-    "interfaces.wallet": "336c9f835c7039e6c0fa017702445ade",
+    "interfaces.wallet": "1f786a29a8ed41d3b5b308932d934f58",
 }
 
 
