@@ -45,6 +45,13 @@ def reconnecting(address: str, recipe: Any = None, **options: Any) -> Any:
     return mpipc.reconnecting(address, Root, recipe, **options)
 
 
+def stop(server: ServerProcess, *references: Any) -> None:
+    """Stop a server, and wait until that was noticed: a call that is faster raises Disconnected."""
+    server.stop()
+    for each in references:
+        eventually(lambda each=each: each._mpipc_holder._object is None)  # type: ignore[misc]
+
+
 class TestCalls:
     def test_go_to_the_server_that_is_there(self, start: Start, address: str) -> None:
         first = start(address=address)
@@ -97,7 +104,7 @@ class TestCalls:
     def test_wait_for_a_server(self, start: Start, address: str) -> None:
         server = start(address=address)
         with reconnecting(address, lambda root: root.values()) as values:
-            server.stop()
+            stop(server, values)
             waiting = [Running(lambda: values.small(1, 2)) for _ in range(10)]
             start(address=address)
             assert [each.result() for each in waiting] == [3] * 10
@@ -109,7 +116,7 @@ class TestCalls:
             reconnecting(address, wait=0) as hasty,
             reconnecting(address, wait=None) as endless,
         ):
-            server.stop()
+            stop(server, patient, hasty, endless)
             with pytest.raises(mpipc.Unreachable, match=r"within 0\.2 s; nobody listens on unix:"):
                 patient.values()
             with pytest.raises(mpipc.Unreachable, match="within 0 s"):
@@ -196,7 +203,7 @@ class TestOnConnect:
         holder: list[Root] = []
         with reconnecting(address, on_connect=prepare) as root:
             holder.append(root)
-            server.stop()
+            stop(server, root)
             other = start(address=address)
             waiting = Running(lambda: root.process().pid())
             eventually(lambda: seen == [server.pid, other.pid])
@@ -240,7 +247,7 @@ class TestBackoff:
         server = start(address=address)
         backoff = mpipc.Backoff(first=0.01, most=0.02, attempts=3)
         with reconnecting(address, wait=None, backoff=backoff) as root:
-            server.stop()
+            stop(server, root)
             with pytest.raises(mpipc.Unreachable, match="given up after 3 attempts; nobody"):
                 root.values()
             start(address=address)
@@ -301,7 +308,7 @@ class TestEnd:
     def test_ctrl_c_interrupts_what_waits(self, start: Start, address: str) -> None:
         server = start(address=address)
         with reconnecting(address, wait=None) as root:
-            server.stop()
+            stop(server, root)
             timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
             timer.start()
             with pytest.raises(KeyboardInterrupt):
