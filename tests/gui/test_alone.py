@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.gui.support import PATIENCE, Programs, Site
+from tests.gui.support import PATIENCE, Programs, Site, eventually
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,12 @@ def test_only_so_many_pages_can_be_open(site: Site) -> None:
     finally:
         for stream in streams:
             stream.stream.close()
+
+    def another_can_be_opened() -> bool:
+        with site.open("/api/events") as answer:
+            return answer.status == 200
+
+    eventually(another_can_be_opened, "a place for another page")
 
 
 def test_events_tell_which_processes_are_there(site: Site) -> None:
