@@ -54,8 +54,7 @@ class Supervisor:
 
     def page_events(self) -> Iterator[tuple[str, Any]]:
         """What the page is told: topics, and what they show."""
-        program = self._programs["gui"]
-        program.wait_for("http://")
+        self._wait_until_started("gui")
         link = (self.datadir / "gui.link").read_text().strip()
         address, _, token = link.partition("#token=")
         request = urllib.request.Request(f"{address}api/events")
@@ -76,6 +75,18 @@ class Supervisor:
             name, self._directory / f"{name}-{number}.log", f"-datadir={self.datadir}", *options
         )
 
+    def _wait_until_started(self, name: str) -> None:
+        program, deadline = self._programs[name], time.monotonic() + PATIENCE
+        while "http://" not in program.output:
+            assert program.process.poll() is None, f"{name} has ended: {program.output}"
+            assert time.monotonic() < deadline, f"{name} does not start: {program.output}"
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raises what went wrong with a process by itself, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
     def begin(self) -> None:
         """Kill processes from now on."""
         self._killer.start()
@@ -84,8 +95,7 @@ class Supervisor:
         """Kill no more. Raises what went wrong with a process by itself."""
         self._calm.set()
         self._killer.join()
-        if self._failure is not None:
-            raise self._failure
+        self.check()
 
     def stop(self) -> None:
         """End all processes."""
@@ -98,8 +108,7 @@ class Supervisor:
             while not self._calm.is_set() and self.kills.total() < self._most:
                 name = self._random.choice(PROCESSES)
                 program = self._programs[name]
-                started = "http://" if name == "gui" else "JSON-RPC at"
-                program.wait_for(started)
+                self._wait_until_started(name)
                 if self._calm.wait(self._random.uniform(0, self._pause)):
                     return
                 assert program.process.poll() is None, f"{name} has ended: {program.output}"
@@ -143,6 +152,7 @@ class Story:
                 if time.monotonic() > deadline - PATIENCE / 2:
                     raise
             assert time.monotonic() < deadline, f"{process} does not answer {method}{params}"
+            self._supervisor.check()
             self.asked_again += 1
             time.sleep(0.05)
 
