@@ -13,10 +13,14 @@ The claims that it tests, for mpipc against the other ways to do the same:
 5. a live object of the other process takes less than 1 KiB in each of the two;
 6. a million calls leave nothing behind.
 
+`claims.py` says it in numbers, and the table whether they hold.
+
     work.py         the work, the same for all
     contestant.py   what a contestant is, and the process that serves it
     contestants/    one module per contestant: `serve(path)` and a client
     measure.py      rounds, interleaved so that a busy moment of the machine hits all alike
-    report.py       the table and the JSON file
+    startup.py      what importing and connecting takes
+    claims.py       what is claimed, as ratios and limits
+    report.py       the tables and the JSON file
     memory.py       what objects and calls leave behind
 """

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.claims import verdicts
 from benchmarks.measure import FULL, QUICK, measure
-from benchmarks.report import as_json, table
+from benchmarks.report import as_json, claims_table, table
+from benchmarks.startup import measure_starts
 
 
 def main() -> None:
@@ -19,9 +21,11 @@ def main() -> None:
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
     results = measure(effort)
+    found = list(verdicts(results, measure_starts(effort.starts)))
     print(table(results, effort))
+    print(claims_table(found))
     if arguments.json:
-        data = msgspec.json.format(msgspec.json.encode(as_json(results, effort)), indent=2)
+        data = msgspec.json.format(msgspec.json.encode(as_json(results, effort, found)), indent=2)
         arguments.json.write_bytes(data + b"\n")
 
 

@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+import mpipc
 from benchmarks.interfaces.bench import Row
 from benchmarks.work import increment
 
+# By default a message has at most 64 MiB.
+LIMITS = mpipc.Limits(message_words=1 << 24, traversal_words=1 << 24)
 _START_SECONDS = 15.0
 _RETRY_SECONDS = 0.02
 

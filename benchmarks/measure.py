@@ -20,16 +20,20 @@ THREADS = 8
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured."""
+    """How much is measured: rounds, and calls in each; interpreters started."""
 
     rounds: int
     calls: int
     callbacks: int
     data: int
+    starts: int
 
 
-FULL = Effort(rounds=7, calls=2000, callbacks=100, data=100_000_000)
-QUICK = Effort(rounds=3, calls=200, callbacks=20, data=10_000_000)
+FULL = Effort(
+    rounds=9, calls=2000, callbacks=200, data=100_000_000,
+    starts=9,
+)  # fmt: skip
+QUICK = Effort(rounds=3, calls=200, callbacks=20, data=10_000_000, starts=3)
 
 
 @dataclass
@@ -40,7 +44,9 @@ class Series:
     missing: str = ""
 
 
-TASKS = ("calls", "callback", "threads", "many", "rows", "data", "view", "callbacks")
+TASKS = (
+    "calls", "one thread", "callback", "threads", "many", "rows", "data", "view", "callbacks",
+)  # fmt: skip
 Results = dict[str, dict[str, Series]]  # by task, by name of the contestant
 
 
@@ -58,9 +64,10 @@ def measure(effort: Effort) -> Results:
                 contestants.append(contestant)
         # One round more than asked for: the first warms up and does not count.
         for number in range(effort.rounds + 1):
-            for contestant in contestants:
-                _progress(f"round {number} of {effort.rounds}: {contestant.name}")
-                for task in TASKS:
+            _progress(f"round {number} of {effort.rounds}")
+            # Task by task, so that what is compared was measured in the same moment.
+            for task in TASKS:
+                for contestant in contestants:
                     _measure(task, contestant, effort, results[task][contestant.name], number > 0)
     return results
 
@@ -91,6 +98,8 @@ def _measure(
             figure = float(median(contestant.time_calls(effort.calls)))
         elif task == "callback":
             figure = contestant.time_callbacks(1, effort.callbacks) / effort.callbacks
+        elif task == "one thread":
+            figure = contestant.time_threads(1, effort.calls) / effort.calls
         elif task == "threads":
             elapsed = contestant.time_threads(THREADS, effort.calls // THREADS)
             figure = elapsed / effort.calls

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from statistics import median
 
+from benchmarks.claims import Verdict
 from benchmarks.measure import ROWS, THREADS, Effort, Results, Series
 
 _REFERENCE = "mpipc"
@@ -27,6 +28,7 @@ def _per_second(nanoseconds: float) -> str:
 
 _HEADINGS: dict[str, tuple[str, Callable[[float], str]]] = {
     "calls": ("Call after call: get_block_hash(int) -> 32 bytes; µs per call", _microseconds),
+    "one thread": ("The same from a thread of its own; calls per second", _per_second),
     "callback": ("Callback inside a call, one thread; µs per call", _microseconds),
     "threads": (f"Calls from {THREADS} threads at once; calls per second in all", _per_second),
     "many": ("Calls that are not waited for; calls per second", _per_second),
@@ -39,7 +41,9 @@ _HEADINGS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 def table(results: Results, effort: Effort) -> str:
     """Median, fastest and slowest round, and the time in relation to mpipc's."""
-    lines = [f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} CPUs"]
+    load = os.getloadavg()[1]
+    machine = f"{platform.system()}, {os.cpu_count()} CPUs, load {load:.1f}"
+    lines = [f"Python {platform.python_version()}, {machine}"]
     for task, (heading, show) in _HEADINGS.items():
         lines += ["", heading.format(effort=effort), ""]
         lines += [f"    {name:<26}{text}" for name, text in _rows(results[task], show)]
@@ -58,13 +62,23 @@ def _rows(series: dict[str, Series], show: Callable[[float], str]) -> Iterator[t
         yield name, f"{show(median(one.rounds)):>9}   {spread:<19}{ratio:>13.2f}"
 
 
-def as_json(results: Results, effort: Effort) -> dict[str, object]:
+def claims_table(verdicts: list[Verdict]) -> str:
+    """Every claim, what was found (median and quartiles of the rounds), and whether it holds."""
+    lines = ["", "Claims", "", f"    {'':<48}{'claimed':>8}   {'found':<24}holds", ""]
+    for verdict in verdicts:
+        holds = {True: "yes", False: "NO", None: "-"}[verdict.holds]
+        lines.append(f"    {verdict.text:<48}{verdict.claimed:>8}   {verdict.found:<24}{holds}")
+    return "\n".join(lines)
+
+
+def as_json(results: Results, effort: Effort, verdicts: list[Verdict]) -> dict[str, object]:
     """Every figure, in nanoseconds per operation, and what it was measured on."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "effort": asdict(effort),
+        "claims": [asdict(verdict) for verdict in verdicts],
         "nanoseconds": {
             task: {
                 name: {

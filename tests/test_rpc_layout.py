@@ -216,7 +216,10 @@ def test_a_call_on_an_answer(
     assert content_of(message, "call", schema) == {"name": name}
 
 
-@given(question=u32, target=u32, interface=u64, method=u16, thread=u32, callback=u32, name=texts)
+@given(
+    question=u32, target=u32, interface=u64, method=u16, thread=u32, callback=u32,
+    objects=descriptors, name=texts,
+)  # fmt: skip
 def test_a_call_in_a_context_is_the_same_call(
     question: int,
     target: int,
@@ -224,26 +227,35 @@ def test_a_call_in_a_context_is_the_same_call(
     method: int,
     thread: int,
     callback: int,
+    objects: list[tuple[int, int]],
     name: str,
 ) -> None:
     w = threads.write_text(name)
-    caps = words([(rpc.RECEIVER_HOSTED, thread), (rpc.SENDER_HOSTED, callback)])
-    assert rpc.call_in_context(
+    caps = words([(rpc.RECEIVER_HOSTED, thread), (rpc.SENDER_HOSTED, callback), *objects])
+    head = rpc.call_in_context(
+        rpc.CALL_IN_CONTEXT_WORDS + 2 * len(objects) + w.end,
+        rpc.CALL_BEGIN,
         question,
-        target,
         rpc.method_ids(interface, method),
-        rpc.context_pointer(threads.ONE_POINTER),
-        rpc.context_table(*caps),
-        w.end,
-    ) == rpc.call_header(question, target, interface, method, caps, w.end, threads.ONE_POINTER)
+        target,
+        rpc.context_pointer(threads.ONE_POINTER) + (len(objects) << 3),
+    )
+    assert head + rpc.context_table(*caps) == rpc.call_header(
+        question, target, interface, method, caps, w.end, threads.ONE_POINTER
+    )
 
 
 @given(answer=u32, name=texts)
 def test_a_simple_return_is_the_same_return(answer: int, name: str) -> None:
     for w, shape in ((threads.write_text(name), threads.ONE_POINTER), (Writer(0), 0)):
-        assert rpc.simple_return(answer, w.end, rpc.result_pointer(shape)) == rpc.return_header(
-            answer, (), w.end, shape, release_param_caps=True, no_finish=True
-        )
+        assert rpc.simple_return(
+            rpc.SIMPLE_RETURN_WORDS + w.end,
+            rpc.RETURN_BEGIN,
+            answer,
+            rpc.NOTHING_LEFT,
+            rpc.RETURN_MIDDLE,
+            rpc.result_pointer(shape),
+        ) == rpc.return_header(answer, (), w.end, shape, release_param_caps=True, no_finish=True)
 
 
 @given(

@@ -2,6 +2,7 @@
 
 MODULES = (
     "with_mpipc",
+    "with_aio",
     "with_pycapnp",
     "with_managers",
     "with_rpyc",

@@ -7,12 +7,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import mpipc
-from benchmarks.contestant import Blocking
+from benchmarks.contestant import LIMITS, Blocking
 from benchmarks.interfaces.bench import Bench, Row
 from benchmarks.work import BenchWork, increment
-
-# By default a message has at most 64 MiB.
-_LIMITS = mpipc.Limits(message_words=1 << 24, traversal_words=1 << 24)
 
 
 def serve(path: str) -> None:
@@ -26,7 +23,7 @@ class Client(Blocking):
     def connect(self) -> None:
         self._stack = ExitStack()
         self.bench = self._stack.enter_context(
-            mpipc.connect(f"unix:{self.path}", Bench, limits=_LIMITS)
+            mpipc.connect(f"unix:{self.path}", Bench, limits=LIMITS)
         )
 
     def close(self) -> None:

@@ -80,6 +80,7 @@ class Connection(Endpoint, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heard = 0
         self._flushing = False
+        self._waiting = 0
         self._writable = asyncio.Event()
         self._writable.set()
         self._asking_for_threads = asyncio.Lock()
@@ -181,13 +182,20 @@ class Connection(Endpoint, asyncio.Protocol):
 
     async def _answered(self, question: Question) -> Question:
         """Wait until a question is answered. A task that is cancelled tells the peer."""
-        self._flush_soon()
+        # Where others wait already, more calls may come before the loop comes round.
+        if self._waiting:
+            self._flush_soon()
+        else:
+            self._flush()
+        self._waiting += 1
         try:
             await question.waiter
         except BaseException:
             self._session.abandon(question)
             self._flush_soon()
             raise
+        finally:
+            self._waiting -= 1
         return question
 
     async def _learn_threads(self) -> None:
@@ -244,8 +252,17 @@ class Connection(Endpoint, asyncio.Protocol):
             return
         task = self._loop.create_task(self._run(delivery, target, method, thread))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        delivery.answer.cancel = task.cancel
+        delivery.answer.cancel = partial(self._cancel, task, delivery.answer)
+
+    def _cancel(self, task: asyncio.Task[None], answer: Answer) -> None:
+        """The peer does not wait for the answer any more."""
+        task.add_done_callback(partial(self._cancelled, answer))
+        task.cancel()
+
+    def _cancelled(self, answer: Answer, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not answer.done:  # it had not even begun
+            self._reply_error(answer, asyncio.CancelledError())
 
     async def _run(
         self, delivery: Delivery, target: Local, method: ServerMethod, thread: Import | None
@@ -254,8 +271,18 @@ class Connection(Endpoint, asyncio.Protocol):
         caller = _Caller(self, thread)
         _caller.set(caller)
         try:
+            await self._answer(delivery, target, method, caller)
+        finally:
+            # Not when it is done: the loop would come round once more for that.
+            self._tasks.discard(asyncio.current_task())
+
+    async def _answer(
+        self, delivery: Delivery, target: Local, method: ServerMethod, caller: _Caller
+    ) -> None:
+        try:
             w = await self._result(delivery, target, method)
-            w.caps = [self._outgoing(cap) for cap in w.caps]
+            if w.caps:
+                w.caps = [self._outgoing(cap) for cap in w.caps]
         except BaseException as e:
             unused = _given_back(delivery, caller)
             # `sys.exit` in a method must not end the loop.
@@ -268,7 +295,11 @@ class Connection(Endpoint, asyncio.Protocol):
         self._session.reply(delivery.answer, w, method.shape, params_unused=unused)
         del delivery, target
         self._dispatch()
-        self._flush_soon()
+        # Where others run, more answers may come before the loop comes round.
+        if len(self._tasks) > 1:
+            self._flush_soon()
+        else:
+            self._flush()
         if not self._writable.is_set():
             await self._writable.wait()
 
@@ -377,8 +408,11 @@ class Connection(Endpoint, asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         if out:
-            transport.writelines(out)
-            if transport.get_write_buffer_size() > _UNREAD:
+            if len(out) == 1:
+                transport.write(out[0])
+            else:
+                transport.writelines(out)
+            if not self._writable.is_set() and transport.get_write_buffer_size() > _UNREAD:
                 transport.pause_reading()
         if self.close_when_idle and self.idle:
             self.close()
@@ -406,7 +440,7 @@ class Connection(Endpoint, asyncio.Protocol):
             self._flush()
             self._session.close(error)
         self._dispatch()
-        for task in self._tasks:
+        for task in tuple(self._tasks):
             task.cancel()
         self._writable.set()
         transport = self._transport

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from struct import Struct
@@ -38,7 +39,7 @@ from mpipc.capnp.session import (
     again,
 )
 from mpipc.capnp.sharing import INTERFACE, OFFER, OPEN, Memory, Sharing, Step
-from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Incoming, Shortcuts
+from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Calls, Incoming, Shortcuts
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
@@ -55,6 +56,7 @@ _HEADROOM = 80
 _LAST = 2
 _HOSTED = 3
 _TURN = 8  # messages after which other threads have theirs
+_SOON = 1e-4  # seconds
 _BATCH = 300  # pieces of messages that wait to be written together
 _BULK = 1 << 12  # words of parameters, beyond which a call is out of the ordinary
 _MAKE_THREAD = ClientMethod(
@@ -62,6 +64,13 @@ _MAKE_THREAD = ClientMethod(
 )
 _HANDED_ON = object()
 _CALL, _RETURN = rpc.CALL, rpc.RETURN
+_CALL_BEGIN, _CALL_WORDS, _pack_call = (
+    rpc.CALL_BEGIN, rpc.CALL_IN_CONTEXT_WORDS, rpc.call_in_context,
+)  # fmt: skip
+_RETURN_BEGIN, _RETURN_MIDDLE, _RETURN_WORDS, _NOTHING_LEFT, _pack_return = (
+    rpc.RETURN_BEGIN, rpc.RETURN_MIDDLE, rpc.SIMPLE_RETURN_WORDS, rpc.NOTHING_LEFT,
+    rpc.simple_return,
+)  # fmt: skip
 _TABLE = Struct("<II")
 
 
@@ -72,6 +81,7 @@ class DriverThread(threads.Thread, Protocol):
     capability: ThreadCapability
     pins: dict[Any, OwnThread]
     inbox: Any
+    backlog: deque[Callable[[], None]]
     home: object
     nested: int
     is_main: bool
@@ -79,6 +89,22 @@ class DriverThread(threads.Thread, Protocol):
 
     def wake(self) -> None:
         """Make the thread look whether its answer has come."""
+
+
+class Writing(Protocol):
+    """How a driver writes what is all there is to write."""
+
+    busy: bool
+    """Whether `pump` is to be called instead. To be set before `write` is called."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether that is because the other end does not take more now."""
+
+    def write(self, data: bytes) -> bool:
+        """Write one piece, as far as that does not wait; whether there is so much left that the
+        caller should `drain`, if it may wait. Called without the lock. Afterwards somebody has to
+        `pump` what others left meanwhile."""
 
 
 class Driver(Protocol):
@@ -90,8 +116,18 @@ class Driver(Protocol):
     def memory(self) -> Memory | None:
         """By which large messages can be shared; None where nothing is shared."""
 
+    @property
+    def outbox(self) -> Writing:
+        """For whatever is sent often."""
+
     def current(self) -> DriverThread:
         """The calling thread."""
+
+    def hand_over(self, thread: Any, task: Callable[[], None]) -> None:
+        """Have another thread run a task, when this one waits or soon after."""
+
+    def answered(self, question: Question, thread: Any) -> None:
+        """As `hand_over`, for a thread that waits for an answer that is there now."""
 
     def start_worker(self, name: str) -> tuple[DriverThread, Callable[[], None]]:
         """Start a thread that runs what is posted to it, and a function that ends it."""
@@ -106,7 +142,8 @@ class Driver(Protocol):
         """Run a task that may block and that nobody waits for."""
 
     def pump(self) -> None:
-        """Write what there is to write, as far as that does not wait. Called with the lock held."""
+        """Write what there is to write, as far as that does not wait; or leave it to the thread
+        that is writing. Called with the lock held."""
 
     def touch(self, thread: Any) -> None:
         """The thread will read soon, if nobody else waits for what arrives."""
@@ -116,10 +153,6 @@ class Driver(Protocol):
 
     def tap(self, sent: Tap) -> None:
         """Have what is written passed to a function, too."""
-
-    def write(self, data: bytes) -> bool:
-        """As `pump`, for this alone; whether there is so much left to write that the caller should
-        `drain`, if it may wait."""
 
     @property
     def uses(self) -> int:
@@ -153,6 +186,10 @@ class Driver(Protocol):
         """The other end, for people."""
 
 
+class AlreadyThere(Exception):
+    """The object that was promised is to be called itself."""
+
+
 class Connection(Endpoint):
     """A connection that threads drive; see the module."""
 
@@ -174,9 +211,10 @@ class Connection(Endpoint):
             observer=observer,
         )
         self.driver = driver
-        shortcuts = Shortcuts(self._session, self)
+        shortcuts = Shortcuts(self._session, self, self._lock)
         self._take_answer, self._take_call = shortcuts.take_answer, shortcuts.take_call
         self._current = driver.current
+        self._outbox = driver.outbox
         self._frames = FrameReader(limits)
         self._sharing: Sharing | None = None
         if driver.memory is not None:
@@ -260,28 +298,36 @@ class Connection(Endpoint):
         if lane is None or own is None:
             return self._call_generally(target, method, w, thread)
         question = own.question
-        if (
-            not question.done
-            or not question.kept
-            or len(w.caps) != 2
-            or not method.context
-            or thread.nested > _DEEP
-            or w.end > _BULK
-        ):
+        if not question.done or not method.context or thread.nested > _DEEP or w.end > _BULK:
             return self._call_generally(target, method, w, thread)
-        driver, session = self.driver, self._session
+        objects = w.caps
+        if len(objects) != 2:
+            objects = [self._outgoing(cap) for cap in objects[2:]]
+        driver, session, outbox = self.driver, self._session, self._outbox
         try:
             driver.claim(thread)
             thread.writing = self
             with self._lock:
                 if session.closed:
                     raise again(session.closed)
+                table, pointer, words = lane.table, method.pointer, w.end + _CALL_WORDS
+                if objects is not w.caps:
+                    table = session.table_with(lane, own, objects)
+                    pointer += len(objects) << 3
+                    words += len(objects) << 1
                 question.done = False
                 own.export.references += 1
-                call = rpc.call_in_context(
-                    question.id, target.id, method.ids, method.pointer, lane.table, w.end
-                )
-                driver.write(b"".join((call, w.head, *w.parts)))
+                head = _pack_call(words, _CALL_BEGIN, question.id, method.ids, target.id, pointer)
+                if session.out or outbox.busy:
+                    session.out += (head, table, w.head, *w.parts)
+                    driver.pump()
+                    alone = False
+                else:
+                    alone = outbox.busy = True
+            if alone:
+                outbox.write(b"".join((head, table, w.head, *w.parts)))
+                if session.out:
+                    self._flush()
             thread.writing = None
             driver.wait(question, thread)
         except BaseException as e:
@@ -320,49 +366,71 @@ class Connection(Endpoint):
         self, target: Import | Promised | None, method: ClientMethod[Any], w: Writer
     ) -> Question:
         """Send a call, to be waited for by `await_answer`; it may go out together with others."""
-        if target is None:
-            raise IpcError("the object was closed")
         thread = self._current()
-        session = self._session
-        lane = self._lane(thread) if method.context else None
+        lane = thread.contexts.get(self)
         own = lane.own if lane is not None else None
         if (
             lane is None
             or own is None
-            or len(w.caps) > 2
-            or w.viewed
-            or isinstance(target, Promised)
+            or not method.context
+            or len(w.caps) != 2
+            or type(target) is not Import
+            or w.end > _BULK
         ):
-            if method.context:
-                self._fill_in(w, thread, lane)
-            w.caps = [self._outgoing(cap) for cap in w.caps]
-            own = None
-            if w.viewed:
-                self._share(w, thread)
-        # Nobody needs to read yet: the I/O thread would take its time from this one.
-        self.driver.touch(thread)
-        thread.writing = self
+            return self._send_generally(target, method, w, thread)
+        session = self._session
         with self._lock:
             if session.closed:
                 raise again(session.closed)
-            if lane is None or own is None or isinstance(target, Promised):
-                question = session.call(
-                    target, method.interface, method.number, w, method.shape, thread
-                )
-            else:
-                question = session.take_spare(own)
-                question.done = False
-                own.export.references += 1
-                call = rpc.call_in_context(
-                    question.id, target.id, method.ids, method.pointer, lane.table, w.end
-                )
-                session.out += (call, w.head, *w.parts)
-            if len(session.out) > _BATCH or w.end > _BULK:
-                self.driver.pump()
-        thread.writing = None
+            question = own.spare.pop() if own.spare else session.spare(own)
+            question.done = False
+            own.export.references += 1
+            out = session.out
+            out += (
+                _pack_call(
+                    w.end + _CALL_WORDS, _CALL_BEGIN, question.id, method.ids, target.id,
+                    method.pointer,
+                ), lane.table, w.head, *w.parts,
+            )  # fmt: skip
+        if len(out) > _BATCH:
+            self._send_off(thread)
+        return question
+
+    def _send_generally(
+        self,
+        target: Import | Promised | None,
+        method: ClientMethod[Any],
+        w: Writer,
+        thread: DriverThread,
+    ) -> Question:
+        """As `send`, for a call that is not in a lane of its thread's, or out of the ordinary.
+        Raises AlreadyThere."""
+        if target is None:
+            raise IpcError("the object was closed")
+        if method.context:
+            self._fill_in(w, thread, self._lane(thread))
+        w.caps = [self._outgoing(cap) for cap in w.caps]
+        if w.viewed:
+            self._share(w, thread)
+        with self._lock:
+            if isinstance(target, Promised) and target.question.done:
+                raise AlreadyThere  # and the peer has been told to forget the answer
+            question = self._session.call(
+                target, method.interface, method.number, w, method.shape, thread
+            )
+        if w.end > _BULK:
+            self._send_off(thread)
         if w.viewed:
             self._shared(thread)
         return question
+
+    def _send_off(self, thread: DriverThread) -> None:
+        """Send what is to go out together."""
+        # Nobody needs to read yet: the I/O thread would take its time from this one.
+        self.driver.touch(thread)
+        thread.writing = self
+        self._flush()
+        thread.writing = None
 
     def await_answer(self, question: Question) -> None:
         """Wait for the answer to what was sent. Raises Timeout, and then it can be waited for
@@ -389,10 +457,20 @@ class Connection(Endpoint):
             question.message = None
             return method.unpack(message, *question.content)
         finally:
-            if question.kept:
-                own = question.waiter.pins.get(self)
-                if own is not None:
-                    own.spare.append(question)
+            if question.kept and question.spares is not None:
+                question.spares.append(question)
+
+    def _flush(self) -> None:
+        """Write what others have left while this thread was writing."""
+        session, outbox = self._session, self._outbox
+        while session.out:
+            with self._lock:
+                if outbox.busy or session.bulky or not session.out:
+                    self.driver.pump()
+                    return
+                outbox.busy = True
+                out = session.take_output()
+            outbox.write(out[0])
 
     def _share(self, w: Writer, thread: DriverThread) -> None:
         """Have what is `viewed` go by shared memory, if it can."""
@@ -416,15 +494,20 @@ class Connection(Endpoint):
         target, memory, session = self._thread_map, self.driver.memory, self._session
         if target is None or memory is None:
             return
-        thread = self._current()
+        thread, outbox = self._current(), self._outbox
         thread.writing = self
-        with self._lock:
-            if not session.closed:
-                step.question = session.call(target, INTERFACE, method, Writer(0), 0, step)
-                if with_pair:
-                    memory.send_with_pair(b"".join(session.take_output()))
-                else:
-                    self.driver.pump()
+        asked = False
+        while not asked:
+            with self._lock:
+                asked = not with_pair or outbox.waits or not outbox.busy or self.closed
+                if asked and not session.closed:
+                    step.question = session.call(target, INTERFACE, method, Writer(0), 0, step)
+                    if with_pair:
+                        memory.send_with_pair(b"".join(session.take_output()))
+                    else:
+                        self.driver.pump()
+            if not asked:
+                time.sleep(_SOON)  # until the thread that is writing has done so
         thread.writing = None
 
     def _lane(self, thread: DriverThread) -> Lane | None:
@@ -469,7 +552,7 @@ class Connection(Endpoint):
         interrupted, thread.writing = thread.writing, None
         if interrupted is not None and not isinstance(error, IpcError):
             interrupted.interrupted()
-        elif question is not None:
+        elif question is not None and not question.done:
             thread.writing = self
             with self._lock:
                 self._session.abandon(question)
@@ -523,7 +606,9 @@ class Connection(Endpoint):
                 question = self._take_answer(chunk)
                 if question is not None:
                     if question.waiter is not thread:
-                        question.waiter.wake()
+                        self.driver.answered(question, question.waiter)
+                    if self._session.freed:
+                        self._dispatch()
                     return None
             elif kind == _CALL and not self._session.events and not self._dispatching:
                 # Else it might overtake what another thread is handing on.
@@ -532,7 +617,7 @@ class Connection(Endpoint):
                     running = call.capability.thread  # type: ignore[union-attr]
                     if running is thread:
                         return call
-                    running.post(call)
+                    self.driver.hand_over(running, call)
                     return self.handed_on
             return self._take_some(chunk, thread)
         return self._receive(self._frames.feed(chunk))
@@ -540,39 +625,54 @@ class Connection(Endpoint):
     def _take_some(self, chunk: bytes, thread: DriverThread) -> object:
         """As `take`, for the messages at the beginning of a chunk for which there are short cuts,
         and then the rest."""
+        session, take_answer, take_call = self._session, self._take_answer, self._take_call
         at, size = 0, len(chunk)
+        calls: list[Incoming] = []
         handed_on = None
-        while size - at >= SHORTEST:
+        while size - at >= SHORTEST and not session.events and not self._dispatching:
             segments, words = _TABLE.unpack_from(chunk, at)
             end = at + 8 + words * 8
-            if (
-                segments
-                or end > size
-                or end - at < SHORTEST
-                or self._session.events
-                or self._dispatching
-            ):
+            if segments or end > size or end - at < SHORTEST:
                 break
             message = chunk[at:end]
             kind = message[KIND_AT]
             if kind == _RETURN:
-                question = self._take_answer(message)
+                question = take_answer(message)
                 if question is None:
                     break
                 if question.waiter is not thread:
-                    question.waiter.wake()
-            else:
-                call = self._take_call(message) if kind == _CALL else None
+                    self.driver.answered(question, question.waiter)
+            elif kind == _CALL:
+                call = take_call(message)
                 if call is None:
                     break
-                running = call.capability.thread  # type: ignore[union-attr]
-                running.post(call)
-                if running is not thread:
-                    handed_on = self.handed_on
+                if calls and calls[0].capability is not call.capability:
+                    handed_on = self._hand_over(calls, thread) or handed_on
+                    calls = []
+                calls.append(call)
+            else:
+                break
             at = end
+        if calls:
+            handed_on = self._hand_over(calls, thread) or handed_on
+        if session.freed:
+            self._dispatch()
         if at == size:
             return handed_on
         return self._receive(self._frames.feed(chunk[at:])) or handed_on
+
+    def _hand_over(self, calls: list[Incoming], thread: DriverThread) -> object:
+        """Have calls run that came together, for one thread; `thread` is the current one."""
+        running: Any = calls[0].capability.thread  # type: ignore[union-attr]
+        # Where an interrupt may come, no call is to be lost because of another one.
+        tasks: list[Any] = calls if len(calls) == 1 or running.is_main else [Calls(calls)]
+        if running is thread:
+            for task in tasks:
+                running.post(task)
+            return None
+        for task in tasks:
+            self.driver.hand_over(running, task)
+        return self.handed_on
 
     def filled(self, count: int) -> object:
         """As `take`, for so many bytes that were received into `room`."""
@@ -746,25 +846,13 @@ class Connection(Endpoint):
         method = call.method
         try:
             impl = call.target.impl
-            if impl is None:
-                raise RemoteError("the object was destroyed")
-            if self._observer:
-                impl = self._observer.object(impl, call, self)
-            run = method.run
-            if method.run_async is not None and impl.awaits:
-                w = self.driver.run_async(method.run_async(impl, call.message, *call.content))
-            elif run is None:
-                w = Writer(0)
+            if impl is None or not method.plain or self._observer is not None:
+                del impl
+                w = self._run(call)
             else:
                 content, data_words, pointers = call.content
-                w = run(impl, call.message, content, data_words, pointers)
-                if method.is_async:
-                    w = self.driver.run_async(w)
-            if run is None:
-                call.target.destroy()
+                w = method.run(impl, call.message, content, data_words, pointers)  # type: ignore[misc]
                 del impl
-            if w.caps:
-                w.caps = [self._outgoing(cap) for cap in w.caps]
         except BaseException as e:
             self._reply_error(call.answer, e, params_unused=self._give_back(call))
             # Ctrl-C belongs to the main thread. Elsewhere it is as good as any other exception:
@@ -774,38 +862,138 @@ class Connection(Endpoint):
             return
         finally:
             contexts[self] = before
-        driver, answer = self.driver, call.answer
+        self._answer(call, w, thread)
+
+    def execute_all(self, calls: list[Incoming], thread: DriverThread) -> None:
+        """Run calls that came together, one after the other, and answer them together as far as
+        they do not take long. Those that still have to run are the thread's backlog, which it goes
+        on with also while one of them waits for an answer of its own."""
+        backlog, contexts, session = thread.backlog, thread.contexts, self._session
+        backlog.extend(calls)
+        calls.clear()
+        before = contexts.get(self)
+        try:
+            while len(backlog) > 1:
+                call: Any = backlog.popleft()
+                impl, method = call.target.impl, call.method
+                if (
+                    impl is None
+                    or not method.plain
+                    or self._observer is not None
+                    or call.hosted
+                    or call.message.owner is not self
+                ):
+                    contexts[self] = before
+                    call()
+                    continue
+                contexts[self] = call.lane
+                try:
+                    content, data_words, pointers = call.content
+                    w = method.run(impl, call.message, content, data_words, pointers)
+                    del impl
+                    if w.caps or w.end > _BULK:
+                        self._answer(call, w, thread)
+                        continue
+                except BaseException as e:
+                    self._reply_error(call.answer, e, params_unused=self._give_back(call))
+                    continue
+                answer = call.answer
+                with self._lock:
+                    simple = not (answer.finished or answer.waiting or session.closed)
+                    if simple:
+                        call.lane.remote.id = -1
+                        answer.done = True
+                        del session.answers[answer.id]
+                        out = session.out
+                        out += (
+                            _pack_return(
+                                w.end + _RETURN_WORDS, _RETURN_BEGIN, answer.id, _NOTHING_LEFT,
+                                _RETURN_MIDDLE, method.pointer,
+                            ), w.head, *w.parts,
+                        )  # fmt: skip
+                if not simple:
+                    self._answer(call, w, thread)
+                elif len(out) > _BATCH:
+                    self._flush()
+                else:
+                    self.driver.pump_soon()
+        finally:
+            contexts[self] = before
+        # The last one as if it had come alone: its answer does not wait for others.
+        if backlog:
+            backlog.popleft()()
+
+    def _answer(self, call: Incoming, w: Writer, thread: DriverThread) -> None:
+        """Answer a call that has ended well."""
+        driver, answer, method = self.driver, call.answer, call.method
+        if w.caps:
+            try:
+                w.caps = [self._outgoing(cap) for cap in w.caps]
+            except IpcError as e:
+                self._reply_error(answer, e, params_unused=self._give_back(call))
+                return
         # Whether there is another call to run at once: then the answers may go together.
-        more = not thread.inbox.empty()
+        more = thread.backlog or not thread.inbox.empty()
         if thread.home is not None and not more:
             # It goes back to waiting: the next call may be there as soon as this answer is.
             driver.claim(thread)
-        if not call.simple or w.caps or w.end > _BULK:
+        if (
+            not call.simple
+            or w.caps
+            or w.end > _BULK
+            or (call.hosted and not self._give_back(call))
+        ):
             self._reply_generally(call, w, thread)
             return
+        session, outbox = self._session, self._outbox
         thread.writing = self
         with self._lock:
-            session = self._session
             simple = not (answer.finished or answer.waiting or session.closed)
             if simple:
                 call.lane.remote.id = -1  # type: ignore[union-attr]
                 answer.done = True
                 del session.answers[answer.id]
-                head = rpc.simple_return(answer.id, w.end, method.pointer)
-                if more or session.out:
+                head = _pack_return(
+                    w.end + _RETURN_WORDS, _RETURN_BEGIN, answer.id, _NOTHING_LEFT, _RETURN_MIDDLE,
+                    method.pointer,
+                )  # fmt: skip
+                if more or session.out or outbox.busy:
                     session.out += (head, w.head, *w.parts)
                     if more and len(session.out) < _BATCH:
                         driver.pump_soon()
                     else:
                         driver.pump()
-                    behind = False
+                    alone = False
                 else:
-                    behind = driver.write(b"".join((head, w.head, *w.parts)))
+                    alone = outbox.busy = True
+        if simple and alone:
+            if outbox.write(b"".join((head, w.head, *w.parts))):
+                driver.drain()
+            if session.out:
+                self._flush()
         thread.writing = None
         if not simple:
             self._reply_generally(call, w, thread)
-        elif behind:
-            driver.drain()
+
+    def _run(self, call: Incoming) -> Writer:
+        """The results of a call that is not the usual one."""
+        impl, method = call.target.impl, call.method
+        if impl is None:
+            raise RemoteError("the object was destroyed")
+        if self._observer:
+            impl = self._observer.object(impl, call, self)
+        w: Writer
+        if method.run_async is not None and impl.awaits:
+            w = self.driver.run_async(method.run_async(impl, call.message, *call.content))
+        elif method.run is None:
+            del impl
+            call.target.destroy()
+            w = Writer(0)
+        elif method.is_async:
+            w = self.driver.run_async(method.run(impl, call.message, *call.content))
+        else:
+            w = method.run(impl, call.message, *call.content)
+        return w
 
     def _reply_generally(self, call: Incoming, w: Writer, thread: DriverThread) -> None:
         """Answer a call with any results."""
@@ -827,17 +1015,21 @@ class Connection(Endpoint):
     def _give_back(self, call: Incoming) -> bool:
         """Whether the answer gives back all that came with a call, which is when nobody has kept
         any of it."""
-        lane = call.lane
-        if call.simple:
-            lane.remote.id = -1  # type: ignore[union-attr]
-            return True
-        call.message.caps = ()
-        for held in call.hosted:
-            if getrefcount(held) > _HOSTED + (lane is not None and held is lane.remote):
-                return False
-        for held in call.hosted:
-            held.disown()
-        return True
+        if call.given_back is None:
+            call.message.caps = ()
+            lane = call.lane
+            call.given_back = not any(
+                getrefcount(held) > _HOSTED + (lane is not None and held is lane.remote)
+                for held in call.hosted
+            )
+            if call.given_back:
+                for held in call.hosted:
+                    held.disown()
+            if call.simple and lane is not None:
+                if not call.given_back:
+                    self._session.dropped(~lane.remote.id)
+                lane.remote.id = -1
+        return call.given_back
 
     def _reply_error(
         self, answer: Answer, error: BaseException, *, params_unused: bool = False

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+import msgspec
 from typing_extensions import ParamSpec
 
-from mpipc.capnp.connection import Connection
+from mpipc.capnp.connection import AlreadyThere, Connection
 from mpipc.capnp.proxy import Client, ClientMethod
 from mpipc.capnp.session import Import, Promised, Question
 from mpipc.capnp.writer import Writer
@@ -28,18 +29,15 @@ R = TypeVar("R")
 _WINDOW = 256
 
 
-class Promise(Generic[R]):
+class Promise(msgspec.Struct, Generic[R], eq=False):
     """The result of a call in a pipeline, once it is there."""
 
-    __slots__ = ("_connection", "_method", "_question", "_value", "_error", "_taken")
-
-    def __init__(self, connection: Connection, method: ClientMethod[R], question: Question) -> None:
-        self._connection = connection
-        self._method = method
-        self._question: Question | None = question
-        self._value: R
-        self._error: BaseException | None = None
-        self._taken = False
+    _connection: Connection
+    _method: ClientMethod[R]
+    _question: Question | None
+    _value: R | None = None
+    _error: BaseException | None = None
+    _taken: bool = False
 
     @property
     def done(self) -> bool:
@@ -49,11 +47,12 @@ class Promise(Generic[R]):
     def result(self) -> R:
         """The result of the call, waited for if need be. Raises what the call raises, and Timeout.
         May be called again, by the thread that made the call."""
-        self._settle()
+        if self._question is not None:
+            self._settle()
         self._taken = True
         if self._error is not None:
             raise self._error
-        return self._value
+        return cast(R, self._value)
 
     def _settle(self) -> None:
         """Wait for the answer and read it."""
@@ -84,20 +83,30 @@ class _Made(Generic[R]):
 
 
 class _Recorder:
-    """Stands in for the connection of a proxy whose method is called in a pipeline."""
+    """Stands in for the connection of a proxy whose methods are called in a pipeline. `stand_in` is
+    like the proxy, but its calls come here."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, proxy: Client, connection: Connection) -> None:
         self._connection = connection
+        self._send = connection.send
         self.peer, self.describe = connection.peer, connection.describe
         self.names_thread = connection.names_thread
         self.promise: Promise[Any]
+        self.target = proxy._mpipc_target
+        self.stand_in: Any = object.__new__(type(proxy))
+        self.stand_in.__dict__.update(_mpipc_connection=self, _mpipc_target=self.target)
+        if type(proxy)._mpipc_call is Client._mpipc_call:
+            self.stand_in.__dict__["_mpipc_call"] = self._record  # the same, without a detour
 
     def call(self, target: Import | Promised, method: ClientMethod[Any], w: Writer) -> None:
         """As `Connection.call`, without waiting."""
-        question = self._connection.send(target, method, w)
-        self.promise = Promise(self._connection, method, question)
+        self._record(method, w)
 
     iterate = call
+
+    def _record(self, method: ClientMethod[Any], w: Writer) -> None:
+        question = self._send(self.target, method, w)
+        self.promise = Promise(self._connection, method, question)
 
 
 class _Later:
@@ -127,6 +136,9 @@ class Pipeline:
 
     def __init__(self) -> None:
         self._sent: deque[Promise[Any]] = deque()
+        # Who was called last, and probably is called again.
+        self._proxy: Any = None
+        self._recorder: _Recorder
         self._error: BaseException | None = None
 
     def call(self, method: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Promise[R]:
@@ -135,32 +147,48 @@ class Pipeline:
         Calls of one thread are run one after the other, in this order. At most 256 are in flight; a
         further one waits for the oldest. Raises what sending can raise: Disconnected, TypeError.
         """
-        proxy = getattr(method, "__self__", None)
-        if not isinstance(proxy, Client):
-            # An object of this process: the call is an ordinary one.
-            return cast("Promise[R]", _Made(method(*args, **kwargs)))
+        proxy: Any = getattr(method, "__self__", None)
         if len(self._sent) >= _WINDOW:
             self._settle_oldest()
-        connection, target = proxy._mpipc_connection, proxy._mpipc_target
+        if (
+            proxy is None
+            or proxy is not self._proxy
+            or self._recorder.target is not proxy._mpipc_target
+        ):
+            if not isinstance(proxy, Client):
+                # An object of this process: the call is an ordinary one.
+                return cast("Promise[R]", _Made(method(*args, **kwargs)))
+            found = self._find(proxy)
+            if found is not proxy:
+                return self.call(getattr(found, method.__name__), *args, **kwargs)
+        recorder = self._recorder
+        try:
+            method.__func__(recorder.stand_in, *args, **kwargs)  # type: ignore[attr-defined]
+        except AlreadyThere:
+            return self.call(method, *args, **kwargs)
+        promise: Promise[R] = recorder.promise
+        self._sent.append(promise)
+        return promise
+
+    def _find(self, proxy: Client) -> object:
+        """Prepare to call the methods of a proxy. Returns it, or the object to call instead."""
+        connection = proxy._mpipc_connection
+        self._proxy = None
         if isinstance(connection, _Later):
             if connection.promise.done:
                 # Calls that are on their way to the object must not be overtaken by one that takes
                 # another way; the promise's object may be one of this process.
                 self._settle_all()
-                found = connection.promise.result()
-                return self.call(getattr(found, method.__name__), *args, **kwargs)
+                return connection.promise.result()
             connection = connection.connection
         if not isinstance(connection, Connection):
             raise TypeError("a pipeline is for blocking calls; with asyncio, gather several")
-        recording = object.__new__(type(proxy))
-        recorder = _Recorder(connection)
-        recording._mpipc_connection = cast(Connection, recorder)
-        recording._mpipc_target = target
-        function: Any = method.__func__  # type: ignore[attr-defined]  # it has a __self__
-        function(recording, *args, **kwargs)
-        promise: Promise[R] = recorder.promise
-        self._sent.append(promise)
-        return promise
+        if proxy._mpipc_target is None:
+            raise IpcError("the object was closed")
+        self._recorder = _Recorder(proxy, connection)
+        if connection is proxy._mpipc_connection:
+            self._proxy = proxy
+        return proxy
 
     def object(self, method: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """As `call`, for a method that gives an object of an interface: a stand-in for that, whose

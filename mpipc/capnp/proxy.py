@@ -69,9 +69,12 @@ class ServerMethod(msgspec.Struct, eq=False):
     run_async: Callable[[Any, Message, int, int, int], Any] | None = None
     # The pointer in a simple answer.
     pointer: int = 0
+    # Whether `run` is all there is to it.
+    plain: bool = False
 
     def __post_init__(self) -> None:
         self.pointer = rpc.result_pointer(self.shape)
+        self.plain = self.run is not None and not self.is_async and self.run_async is None
 
 
 class Server(msgspec.Struct, frozen=True):

@@ -108,22 +108,23 @@ RETURN_BEGIN = pack("<QQQ", _STRUCT_1_1, RETURN, _struct(0, 2, 1))
 RETURN_MIDDLE = pack("<QQ", 0, _struct(0, 0, 2))
 _CALL = Struct("<II24sIHHQQ24sQQQQ")
 _CALL_ON_ANSWER = Struct("<II24sIHHQQQQQQQQQQQQQ")
-_CALL_IN_CONTEXT = Struct("<4xI24sI44sI12xQ48s")
+_CALL_IN_CONTEXT = Struct("<4xI24sI44sI12xQ")
 _SIMPLE_RETURN = Struct("<4xI24sII16sQ8x")
 _RETURN = Struct("<II24sII16sQQ")
 
 
-def _table_pointer(count: int) -> int:
-    """The pointer to a capTable right behind it."""
+def table_pointer(count: int) -> int:
+    """The pointer to a capTable of so many elements right behind it."""
     return (1 | 7 << 32 | (2 * count) << 35) if count else 0
 
 
-def _table_tag(count: int) -> int:
+def table_tag(count: int) -> int:
+    """The tag word of a capTable."""
     return count << 2 | _STRUCT_1_1
 
 
-TABLE_OF_2 = _table_pointer(2)
-TAG_OF_2 = _table_tag(2)
+TABLE_OF_2 = table_pointer(2)
+TAG_OF_2 = table_tag(2)
 
 
 def _cap_table(words: Sequence[int]) -> bytes:
@@ -131,7 +132,7 @@ def _cap_table(words: Sequence[int]) -> bytes:
     if not words:
         return b""
     elements = [half for word in words for half in (word, 0)]
-    return pack(f"<{len(elements) + 1}Q", _table_tag(len(words)), *elements)
+    return pack(f"<{len(elements) + 1}Q", table_tag(len(words)), *elements)
 
 
 def descriptor(kind: int, id: int) -> int:
@@ -158,7 +159,7 @@ def call_header(
     first = ((content - 12) << 2 | shape << 32) if shape else 0xFFFFFFFC
     return _CALL.pack(
         0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0, CALL_MIDDLE,
-        target, 0, first, _table_pointer(count),
+        target, 0, first, table_pointer(count),
     ) + _cap_table(caps)  # fmt: skip
 
 
@@ -181,7 +182,7 @@ def call_on_answer(
         0, content + body_words, CALL_BEGIN, question, method, 0, interface, 0,
         _struct(2, 1, 1), _struct(7, 0, 2), 0,
         1 << 32, _struct(0, 1, 1), answer, 1 | 7 << 32 | 1 << 35, 1 << 2 | 1 << 32,
-        1 | field << 16, first, _table_pointer(count),
+        1 | field << 16, first, table_pointer(count),
     ) + _cap_table(caps)  # fmt: skip
 
 
@@ -195,23 +196,26 @@ def context_pointer(shape: int) -> int:
     return 6 << 2 | shape << 32
 
 
-def context_table(thread: int, callback: int) -> bytes:
-    """The capTable of a Call in a context, given as its elements' data words."""
-    return pack("<QQQQQQ", TABLE_OF_2, TAG_OF_2, thread, 0, callback, 0)
+def context_table(thread: int, callback: int, *objects: int) -> bytes:
+    """The capTable of a Call in a context, given as its elements' data words: the threads of its
+    context, then the objects among its parameters."""
+    count = 2 + len(objects)
+    return pack("<Q", table_pointer(count)) + _cap_table((thread, callback, *objects))
 
 
-def call_in_context(
-    question: int, target: int, ids: bytes, pointer: int, table: bytes, body_words: int
-) -> bytes:
-    """As `call_header`, for a call whose only capabilities are the threads of its context, made of
-    what the functions above give."""
-    return _CALL_IN_CONTEXT.pack(18 + body_words, CALL_BEGIN, question, ids, target, pointer, table)
+call_in_context = _CALL_IN_CONTEXT.pack
+"""Packs a call in a context up to its table, behind which the parameters follow: (words of the
+message, CALL_BEGIN, question, `method_ids`, target, `context_pointer`). For each object in the
+table the pointer is larger by 1 << 3."""
+CALL_IN_CONTEXT_WORDS = 18
+"""Words of that and of a table without objects, which have 2 each."""
 
-
-def simple_return(answer: int, body_words: int, pointer: int) -> bytes:
-    """As `return_header`, for results without capabilities that need no Finish and give back the
-    parameters; `pointer` is the one to the results, `result_pointer`."""
-    return _SIMPLE_RETURN.pack(8 + body_words, RETURN_BEGIN, answer, 2, RETURN_MIDDLE, pointer)
+simple_return = _SIMPLE_RETURN.pack
+"""Packs a return with results without capabilities, which needs no Finish and gives back the
+parameters: (words of the message, RETURN_BEGIN, answer, NOTHING_LEFT, RETURN_MIDDLE,
+`result_pointer`). The results follow."""
+SIMPLE_RETURN_WORDS = 8
+NOTHING_LEFT = 2  # "no finish needed" and "release param caps"
 
 
 def result_pointer(shape: int) -> int:
@@ -236,7 +240,7 @@ def return_header(
     flags = (not release_param_caps) | no_finish << 1
     header = _RETURN.pack(
         0, content + body_words, RETURN_BEGIN, answer, flags, RETURN_MIDDLE, first,
-        _table_pointer(count),
+        table_pointer(count),
     )  # fmt: skip
     return header + _cap_table(caps) if count else header
 
@@ -248,7 +252,7 @@ def _return_flags(*, release_param_caps: bool, no_finish: bool) -> int:
 def return_capability(answer: int, cap: int) -> bytes:
     """A Return whose content is one capability, as Bootstrap wants it."""
     return _RETURN.pack(
-        0, 11, RETURN_BEGIN, answer, 0, RETURN_MIDDLE, 3, _table_pointer(1)
+        0, 11, RETURN_BEGIN, answer, 0, RETURN_MIDDLE, 3, table_pointer(1)
     ) + _cap_table((cap,))
 
 

@@ -94,12 +94,13 @@ Capability: TypeAlias = "LocalCapability | Import | Broken | None"
 class Question:
     """A call of ours. `done` once answered: then `error` or `payload` is set; or, where it was
     clear what the results are, `message` and `content` (byte position, data words, pointers).
-    `kept`: it is asked again and again, and keeps its number."""
+    `kept`: it is asked again and again, and keeps its number. `spares`: where it belongs when it is
+    not in use."""
 
     # Not a msgspec.Struct, whose attributes take longer to set: a kept one is changed in each call.
     __slots__ = (
         "id", "waiter", "done", "kept", "payload", "message", "content", "error", "exported",
-        "abandoned", "forward",
+        "abandoned", "forward", "spares",
     )  # fmt: skip
 
     def __init__(self, id: int, waiter: Any) -> None:
@@ -114,6 +115,7 @@ class Question:
         self.exported: Sequence[int] = ()
         self.abandoned = False
         self.forward: Answer | None = None
+        self.spares: list[Question] | None = None
 
 
 class Promised:
@@ -145,11 +147,12 @@ class OwnThread(msgspec.Struct, eq=False):
 
 class Lane(msgspec.Struct, eq=False):
     """What the calls that one of our threads makes have in common: `remote`, the peer's thread that
-    runs them, and our own as their callback thread; `table` is the table of both capabilities.
-    `Session.prepare` fills in all but `remote`."""
+    runs them, and our own as their callback thread; `threads` describes both capabilities, and
+    `table` is the table of them. `Session.prepare` fills in all but `remote`."""
 
     remote: Import
     own: OwnThread | None = None
+    threads: tuple[int, int] = (0, 0)
     table: bytes = b""
 
 
@@ -166,7 +169,7 @@ class Answer(msgspec.Struct, eq=False):
     body: bytes = b""
     shape: int | None = None  # None: the result is caps[0] itself (bootstrap)
     exported: Sequence[int] = ()
-    waiting: list[Callable[[], None]] = []
+    waiting: list[Callable[[], None]] | None = None
     cancel: Callable[[], object] | None = None
 
 
@@ -219,7 +222,8 @@ class Session:
         self.questions: dict[int, Question] = {}
         self._free_questions: list[int] = []
         self._new_questions = count()
-        self._bulky = False
+        self.bulky = False
+        """Whether `out` is too much to be copied into one piece."""
         self.answers: dict[int, Answer] = {}
         self.exports: dict[int, Export] = {}
         self._export_ids: dict[int, int] = {}
@@ -279,13 +283,30 @@ class Session:
     def prepare(self, lane: Lane, own: OwnThread) -> None:
         """Make a lane ready for calls, given our own thread."""
         lane.own = own
-        lane.table = rpc.context_table(
-            rpc.RECEIVER_HOSTED | lane.remote.id << 32, rpc.SENDER_HOSTED | own.number << 32
+        lane.threads = (
+            rpc.RECEIVER_HOSTED | lane.remote.id << 32,
+            rpc.SENDER_HOSTED | own.number << 32,
         )
+        lane.table = rpc.context_table(*lane.threads)
+
+    def table_with(self, lane: Lane, own: OwnThread, objects: Sequence[Any]) -> bytes:
+        """The table of a lane's next call, when objects are among its parameters. They are given
+        back with the answer, or count as the peer's. Raises Overloaded."""
+        self._make_room(objects)
+        words, exported = self._descriptors(objects)
+        own.question.exported = (own.number, *exported)
+        return rpc.context_table(*lane.threads, *words)
+
+    def take_back(self, question: Question) -> None:
+        """The answer to a question that is kept gives back the objects in its parameters."""
+        own, *exported = question.exported
+        question.exported = (own,)
+        for number in exported:
+            self.unexport(number, 1)
 
     def _write(self, header: bytes, w: Writer) -> None:
         if w.end > _BULK:
-            self._bulky = True
+            self.bulky = True
             if w.memory is not None:
                 mark = w.memory.hand_over(header)
                 if mark is not None:
@@ -305,11 +326,11 @@ class Session:
             question.abandoned = True
             self.out.append(rpc.finish(question.id, release_result_caps=True))
 
-    def take_spare(self, own: OwnThread) -> Question:
-        """A question for a call that is not waited for; put it back into `spare` afterwards."""
-        if own.spare:
-            return own.spare.pop()
-        return self._kept_question(own.number, own.question.waiter)
+    def spare(self, own: OwnThread) -> Question:
+        """Another question for a call that is not waited for."""
+        question = self._kept_question(own.number, own.question.waiter)
+        question.spares = own.spare
+        return question
 
     def renew(self, own: OwnThread) -> None:
         """The question of a thread was abandoned: give it another one."""
@@ -411,7 +432,7 @@ class Session:
         if not answer.waiting:
             return
         self._ready += answer.waiting
-        answer.waiting.clear()
+        answer.waiting = None
         if self._proceeding:
             return  # not called within itself: the peer decides how long such chains are
         self._proceeding = True
@@ -504,7 +525,9 @@ class Session:
 
     def forget(self, question: Question) -> None:
         """A question is answered, and its number free again."""
-        if not question.kept:
+        if question.kept:
+            question.exported = question.exported[:1]
+        else:
             del self.questions[question.id]
             self._free_questions.append(question.id)
 
@@ -745,8 +768,8 @@ class Session:
         if not out:
             return out
         self.out = []
-        if self._bulky:
-            self._bulky = False
+        if self.bulky:
+            self.bulky = False
             return out
         return [b"".join(out)]
 
@@ -796,6 +819,8 @@ class Session:
         if answer.done:
             proceed()
         else:
+            if answer.waiting is None:
+                answer.waiting = []
             answer.waiting.append(proceed)
             self.deferred += 1
 

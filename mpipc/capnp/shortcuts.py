@@ -1,13 +1,14 @@
 """Short cuts for the two messages that nearly all traffic consists of.
 
 An answer without capabilities, and a call whose only capabilities are the two threads of its
-context; each alone in its chunk and laid out as `rpc_messages` writes it. Successive ones of a kind
-begin with the very same bytes, up to where their content begins: so what these bytes say is worked
-out once and remembered. For anything else the methods here return None without a trace, and the
-chunk takes the general way through `FrameReader` and `Session.receive`, which comes to the same.
+context and objects of the caller's; each alone in its chunk and laid out as `rpc_messages` writes
+it. Successive ones of a kind begin with the very same bytes, up to where their content begins: so
+what these bytes say is worked out once and remembered. For anything else the methods here return
+None without a trace, and the chunk takes the general way through `FrameReader` and
+`Session.receive`, which comes to the same.
 
 They are called by the thread that reads, without the session's lock: each changes the session's
-tables in single steps that no other thread's depend on.
+tables in single steps that no other thread's depend on, or takes the lock.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.message import POINTER, Message, budget
-from mpipc.capnp.proxy import Local, ServerMethod
+from mpipc.capnp.proxy import Local, Server, ServerMethod
 from mpipc.capnp.session import Answer, Export, Import, Lane, Passing, Question, Session
 from mpipc.capnp.threads import CONTEXT, CONTEXT_WORDS, ThreadCapability
 
@@ -35,14 +36,17 @@ _ANSWER_POINTER = 1 << 2  # one word between the pointer and the content behind 
 _CALL_CONTENT = _CALL.size
 _CALL_POINTER = 6 << 2
 _CONTEXT_SHAPE = CONTEXT_WORDS << 16
+_OBJECTS = 8  # in the parameters of a call that is not out of the ordinary
 _REMEMBERED = 1024  # beginnings; some hundred bytes each
 
 
 class Incoming(msgspec.Struct, eq=False):
     """A call of the peer's that is ready to run. `lane`: of the calls that it makes back. `hosted`:
-    the peer's objects in its parameters; in a `simple` one that is its callback thread, which does
-    not count among the session's imports and goes back with the answer. `capability` is the thread
-    that runs it, which must live as long."""
+    the peer's objects in its parameters. The callback thread of a `simple` one is not in there,
+    does not count among the session's imports and goes back with the answer. `capability` is the
+    thread that runs it, which must live as long. `given_back`: whether all of that was, once it is
+    known.
+    """
 
     answer: Answer
     target: Local
@@ -53,10 +57,21 @@ class Incoming(msgspec.Struct, eq=False):
     capability: ThreadCapability | None = None
     simple: bool = False
     hosted: tuple[Import, ...] = ()
+    given_back: bool | None = None
 
     def __call__(self) -> None:
         connection = self.message.owner
         connection.execute(self, connection.driver.current())
+
+
+class Calls(msgspec.Struct, eq=False):
+    """Calls that came together, for one thread."""
+
+    calls: list[Incoming]
+
+    def __call__(self) -> None:
+        connection = self.calls[0].message.owner
+        connection.execute_all(self.calls, connection.driver.current())
 
 
 class _AnswerHead(msgspec.Struct, eq=False):
@@ -70,31 +85,36 @@ class _AnswerHead(msgspec.Struct, eq=False):
 
 
 class _CallHead(msgspec.Struct, eq=False):
-    """What the beginning of a call says. The `pointer` to its context, and that itself, are part of
-    the content and so looked at each time. The exports keep nothing alive: they lose their targets
-    when they end."""
+    """What the beginning of a call says. The `pointer` to its context, and the `context` itself,
+    are part of the content and so looked at each time; mostly they are one piece, the latter.
+    `objects` reads the rest of the table, where there is one. `thread` keeps nothing alive: an
+    export loses its target when it ends."""
 
     id: int
     size: int
     budget: int
-    target: Export  # of a Local
+    target: int
+    server: Server
     method: ServerMethod
     thread: Export  # of a ThreadCapability
     callback: int
     lane: Lane
     content: tuple[int, int, int]
+    objects: Struct | None
     pointer: bytes
     pointer_at: int
-    pointer_end: int
+    context: bytes
     context_at: int
-    context_end: int
 
 
 class Shortcuts:
-    """The short cuts of one session; `owner` is the connection."""
+    """The short cuts of one session; `owner` is the connection, and `lock` the session's."""
 
-    def __init__(self, session: Session, owner: Any) -> None:
+    def __init__(self, session: Session, owner: Any, lock: Any) -> None:
         self._session = session
+        self._exports = session.exports
+        self._pending = session.answers
+        self._lock = lock
         self._owner = owner
         self._nesting = session.limits.nesting
         self._calls_at_once = session.limits.calls
@@ -104,14 +124,17 @@ class Shortcuts:
     def take_answer(self, chunk: bytes) -> Question | None:
         """The question that the chunk answers, completed."""
         head = self._answers.get(chunk[:_ANSWER_CONTENT])
-        if head is None:
+        if head is None or not head.question.kept:  # another thread has got its number
             head = self._new_answer(chunk)
             if head is None:
                 return None
         question, export = head.question, head.export
-        if head.size != len(chunk) or question.done or not question.kept or not export.references:
+        if head.size != len(chunk) or question.done or not export.references:
             return None
         export.references -= 1  # it is pinned, so it stays
+        if len(question.exported) != 1:
+            with self._lock:
+                self._session.take_back(question)
         question.message = Message(
             chunk, 8, head.size, None, head.budget, self._nesting, (), self._owner
         )
@@ -122,31 +145,46 @@ class Shortcuts:
     def take_call(self, chunk: bytes) -> Incoming | None:
         """The call in a chunk."""
         head = self._calls.get(chunk[:_CALL_CONTENT])
-        if head is None:
+        if head is None or head.thread.target is None:  # another thread has got its number
             head = self._new_call(chunk)
             if head is None:
                 return None
-        target: Any = head.target.target
+        export = self._exports.get(head.target)
         capability: Any = head.thread.target
-        answers = self._session.answers
+        id, pending = head.id, self._pending
         if (
             head.size != len(chunk)
-            or chunk[head.context_at : head.context_end] != CONTEXT
-            or chunk[head.pointer_at : head.pointer_end] != head.pointer
-            or target is None
+            or not chunk.startswith(head.context, head.context_at)
+            or (head.pointer and not chunk.startswith(head.pointer, head.pointer_at))
+            or export is None
             or capability is None
-            or head.id in answers
-            or len(answers) >= self._calls_at_once
+            or id in pending
+            or len(pending) >= self._calls_at_once
         ):
             return None
+        target: Any = export.target
+        # What has taken an object's place may be of another kind.
+        if type(target) is not Local or target.server is not head.server:
+            return None
+        hosted: tuple[Import, ...] = ()
+        if head.objects is not None:
+            found = head.objects.unpack_from(chunk, _CALL_CONTENT)
+            if any(kind != rpc.SENDER_HOSTED for kind in found[::3]) or any(found[2::3]):
+                return None
+            with self._lock:
+                hosted = tuple([Import(self._session, number) for number in found[1::3]])
+                self._session.imports += len(hosted)
         lane = head.lane
         lane.remote.id = head.callback
-        answer = answers[head.id] = Answer(head.id)
+        answer = pending[id] = Answer(id)
         message = Message(
-            chunk, 8, head.size, None, head.budget, self._nesting, (capability, lane.remote),
+            chunk, 8, head.size, None, head.budget, self._nesting,
+            (capability, lane.remote, *hosted) if hosted else (capability, lane.remote),
             self._owner,
         )  # fmt: skip
-        return Incoming(answer, target, head.method, message, head.content, lane, capability, True)
+        return Incoming(
+            answer, target, head.method, message, head.content, lane, capability, True, hosted
+        )
 
     def _new_answer(self, chunk: bytes) -> _AnswerHead | None:
         """For a beginning that is not remembered."""
@@ -192,24 +230,27 @@ def _answer_head(chunk: bytes, session: Session) -> _AnswerHead | None:
 def _call_head(chunk: bytes, session: Session) -> _CallHead | None:
     (segments, words, prefix, id, number, to, interface, middle, target, lo, hi, table, tag,
      first, second) = _CALL.unpack_from(chunk)  # fmt: skip
-    content = _CALL_CONTENT, hi & 0xFFFF, hi >> 16
+    count = table >> 36
+    objects = count - 2
+    content = _CALL_CONTENT + objects * 16, hi & 0xFFFF, hi >> 16
     if (
         prefix != rpc.CALL_BEGIN
         or middle != rpc.CALL_MIDDLE
-        or table != rpc.TABLE_OF_2
-        or tag != rpc.TAG_OF_2
+        or not 0 <= objects <= _OBJECTS
+        or table != rpc.table_pointer(count)
+        or tag != rpc.table_tag(count)
         or first & 0xFFFFFFFF != rpc.RECEIVER_HOSTED
         or second & 0xFFFFFFFF != rpc.SENDER_HOSTED
         or segments
         or to
-        or lo != _CALL_POINTER
+        or lo != _CALL_POINTER + (objects << 3)
         or words > session.limits.message_words
         or words * 8 != len(chunk) - 8
         or _beyond(content, words)
         or not content[2]
     ):
         return None
-    pointer_at = _CALL_CONTENT + content[1] * 8
+    pointer_at = content[0] + content[1] * 8
     context_lo, context_hi = POINTER.unpack_from(chunk, pointer_at)
     context_at = pointer_at + 8 + (context_lo << 1)
     if context_lo & 3 or context_lo < 0 or context_hi != _CONTEXT_SHAPE:
@@ -223,10 +264,14 @@ def _call_head(chunk: bytes, session: Session) -> _CallHead | None:
     method = local.server.methods.get((interface, number))
     if method is None or not method.context or method.run is None:
         return None
+    pointer, context = chunk[pointer_at : pointer_at + 8], CONTEXT
+    if context_at == pointer_at + 8:
+        pointer, context, context_at = b"", pointer + context, pointer_at
     return _CallHead(
-        id, len(chunk), budget(session.limits, words), export, method, running, second >> 32,
-        Lane(Passing(session, -1)), content, chunk[pointer_at : pointer_at + 8], pointer_at,
-        pointer_at + 8, context_at, context_at + len(CONTEXT),
+        id, len(chunk), budget(session.limits, words), target, local.server, method, running,
+        second >> 32, Lane(Passing(session, -1)), content,
+        Struct("<" + objects * "IIQ") if objects else None,
+        pointer, pointer_at, context, context_at,
     )  # fmt: skip
 
 

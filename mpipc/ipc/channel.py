@@ -28,7 +28,7 @@ from mpipc.ipc import coroutines, forks, threads
 from mpipc.ipc.memory import ChannelMemory
 from mpipc.ipc.outbox import Outbox
 from mpipc.ipc.reader import TICK, ReaderRole
-from mpipc.ipc.threads import Budget, LocalThread, Pool, Task, Worker
+from mpipc.ipc.threads import Budget, LocalThread, Pool, Task, Worker, turns
 
 R = TypeVar("R")
 
@@ -37,6 +37,7 @@ _log = logging.getLogger("mpipc")
 # looked at, and have their memory mapped anew each time: twice as long for a large message.
 _CHUNK = (1 << 16,)
 _LOOK_AGAIN = object()
+_CLOSED = "the other end closed the connection"
 # The main thread may be interrupted anywhere, such as between giving up the reader's role and
 # having it guarded, and the I/O thread then tidies up within this time (seconds).
 _TIDY_TICK = 1.0
@@ -123,10 +124,10 @@ class Channel:
         self._fd = sock.fileno()
         self._role = ReaderRole(self, self._epoll, self._fd)
         self.claim, self._give_back = self._role.claim, self._role.give_back
-        self._outbox = Outbox(sock, self.lock, self._epoll)
-        self.write, self._write_all = self._outbox.write, self._outbox.write_all
+        self.pump_soon = self._role.watch
+        self.outbox = Outbox(sock, self.lock, self._epoll)
         self.memory = (
-            ChannelMemory(sock, self._outbox, self._receive_by, self._interrupted)
+            ChannelMemory(sock, self.outbox, self._receive_by, self._interrupted)
             if sock.family == socket.AF_UNIX
             else None
         )
@@ -159,6 +160,17 @@ class Channel:
         RemoteError when there cannot be another one."""
         worker = Worker(name, self._work_until, self._budget)
         return worker.thread, worker.end
+
+    def hand_over(self, thread: LocalThread, task: Task) -> None:
+        """Have another thread run a task, when this one waits or soon after."""
+        turns.add(thread, task)
+        self._role.watch()
+
+    def answered(self, ticket: Ticket, thread: LocalThread) -> None:
+        """As `hand_over`, for a thread that waits for what is there now."""
+        if self._role.asking.get(thread) is ticket:
+            turns.add(thread, None)
+            self._role.watch()
 
     def _work_until(self, worker: Worker, thread: LocalThread) -> None:
         try:
@@ -215,7 +227,7 @@ class Channel:
 
         Raises Timeout when the thread's deadline passes first. Only the thread itself calls this.
         """
-        inbox, role, end = thread.inbox, self._role, self._end
+        inbox, backlog, role, end = thread.inbox, thread.backlog, self._role, self._end
         home = thread.home
         if home is None:
             thread.home = self
@@ -225,6 +237,10 @@ class Channel:
         try:
             while not ticket.done:
                 aside = False
+                if backlog:
+                    self._give_back(thread)
+                    backlog.popleft()()
+                    continue
                 if inbox.empty() and (thread.reads or self.claim(thread)):
                     found = self._read_until(ticket, thread)
                     if found is _LOOK_AGAIN:
@@ -248,8 +264,11 @@ class Channel:
                     continue
                 waiting = role.idling if isinstance(ticket, Worker) else role.asking
                 waiting[thread] = ticket
-                # Whoever gives the role back from now on sees that this thread waits.
-                if aside or not self.claim(thread):
+                # Whoever gives the role back, or has the answer, from now on sees that this thread
+                # waits.
+                if not ticket.done and (aside or not self.claim(thread)):
+                    if turns.waiting:
+                        turns.next()
                     self._run_next(thread)
                 waiting.pop(thread, None)
         except Empty:
@@ -257,7 +276,7 @@ class Channel:
         finally:
             if thread.reads:
                 self._give_back(thread)
-                if role.asking:
+                if role.asking and role.eager:
                     role.hand_on()
             else:
                 role.asking.pop(thread, None)
@@ -295,41 +314,61 @@ class Channel:
         while not self.stopped:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
-            received: list[Any] = []
-            room = end.room
-            try:
-                if room is not None:
-                    received.extend(map(self._recv_into, (room,)))
-                elif thread.is_main:
-                    # In one step: an interrupt comes before or after it.
-                    received.extend(map(self._recv, _CHUNK))
+            if thread.is_main or end.room is not None:
+                found = self._receive_carefully(thread)
+            else:
+                found = None
+                try:
+                    chunk = self._recv(65536)
+                except OSError as e:
+                    self._failed_to_read(e)
                 else:
-                    received.append(self._recv(65536))
-                if not received[0]:
-                    found = self._lost("the other end closed the connection")
-                elif room is None:
-                    found = end.take(received[0], thread)
-                else:
-                    found = end.filled(received[0])
-            except BlockingIOError:
-                continue
-            except OSError as e:
-                if received:
-                    raise
-                found = self._lost(f"the connection broke: {e.strerror or e}")
-            except BaseException:
-                if received:
-                    end.interrupted()
-                raise
+                    if chunk:
+                        found = end.take(chunk, thread)
+                    else:
+                        self._lost(_CLOSED)
             if ticket.done:
                 return _LOOK_AGAIN
             if found is not None and found is not end.handed_on:
                 return found
             if not inbox.empty():
                 return _LOOK_AGAIN
-            if (found is not None and isinstance(ticket, Worker)) or end.deferred:
+            if end.deferred:
+                return None
+            if turns.waiting:
+                self._give_back(thread)
                 return None
         return None
+
+    def _receive_carefully(self, thread: LocalThread) -> Any:
+        """Receive and take in a chunk, or a part of a large message, where an interrupt may come
+        between any two steps."""
+        end = self._end
+        received: list[Any] = []
+        room = end.room
+        try:
+            # In one step: an interrupt comes before or after it.
+            if room is not None:
+                received.extend(map(self._recv_into, (room,)))
+            else:
+                received.extend(map(self._recv, _CHUNK))
+            if not received[0]:
+                self._lost(_CLOSED)
+                return None
+            return end.take(received[0], thread) if room is None else end.filled(received[0])
+        except OSError as e:
+            if received:
+                raise
+            self._failed_to_read(e)
+            return None
+        except BaseException:
+            if received:
+                end.interrupted()
+            raise
+
+    def _failed_to_read(self, error: OSError) -> None:
+        if not isinstance(error, BlockingIOError):
+            self._lost(f"the connection broke: {error.strerror or error}")
 
     def _await_input(self, deadline: float) -> None:
         left = deadline - time.monotonic()
@@ -347,44 +386,28 @@ class Channel:
     def _interrupted(self) -> None:
         self._end.interrupted()
 
-    def _lost(self, reason: str) -> object:
+    def _lost(self, reason: str) -> None:
         self._end.lost(Disconnected(reason))
-        return None
 
     # ------------------------------------------------------------------------------ writing
 
     def pump(self) -> None:
-        """Write what there is to write, as far as that does not wait. Called with the lock held."""
-        parts = self._end.output()
-        if len(parts) == 1:
-            self.write(parts[0])
-        elif parts:
-            self._write_all(parts)
+        """Write what there is to write, as far as that does not wait; or leave it to the thread
+        that is writing. Called with the lock held."""
+        outbox = self.outbox
+        if not outbox.busy or outbox.waits:
+            parts = self._end.output()
+            if parts:
+                outbox.write_all(parts)
 
     def tap(self, sent: Callable[[bytes], object]) -> None:
-        """Have what is written passed to a function, too, with the lock held."""
-        write, write_all = self.write, self._write_all
-
-        def tapped_write(data: bytes) -> bool:
-            sent(data)
-            return write(data)
-
-        def tapped_write_all(parts: list[bytes]) -> None:
-            for part in parts:
-                sent(part)
-            write_all(parts)
-
-        self.write, self._write_all = tapped_write, tapped_write_all
+        """Have what is written passed to a function, too."""
+        self.outbox.tap(sent)
 
     def touch(self, thread: LocalThread) -> None:
         """The thread will read soon, if nobody else waits for what arrives."""
         if self.claim(thread) and thread.home is None:
             self._give_back(thread)
-
-    def pump_soon(self) -> None:
-        """Have `pump` called within a few milliseconds. Called in any thread, lock held or not,
-        also while objects are garbage-collected."""
-        self._role.watch()
 
     @property
     def uses(self) -> int:
@@ -396,9 +419,9 @@ class Channel:
 
         The I/O thread does not wait: it is the one that must go on reading.
         """
-        if self._outbox.full and threading.current_thread() is not self.io_thread:
+        if self.outbox.full and threading.current_thread() is not self.io_thread:
             self._role.give_back_and_wait(threads.current())
-            self._outbox.drain(lambda: self.stopped)
+            self.outbox.drain(lambda: self.stopped)
 
     # ---------------------------------------------------------------------------- I/O thread
 
@@ -431,17 +454,19 @@ class Channel:
             if fd == self._fd:
                 role.disarmed()
                 self._guard()
-            elif fd == self._outbox.fd:
+            elif fd == self.outbox.fd:
                 with self.lock:
-                    self._outbox.go_on()
+                    self.outbox.go_on()
             else:
                 self._work(fd)
         if role.watching:
             with self.lock:
                 self.pump()
             self._end_when_idle()
-            if role.unused() and self._guard():
+            turns.check()
+            if not turns.waiting and role.unused() and self._guard():
                 role.was_late()
+                turns.was_late()
         elif not ready:
             self._tidy_up()
 
@@ -455,8 +480,9 @@ class Channel:
             received = self._recv(*_CHUNK, socket.MSG_DONTWAIT)
             if received:
                 self._end.take(received, thread)
+                turns.wake_all()
             else:
-                self._lost("the other end closed the connection")
+                self._lost(_CLOSED)
         except BlockingIOError:
             pass
         except OSError as e:
@@ -492,9 +518,9 @@ class Channel:
 
     def stop(self) -> None:
         """Shut the socket down: whoever reads it wakes up, and the I/O thread cleans up."""
-        self._outbox.shut_down()
+        self.outbox.shut_down()
         self._pool.end()
-        self.stopped = self._outbox.stopped = True
+        self.stopped = self.outbox.stopped = True
         self._kicked = False
         self.kick()
 
@@ -506,7 +532,7 @@ class Channel:
             self._kick = None
             self._epoll.close()
             self._sock.close()
-            self._outbox.close()
+            self.outbox.close()
             self._close_memory()
         if self.on_stop is not None:
             self.on_stop()
@@ -520,11 +546,11 @@ class Channel:
         if self._kick is None:
             return
         self._kick = None
-        self.stopped = self._outbox.stopped = True
+        self.stopped = self.outbox.stopped = True
         self._epoll.close()
         self._sock.close()
-        self._outbox.close()
-        self._outbox.clear()
+        self.outbox.close()
+        self.outbox.clear()
         self._close_memory()
         self.lock = threading.Lock()
         self._pool = Pool(0, self._work_until, self._budget)

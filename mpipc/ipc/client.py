@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from mpipc.errors import AddressError, Disconnected
-from mpipc.ipc import peers, sockets, tls
+from mpipc.ipc import peers, sockets
 from mpipc.ipc.address import Address, FdAddress, TcpAddress
 from mpipc.ipc.peers import Allowed
+
+if TYPE_CHECKING:
+    from mpipc.ipc import tls
 
 
 def dial(
@@ -19,7 +23,12 @@ def dial(
     deadline = time.monotonic() + timeout
     protection = address.protection
     admitted = peers.admission(allowed, protection)
-    context = tls.context(protection.certs, server=False) if protection.certs else None
+    context = None
+    if protection.certs:
+        # Loading OpenSSL takes as long as all of mpipc.
+        from mpipc.ipc import tls
+
+        context = tls.context(protection.certs, server=False)
     if context and not isinstance(address, TcpAddress):
         raise AddressError(f"{address}: without a host no certificate can be checked")
     sock = sockets.connect(address, timeout)

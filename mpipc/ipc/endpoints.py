@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -16,7 +15,7 @@ from mpipc.declare import INTERFACE, InterfaceOptions, options_of
 from mpipc.errors import AddressError, Disconnected, SchemaError, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
-from mpipc.ipc import sockets, tls
+from mpipc.ipc import sockets
 from mpipc.ipc.address import Address
 from mpipc.ipc.channel import Channel
 from mpipc.ipc.channel import timeout as within
@@ -29,6 +28,7 @@ from mpipc.ipc.server import Rules, Server, open_connection
 T = TypeVar("T")
 
 if TYPE_CHECKING:
+    import ssl
 
     class Remote(Any, Generic[T]):  # type: ignore[misc]
         """What `connect` and `spawn` return: an instance of the root interface `T` that can be
@@ -123,7 +123,11 @@ def listen(
     where = addresses.parse(address, datadir=datadir, name=name or addresses.process_name())
     allowed = admission(peers, where.protection)
     certs = where.protection.certs
-    context = tls.context(certs, server=True) if certs else None
+    context = None
+    if certs:
+        from mpipc.ipc import tls  # which needs OpenSSL
+
+        context = tls.context(certs, server=True)
     sock, where = sockets.listen(where, shared=peers is not None)
     if peers is None and not sockets.listens(sock) and not context:
         allowed = _anybody  # whoever passed the socket on has decided

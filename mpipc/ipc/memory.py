@@ -74,7 +74,7 @@ class ChannelMemory:
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
-            self._outbox.write(data)  # without, as the other end will say
+            self._outbox.write_all([data])  # without, as the other end will say
         else:
             _close(self._out)
             self._out = ours

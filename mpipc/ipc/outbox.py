@@ -1,7 +1,9 @@
-"""What a channel has to write, and the socket does not take yet.
+"""What a channel writes, and what the socket does not take yet.
 
-Writing never waits while the lock is held: what the socket does not take is queued, and the
-channel's I/O thread writes it out as there is room.
+One thread writes at a time. What others have to write meanwhile they leave to it, so that no thread
+waits for another one's system call, and what comes together goes out together. Nobody ever waits
+for the socket: what it does not take is queued, and the channel's I/O thread writes it out as there
+is room.
 """
 
 from __future__ import annotations
@@ -27,9 +29,13 @@ _STALLED = 30.0
 
 
 class Outbox:
-    """The writing half of a socket. All but `full` and `drain` is called with the channel's lock
-    held. `fd` is a descriptor of its own, which is registered with `epoll` while there is something
-    to write: one descriptor can be registered only once.
+    """The writing half of a socket. All but `write`, `full` and `drain` is called with the
+    channel's lock held. `fd` is a descriptor of its own, which is registered with `epoll` while
+    there is something to write: one descriptor can be registered only once.
+
+    `busy`: a thread is in `write`, or something is queued. Set by whoever is about to call `write`,
+    with the lock held. Whoever finds it set leaves what it has to write where the writer looks for
+    it afterwards.
     """
 
     def __init__(self, sock: socket.socket, lock: Any, epoll: select.epoll) -> None:
@@ -43,28 +49,58 @@ class Outbox:
         self._draining = 0
         # The part of the queue with which a descriptor goes, and that.
         self._passed: tuple[memoryview, socket.socket] | None = None
+        self.busy = False
         self.stopped = False
         self.fd = os.dup(sock.fileno())
         epoll.register(self.fd, 0)
 
     def write(self, data: bytes) -> bool:
-        """Write one piece, as far as that does not wait; whether it is `full` now."""
-        if self._queue or self.stopped:
-            self.write_all([data])
-            return self.full
-        try:
-            sent = self._send(data, _SEND)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return False  # whoever reads finds out why
+        """Write one piece, as far as that does not wait; whether it is `full` now. Called without
+        the lock, by the thread that has set `busy`."""
+        sent = self._sent(data)
         if sent == len(data):
+            self.busy = False
             return False
-        self.write_all([data[sent:]])
+        with self._lock:
+            self._add([data[sent:]])
         return self.full
 
     def write_all(self, parts: list[bytes]) -> None:
-        """Write many pieces."""
+        """Write many pieces, behind what is queued."""
+        if not self._queue and len(parts) == 1 and not self.stopped:
+            rest = parts[0][self._sent(parts[0]) :]
+            if not rest:
+                return
+            parts = [rest]
+        self._add(parts)
+
+    def tap(self, sent: Callable[[bytes], object]) -> None:
+        """Have what is written passed to a function, too."""
+        # The methods are replaced, so that an outbox that nobody taps pays nothing.
+        write, write_all = self.write, self.write_all
+
+        def tapped_write(data: bytes) -> bool:
+            sent(data)
+            return write(data)
+
+        def tapped_write_all(parts: list[bytes]) -> None:
+            for part in parts:
+                sent(part)
+            write_all(parts)
+
+        self.__dict__.update(write=tapped_write, write_all=tapped_write_all)
+
+    def _sent(self, data: bytes) -> int:
+        """How much of it the socket takes."""
+        try:
+            return self._send(data, _SEND)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(data)  # whoever reads finds out why
+
+    def _add(self, parts: list[bytes]) -> None:
+        """Queue pieces, and write what can be written."""
         if self.stopped:
             return
         if not self._queue:
@@ -72,10 +108,12 @@ class Outbox:
         for part in pieces(parts):
             self._queue.append(memoryview(part))
             self._queued += len(part)
+            self.busy = True
         self.go_on()
 
     def write_with(self, data: bytes, passed: socket.socket) -> None:
-        """Write one piece, and pass a socket with it, which is closed here then."""
+        """Write one piece, behind what is queued, and pass a socket with it, which is closed here
+        then."""
         self._forget_passed()
         if self.stopped:
             passed.close()
@@ -86,6 +124,7 @@ class Outbox:
         self._passed = part, passed
         self._queue.append(part)
         self._queued += len(data)
+        self.busy = True
         self.go_on()
 
     def _ancillary(self, batch: list[memoryview]) -> list[tuple[int, int, bytes]]:
@@ -104,8 +143,15 @@ class Outbox:
             self._passed[1].close()
             self._passed = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether something is queued."""
+        return bool(self._queue)
+
     def go_on(self) -> None:
         """Write what is queued, as far as that does not wait."""
+        if not self._queue:
+            return
         while self._queue:
             batch = [self._queue[i] for i in range(min(len(self._queue), _GATHER))]
             ancillary = self._passed and self._ancillary(batch)
@@ -129,6 +175,7 @@ class Outbox:
                 sent -= len(head)
                 self._queue.popleft()
         else:
+            self.busy = False
             return
         stalled = time.monotonic() - self._progress
         if self._queued > _HIGH_WATER and stalled > _STALLED:
@@ -141,6 +188,7 @@ class Outbox:
         self._queue.clear()
         self._queued = 0
         self._forget_passed()
+        self.busy = False
 
     def shut_down(self) -> None:
         """End the stream, both ways: whoever reads it wakes up."""

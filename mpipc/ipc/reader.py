@@ -21,7 +21,7 @@ from __future__ import annotations
 import select
 from typing import Any, Protocol
 
-from mpipc.ipc.threads import LocalThread
+from mpipc.ipc.threads import LocalThread, turns
 
 TICK = 0.002  # seconds
 _HELD = "held"
@@ -63,7 +63,7 @@ class ReaderRole:
         self.uses = 0
         """How often it was given back."""
         self._seen = 0
-        self._eager = 0
+        self.eager = 0
         # Who waits at its inbox: threads that asked something, and for what; workers without work.
         self.asking: dict[LocalThread, Any] = {}
         self.idling: dict[LocalThread, Any] = {}
@@ -81,6 +81,7 @@ class ReaderRole:
         home = thread.home
         if (
             (home is not None and (home is not self._channel or thread.away))
+            or turns.waiting
             or self.end.deferred
             or self._holder.setdefault(_HELD, thread) is not thread
         ):
@@ -103,8 +104,8 @@ class ReaderRole:
         if thread.reads:
             thread.reads = False
             del self._holder[_HELD]
-            if self.idling or self.asking or self._eager:
-                self._eager -= self._eager > 0
+            if self.eager:
+                self.eager -= 1
                 self.arm()
             else:
                 self.uses += 1
@@ -163,7 +164,7 @@ class ReaderRole:
 
     def was_late(self) -> None:
         """Something had arrived that nobody read."""
-        self._eager = _EAGER
+        self.eager = _EAGER
 
     def _set(self, events: int) -> None:
         try:

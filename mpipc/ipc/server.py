@@ -6,11 +6,10 @@ import logging
 import math
 import select
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -20,13 +19,16 @@ from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import Local
 from mpipc.capnp.rpc_messages import abort
 from mpipc.errors import IpcError
-from mpipc.ipc import forks, peers, sockets, systemd, tls
+from mpipc.ipc import forks, peers, sockets, systemd
 from mpipc.ipc.address import Address, UnixAddress
 from mpipc.ipc.channel import Channel
 from mpipc.ipc.deadlines import PunctualChannel
 from mpipc.ipc.peers import Peer
 from mpipc.ipc.threads import Budget
 from mpipc.observe import calls, log
+
+if TYPE_CHECKING:
+    import ssl
 
 _log = logging.getLogger("mpipc")
 
@@ -184,6 +186,8 @@ class Server:
 
     def _admit_with_tls(self, client: Client, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Find out who a client is; it must not keep the others waiting meanwhile."""
+        from mpipc.ipc import tls  # which needs OpenSSL
+
         timeout = self._rules.construct_timeout
         if not tls.speaks_tls(sock, timeout):
             self._refuse(client, sock, f"{self._shown} is for clients with certificates (TLS)")

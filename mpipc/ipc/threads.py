@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
@@ -20,6 +21,7 @@ from mpipc.ipc import forks
 
 Task = Callable[[], None]
 _log = logging.getLogger("mpipc")
+_EAGER = 256  # times that a thread is woken at once, after one has waited long
 
 
 class LocalThread:
@@ -31,18 +33,20 @@ class LocalThread:
     `home`: the channel that this thread waits on, outermost; `nested`: how many waits are nested in
     that one, and `away`: how many of them are on other channels; `reads`: whether it has the
     reader's role of its home; `writing`: the connection that it is in the middle of a message to.
-    `is_main`: the thread that signals interrupt.
+    `is_main`: the thread that signals interrupt. `backlog`: calls that came together with one that
+    it runs, and that it is to run next.
     """
 
     __slots__ = (
-        "name", "ident", "inbox", "contexts", "capability", "pins", "deadline", "home", "nested",
-        "away", "reads", "writing", "is_main", "__weakref__",
+        "name", "ident", "inbox", "backlog", "contexts", "capability", "pins", "deadline", "home",
+        "nested", "away", "reads", "writing", "is_main", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, name: str, ident: int) -> None:
         self.name = name
         self.ident = ident
         self.inbox: SimpleQueue[Task | None] = SimpleQueue()
+        self.backlog: deque[Task] = deque()
         self.contexts: dict[Any, Any] = {}
         self.capability = ThreadCapability(self)
         self.pins: dict[Any, Any] = {}
@@ -68,6 +72,62 @@ class LocalThread:
             self.inbox.put(None)
 
 
+class _Turns:
+    """Threads that have something to do and still sleep.
+
+    Python runs one thread at a time. Threads that are woken together queue up for that, which costs
+    several times what their work does. So they are woken one by one: whoever is about to wait wakes
+    the next one. When nobody does for a few milliseconds, because a thread runs something long, an
+    I/O thread wakes them all, and for some time whoever has something to do is woken at once.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[LocalThread, Task | None]] = deque()
+        self._seen: object = None
+        self._eager = 0
+        forks.tell(self)
+
+    def add(self, thread: LocalThread, task: Task | None) -> None:
+        """A thread has something to run; or, with None, to look at. The caller is about to wait,
+        and the I/O thread of a channel watches."""
+        if self._eager:
+            self._eager -= 1
+            thread.inbox.put(task)
+        else:
+            self.waiting.append((thread, task))
+
+    def next(self) -> None:
+        """Wake one thread, if there is one to wake."""
+        try:
+            thread, task = self.waiting.popleft()
+        except IndexError:
+            return
+        thread.inbox.put(task)
+
+    def wake_all(self) -> None:
+        """Wake all of them, on behalf of a thread that goes on with something else."""
+        while self.waiting:
+            self.next()
+
+    def check(self) -> None:
+        """Wake all if nobody has taken turns since the last time. I/O threads call this every few
+        milliseconds."""
+        waiting = self.waiting
+        first = waiting[0] if waiting else None
+        if first is not None and first is self._seen:
+            self.was_late()
+            self.wake_all()
+        self._seen = first
+
+    def was_late(self) -> None:
+        """Something had to be done that nobody has come to."""
+        self._eager = _EAGER
+
+    def forked(self) -> None:
+        self.waiting.clear()
+
+
+turns = _Turns()
 _current = threading.local()
 
 

@@ -23,6 +23,7 @@ class InlineThread:
     def __init__(self, driver: InlineDriver, name: str) -> None:
         self.name = name
         self.inbox = Inbox(driver, self)
+        self.backlog: deque[Task] = deque()
         self.contexts: dict[Any, Any] = {}
         self.capability = ThreadCapability(self)
         self.pins: dict[Any, Any] = {}
@@ -59,9 +60,11 @@ class InlineDriver:
 
     uses = 0
     memory = None
+    busy = waits = False
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.outbox = self
         self.tasks: deque[tuple[InlineThread, Task]] = deque()
         self.out: list[bytes] = []
         self.more: Callable[[], bool] = lambda: False
@@ -111,7 +114,14 @@ class InlineDriver:
 
     def write(self, data: bytes) -> bool:
         self.out.append(data)
+        self.busy = False
         return False
+
+    def hand_over(self, thread: InlineThread, task: Task) -> None:
+        thread.post(task)
+
+    def answered(self, question: Any, thread: InlineThread) -> None:
+        pass
 
     def drain(self) -> None:
         pass
