@@ -25,6 +25,11 @@ class Ratio:
     at_least: float | None = None
     each: float = 1
 
+    @property
+    def claimed(self) -> str:
+        """For people."""
+        return f"<= {self.at_most:g}" if self.at_most is not None else f">= {self.at_least:g}"
+
 
 RATIOS = (
     Ratio("a call : multiprocessing.managers", ("calls", _MPIPC), ("calls", _MANAGERS), 0.8),
@@ -69,16 +74,15 @@ def verdicts(results: Results, starts: dict[str, list[float]]) -> Iterator[Verdi
 
 
 def _of_ratio(ratio: Ratio, results: Results) -> Verdict:
-    claimed = f"<= {ratio.at_most:g}" if ratio.at_most is not None else f">= {ratio.at_least:g}"
     one, other = (results[task][name] for task, name in (ratio.one, ratio.other))
     if one.missing or other.missing:
-        return Verdict(ratio.text, claimed, one.missing or other.missing, None)
+        return Verdict(ratio.text, ratio.claimed, one.missing or other.missing, None)
     found = [a / (b * ratio.each) for a, b in zip(one.rounds, other.rounds, strict=True)]
     middle = median(found)
     holds = (ratio.at_most is None or middle <= ratio.at_most) and (
         ratio.at_least is None or middle >= ratio.at_least
     )
-    return Verdict(ratio.text, claimed, f"{middle:.2f}   {_quartiles(found, '.2f')}", holds)
+    return Verdict(ratio.text, ratio.claimed, f"{middle:.2f}   {_quartiles(found, '.2f')}", holds)
 
 
 def _quartiles(found: list[float], form: str) -> str:

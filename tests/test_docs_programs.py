@@ -171,7 +171,7 @@ def test_every_example_is_a_step_of_the_tutorial() -> None:
     "page",
     [
         *("threads-and-lifetimes.md", "bitcoin-core.md", "deployment.md", "json-rpc.md"),
-        *("testing.md", "reference.md", "observability.md"),
+        *("testing.md", "reference.md", "observability.md", "performance.md"),
     ],
 )
 def test_the_programs_of_a_page_work_as_typed(page: str, terminal: Terminal) -> None:

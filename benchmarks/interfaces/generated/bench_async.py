@@ -31,12 +31,12 @@ from .. import bench as _bench
 from .. import bench_async as _bench_async
 from . import bench as _bench_codec
 
-MODEL = "d1e3a9d0756ba14d8453dab9da2944ee"
+MODEL = "3697703329deee592a2bad07493fa05d"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench_async": "48cf0e93e44e66594a50c1d724b07ee8",
 }
 IMPORTS: dict[str, str] = {
-    "benchmarks.interfaces.bench": "5987ea43dacbd989985395553f6e4a9b",
+    "benchmarks.interfaces.bench": "efc46c7ef9c6bb928f674d8ea859f860",
 }
 
 
