@@ -53,6 +53,8 @@ class ChannelMemory:
         self._out: socket.socket | None = None
         self._in: socket.socket | None = None
         self._kept: int | None = None
+        # Makes room for a descriptor that comes when the process has no other.
+        self._spare: int | None = None
         self._mapped: weakref.WeakSet[mmap] = weakref.WeakSet()
 
     # ------------------------------------------------------------------------------- sending
@@ -121,6 +123,7 @@ class ChannelMemory:
             return False
         _close(self._in)
         self._in = found
+        self._reserve()
         return True
 
     def take(self, size: int) -> mmap:
@@ -128,6 +131,7 @@ class ChannelMemory:
         is not what it must be."""
         if self._in is None:
             raise ProtocolError("a mark for shared memory that was not agreed upon")
+        self._drop_spare()
         try:
             _, ancillary, _, _ = self._in.recvmsg(
                 1, _ONE, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -141,6 +145,20 @@ class ChannelMemory:
             _check(fd, size)
             return self._map(fd, size)
         finally:
+            os.close(fd)
+            self._reserve()
+
+    def _reserve(self) -> None:
+        self._drop_spare()
+        if self._in is not None:
+            try:
+                self._spare = os.dup(self._in.fileno())
+            except OSError:
+                pass  # another thread was faster
+
+    def _drop_spare(self) -> None:
+        fd, self._spare = self._spare, None
+        if fd is not None:
             os.close(fd)
 
     def _map(self, fd: int, size: int) -> mmap:
@@ -170,6 +188,7 @@ class ChannelMemory:
         _close(self._in)
         self._out = self._in = None
         self._drop_kept()
+        self._drop_spare()
 
     def _drop_kept(self) -> None:
         fd, self._kept = self._kept, None

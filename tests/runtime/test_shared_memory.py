@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import gc
 import os
+import resource
 import socket
 import struct
 import sys
@@ -356,6 +357,28 @@ HOSTILE: dict[str, tuple[Callable[[], int], str]] = {
     "a pipe": (lambda: os.pipe()[0], "no memory"),
     "a device": (lambda: os.open("/dev/zero", os.O_RDWR), "no memory"),
 }
+
+
+def test_memory_arrives_though_no_descriptor_is_left(receiver: Any) -> None:
+    """It is copied then, since each mapping keeps one."""
+    made, sender = receiver
+    content = DATA[: 1 << 16]
+    fd = filled(content, ALL)
+    pass_descriptor(sender, fd)
+    os.close(fd)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 20, limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        found = made.take(len(content))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for each in taken:
+            os.close(each)
+    assert found[:] == content and mapped() == 0
 
 
 @pytest.mark.parametrize("name", HOSTILE)
