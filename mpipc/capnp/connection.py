@@ -293,12 +293,13 @@ class Connection(Endpoint):
 
     def call(self, target: Import, method: ClientMethod[R], w: Writer) -> R:
         thread = self._current()
-        lane = thread.contexts.get(self)
-        own = lane.own if lane is not None else None
-        if lane is None or own is None:
+        lane: Any = thread.contexts.get(self)
+        # Without a context it has no lane; nor has a thread whose first call it is.
+        own: Any = lane.own if lane is not None and method.context else None
+        if own is None:
             return self._call_generally(target, method, w, thread)
         question = own.question
-        if not question.done or not method.context or thread.nested > _DEEP or w.end > _BULK:
+        if not question.done or thread.nested > _DEEP or w.end > _BULK:
             return self._call_generally(target, method, w, thread)
         objects = w.caps
         if len(objects) != 2:
@@ -310,14 +311,16 @@ class Connection(Endpoint):
             with self._lock:
                 if session.closed:
                     raise again(session.closed)
-                table, pointer, words = lane.table, method.pointer, w.end + _CALL_WORDS
-                if objects is not w.caps:
-                    table = session.table_with(lane, own, objects)
-                    pointer += len(objects) << 3
-                    words += len(objects) << 1
+                if objects is w.caps:
+                    table, more = lane.table, 0
+                else:
+                    table, more = session.table_with(lane, own, objects), len(objects)
                 question.done = False
                 own.export.references += 1
-                head = _pack_call(words, _CALL_BEGIN, question.id, method.ids, target.id, pointer)
+                head = _pack_call(
+                    w.end + _CALL_WORDS + (more << 1), _CALL_BEGIN, question.id, method.ids,
+                    target.id, method.pointer + (more << 3),
+                )  # fmt: skip
                 if session.out or outbox.busy:
                     session.out += (head, table, w.head, *w.parts)
                     driver.pump()

@@ -36,7 +36,6 @@ _log = logging.getLogger("mpipc")
 # Bytes that are received at once. Larger ones would leave the processor's cache before they are
 # looked at, and have their memory mapped anew each time: twice as long for a large message.
 _CHUNK = (1 << 16,)
-_LOOK_AGAIN = object()
 _CLOSED = "the other end closed the connection"
 # The main thread may be interrupted anywhere, such as between giving up the reader's role and
 # having it guarded, and the I/O thread then tidies up within this time (seconds).
@@ -227,7 +226,7 @@ class Channel:
 
         Raises Timeout when the thread's deadline passes first. Only the thread itself calls this.
         """
-        inbox, backlog, role, end = thread.inbox, thread.backlog, self._role, self._end
+        inbox, backlog, role = thread.inbox, thread.backlog, self._role
         home = thread.home
         if home is None:
             thread.home = self
@@ -242,20 +241,10 @@ class Channel:
                     backlog.popleft()()
                     continue
                 if inbox.empty() and (thread.reads or self.claim(thread)):
-                    found = self._read_until(ticket, thread)
-                    if found is _LOOK_AGAIN:
-                        continue
-                    if found is not None:
-                        self._give_back(thread)
-                        try:
-                            end.execute(found, thread)
-                        except BaseException as e:
-                            end.failed(found, e)
-                            raise
-                        del found  # and with it the objects that the call came with
+                    aside = self._read_until(ticket, thread)
+                    if not aside:
                         continue
                     role.give_back_and_wait(thread)
-                    aside = True
                 else:
                     self._give_back(thread)
                 if not inbox.empty():
@@ -302,22 +291,21 @@ class Channel:
                 self._end.failed(task, e)
             raise
 
-    def _read_until(self, ticket: Ticket, thread: LocalThread) -> Any:
-        """Read, holding the reader's role, until the ticket is done or there is something to run:
-        then `_LOOK_AGAIN`, or a task that came for this thread.
+    def _read_until(self, ticket: Ticket, thread: LocalThread) -> bool:
+        """Read, holding the reader's role, and run what comes for this thread, until the ticket is
+        done or there is something else to run; it may have lost the role then.
 
-        None: it must go on at its inbox. Either others may post to it (see `claim`), or a worker
-        that has nothing to do read what another thread has to run: it steps aside, so that the busy
-        one can be the reader from now on.
+        True: the thread steps aside, and is to go on at its inbox. Either others may post to it
+        (see `claim`), or others have something to do now and the last of them reads.
         """
-        end, inbox = self._end, thread.inbox
+        end, inbox, backlog = self._end, thread.inbox, thread.backlog
         while not self.stopped:
             if thread.deadline is not None:
                 self._await_input(thread.deadline)
+            found = None
             if thread.is_main or end.room is not None:
                 found = self._receive_carefully(thread)
             else:
-                found = None
                 try:
                     chunk = self._recv(65536)
                 except OSError as e:
@@ -328,17 +316,25 @@ class Channel:
                     else:
                         self._lost(_CLOSED)
             if ticket.done:
-                return _LOOK_AGAIN
+                return False
             if found is not None and found is not end.handed_on:
-                return found
-            if not inbox.empty():
-                return _LOOK_AGAIN
-            if end.deferred:
-                return None
-            if turns.waiting:
                 self._give_back(thread)
-                return None
-        return None
+                try:
+                    end.execute(found, thread)
+                except BaseException as e:
+                    end.failed(found, e)
+                    raise
+                found = None  # and with it the objects that the call came with
+                if ticket.done or not thread.reads or backlog or not inbox.empty():
+                    return False
+            elif not inbox.empty():
+                return False
+            elif end.deferred:
+                return True
+            elif turns.waiting:
+                self._give_back(thread)
+                return True
+        return True
 
     def _receive_carefully(self, thread: LocalThread) -> Any:
         """Receive and take in a chunk, or a part of a large message, where an interrupt may come

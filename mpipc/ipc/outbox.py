@@ -57,7 +57,10 @@ class Outbox:
     def write(self, data: bytes) -> bool:
         """Write one piece, as far as that does not wait; whether it is `full` now. Called without
         the lock, by the thread that has set `busy`."""
-        sent = self._sent(data)
+        try:  # as `_sent`, without a call more
+            sent = self._send(data, _SEND)
+        except OSError:
+            sent = self._sent(data)
         if sent == len(data):
             self.busy = False
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,8 @@ from mpipc.ipc.endpoints import begin, root_class, root_of
 from mpipc.ipc.server import open_connection
 
 if TYPE_CHECKING:
+    import subprocess
+
     from mpipc.ipc.endpoints import Remote
     from mpipc.launch.sandbox import Sandbox
 
@@ -50,6 +51,8 @@ def spawn(
     Raises what Popen raises, Timeout, Disconnected when the child ends without serving,
     SandboxError where there can be no such sandbox, and SchemaError.
     """
+    import subprocess  # which most programs do without
+
     generated = generated_for(root_class(root))
     deadline = time.monotonic() + timeout
     ours, theirs = socket.socketpair()
@@ -127,6 +130,8 @@ def _ipcfd(argv: Sequence[str]) -> int | None:
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
     """Wait for a disconnected child to end, and make it end when it does not."""
+    import subprocess
+
     for stop in (child.terminate, child.kill):
         try:
             return child.wait(_GRACE)

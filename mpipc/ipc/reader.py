@@ -25,6 +25,7 @@ from mpipc.ipc.threads import LocalThread, turns
 
 TICK = 0.002  # seconds
 _HELD = "held"
+_waiting = turns.waiting
 _ARMED = select.EPOLLIN | select.EPOLLONESHOT
 _EAGER = 64  # times that the role is given back with the epoll armed at once, after a late message
 
@@ -81,7 +82,7 @@ class ReaderRole:
         home = thread.home
         if (
             (home is not None and (home is not self._channel or thread.away))
-            or turns.waiting
+            or _waiting
             or self.end.deferred
             or self._holder.setdefault(_HELD, thread) is not thread
         ):
