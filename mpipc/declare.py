@@ -175,6 +175,7 @@ class MethodOptions(msgspec.Struct, frozen=True):
     raises: tuple[Raises, ...] = ()
     deprecated: str = ""
     idempotent: bool = False
+    packed: tuple[tuple[str, type], ...] = ()
 
     def __call__(self, function: F) -> F:
         setattr(function, METHOD, self)
@@ -267,6 +268,7 @@ def method(
     raises: RaisesArgument | None = None,
     deprecated: str = "",
     idempotent: bool = False,
+    packed: Mapping[str, type] | None = None,
 ) -> MethodOptions:
     """Give a method attributes in the schema (optional).
 
@@ -282,6 +284,8 @@ def method(
                   with it (DeprecationWarning), and the schema says so.
     `idempotent`  to call it twice does no more than to call it once: `mpipc.reconnecting` calls it
                   again when the connection is lost meanwhile.
+    `packed`      `{"area": Area}`: the parameters that are called like the fields of the struct
+                  class Area travel as one parameter, `area :Area`.
     """
     given: Sequence[type[Exception] | Raises]
     if raises is None:
@@ -289,7 +293,10 @@ def method(
     else:
         given = raises if isinstance(raises, Sequence) else (raises,)
     declared = tuple(r if isinstance(r, Raises) else Raises(r) for r in given)
-    return MethodOptions(ordinal, name, cxx_name, context, declared, deprecated, idempotent)
+    together = tuple((packed or {}).items())
+    return MethodOptions(
+        ordinal, name, cxx_name, context, declared, deprecated, idempotent, together
+    )
 
 
 def options_of(cls: object, attribute: str) -> object | None:

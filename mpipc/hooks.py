@@ -20,9 +20,12 @@ type in the module that declares it: whoever uses it has imported that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from mpipc.ipc.peers import Peer
 
 
 class Hook(msgspec.Struct, frozen=True):
@@ -41,6 +44,7 @@ Predicate: TypeAlias = Callable[[object, tuple[object, ...]], bool]
 _exact: dict[object, Hook] = {}
 _bases: dict[type, Hook] = {}
 _predicates: list[tuple[Predicate, Hook]] = []
+_supplied: dict[object, Callable[[Peer], object]] = {}
 
 
 def register(
@@ -99,3 +103,26 @@ def find(base: object, metadata: tuple[object, ...] = ()) -> Hook | None:
     if found is None and isinstance(base, type):
         found = next((_bases[each] for each in base.__mro__ if each in _bases), None)
     return found if found is None or found.wire is not base else None
+
+
+def supply(cls: type, function: Callable[[Peer], object]) -> None:
+    """Say what a parameter of a class is, which the caller does not pass: the side that is called
+    fills it in, from who the caller is.
+
+        def user_of(peer: mpipc.Peer) -> User: ...
+
+        hooks.supply(User, user_of)
+
+        def cancel(self, order: int, *, user: User | None = None) -> None: ...
+
+    `function` is called for each call, with the `Peer` at the other end of the connection, in the
+    thread that runs the method; what it raises fails the call. Nothing of the parameter travels.
+    It is passed by name only and None by default, which it is where the method is called without
+    a connection. `mpipc.Peer` is registered: the peer itself.
+    """
+    _supplied[cls] = function
+
+
+def supplier(base: object) -> Callable[[Peer], object] | None:
+    """The function that supplies parameters of a class, None where the caller passes them."""
+    return _supplied.get(base) if isinstance(base, type) else None

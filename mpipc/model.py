@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +319,8 @@ class Field:
     `secret`: its values are not to be shown; `Model.hides` says so of more.
     `group`: the fields of a struct that lie among the others; their slots' names have the group's
     before their own, `origin.x`. The record has no slot for the group itself.
+    `parts`: the parameters in Python that travel as this one, a struct with fields of these names.
+    Their slots say nothing.
     """
 
     name: str
@@ -330,6 +332,14 @@ class Field:
     missing: bool = False
     secret: bool = False
     group: tuple[Field, ...] = ()
+    parts: tuple[Field, ...] = ()
+
+    def apart(self, value: Any) -> Iterator[tuple[Field, Any]]:
+        """The parameters in Python that this one stands for, each with its value."""
+        for part in self.parts:
+            yield part, value[part.name] if isinstance(value, dict) else getattr(value, part.name)
+        if not self.parts:
+            yield self, value
 
 
 StructKind: TypeAlias = Literal[
@@ -389,6 +399,16 @@ class DeclaredException:
 
 
 @dataclass(frozen=True, slots=True)
+class Supplied:
+    """A parameter in Python, of the class `key`, that does not travel: `function` says what it is
+    on the side that is called (mpipc.hooks)."""
+
+    name: str
+    key: TypeName
+    function: TypeName
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A method. `name` is the Python name (`__call__` for callables), `schema_name` its wire name.
 
@@ -418,6 +438,7 @@ class Method:
     deprecated: str = ""
     getter: bool = False
     is_async: bool = False
+    supplied: tuple[Supplied, ...] = ()
 
     @property
     def is_lazy(self) -> bool:

@@ -24,6 +24,7 @@ GOLDEN = ROOT / "tests" / "data" / "errors.txt"
 WRONG = [
     ["tests.declarations.wrong"],
     ["tests.declarations.wrong_groups"],
+    ["tests.declarations.wrong_parameters"],
     ["tests.declarations.wrong_shapes"],
     ["tests.declarations.wrong_streams"],
     ["tests.declarations.wrong_uses"],

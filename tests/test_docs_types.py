@@ -71,6 +71,53 @@ def test_a_row_is_true(
         assert Comparing(model).same(method.parameters, [expected], [arrived]), arrived
 
 
+PARAMETERS = """
+@mpipc.interface(destroy=False)
+class Example(ABC):
+    @mpipc.method(context=False, {1})
+    @abstractmethod
+    def f(self, {0}) -> None: ...
+
+
+class Keeping(Example):
+    def f(self, *positional, **named):
+        self.taken = (*positional, *named.values())
+"""
+
+
+def parameter_rows() -> list[Any]:
+    return [
+        pytest.param(*map(code, row), id=code(row[0]))
+        for table in tables(PAGE)
+        if table.note == "rows: parameters"
+        for row in table.rows
+    ]
+
+
+@pytest.mark.parametrize(("python", "attribute", "schema", "call", "taken"), parameter_rows())
+def test_a_row_of_parameters_is_true(
+    python: str,
+    attribute: str,
+    schema: str,
+    call: str,
+    taken: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"documented_type_{next(_numbers)}"
+    text = f"{DECLARATIONS}\n{PARAMETERS.format(python, attribute)}"
+    (tmp_path / f"{name}.py").write_text(text)
+    found = joined(module_text(derive([name]), name))
+    assert f"interface Example {{ f @0 ({schema}) -> (); }}" in found
+    module = importlib.import_module(name)
+    impl = module.Keeping()
+    eval(f"client.{call}", {**vars(module), "client": Loopback(module.Example, impl).client})
+    assert impl.taken == eval(f"({taken},)", vars(module))
+
+
 def test_every_table_is_tested() -> None:
-    assert all(table.note == "rows: types" for table in tables(PAGE))
+    kinds = {table.note for table in tables(PAGE)}
+    assert kinds == {"rows: types", "rows: parameters"}
+    assert len(parameter_rows()) >= 4
     assert len(rows()) > 40

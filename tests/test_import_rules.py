@@ -28,11 +28,11 @@ ALLOWED = {
     "launch": {"errors"},
     "introspection": {"declare", "capnp"},
     "observe": {"introspection", "capnp", "errors"},
-    "ipc": {"observe", "introspection", "generate", "capnp", "declare", "errors"},
+    "ipc": {"hooks", "observe", "introspection", "generate", "capnp", "declare", "errors"},
     "supervisor": {"ipc", "launch", "generate", "capnp", "errors"},
     "aio": {"ipc", "generate", "capnp", "errors"},
     "evolution": {"derive", "schema", "model", "errors", "generate", "declare"},
-    "jsonrpc": {"derive", "model", "declare", "errors"},
+    "jsonrpc": {"ipc", "derive", "model", "declare", "errors"},
     "cli": {
         "derive",
         "schema",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import http.client
 import json
 import socket
 import stat
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import NotRequired, TypedDict
 
 import mpipc
 from interfaces.chain import Chain
@@ -502,3 +505,86 @@ def test_a_point_in_time_survives_json() -> None:
     values, field = Values(model), shift.parameters[0]
     at = datetime(2026, 1, 2, 3, 4, 5, 6, timezone.utc)
     assert values.read_field(field, values.write_field(field, at), "at") == at
+
+
+class Measures(TypedDict):
+    width: Int32
+    depth: NotRequired[Int32]
+
+
+@mpipc.interface(root=True)
+class Clerk(ABC):
+    @abstractmethod
+    async def count(self, start: Int32) -> Int32: ...
+
+    @mpipc.method(raises=Refused)
+    @abstractmethod
+    async def refuse(self) -> None: ...
+
+    @property
+    @abstractmethod
+    def name_plate(self) -> str: ...
+
+    @abstractmethod
+    def measure(self, measures: Measures) -> Measures: ...
+
+    @abstractmethod
+    def rows(self) -> Iterator[Int32]: ...
+
+    @abstractmethod
+    def news(self) -> AsyncIterator[Int32]: ...
+
+
+class HereClerk(Clerk):
+    called = 0
+
+    async def count(self, start: int) -> int:
+        await asyncio.sleep(0)
+        return start + 1
+
+    async def refuse(self) -> None:
+        raise Refused("closed")
+
+    @property
+    def name_plate(self) -> str:
+        self.called += 1
+        return f"read {self.called} times"
+
+    def measure(self, measures: Measures) -> Measures:
+        return measures
+
+    def rows(self) -> Iterator[int]:
+        return iter([1])
+
+    async def news(self) -> AsyncIterator[int]:
+        yield 1
+
+
+def _asked(dispatcher: jsonrpc.Dispatcher, method: str, params: Any = ()) -> Any:
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    answer = dispatcher.handle(msgspec.json.encode(request))
+    assert answer is not None
+    found = json.loads(answer)
+    return found["result"] if "result" in found else found["error"]
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_methods_of_every_form(where: str) -> None:
+    with contextlib.ExitStack() as stack:
+        clerk: Any = HereClerk()
+        if where == "there":
+            clerk = stack.enter_context(testing.connected(clerk, Clerk))
+        dispatcher = jsonrpc.Dispatcher(clerk)
+        assert _asked(dispatcher, "count", [3]) == 4
+        assert _asked(dispatcher, "refuse")["code"] == 17
+        assert [_asked(dispatcher, "namePlate") for _ in "ab"] == ["read 1 times", "read 2 times"]
+        assert _asked(dispatcher, "name_plate", [1])["code"] == -32602
+        assert _asked(dispatcher, "measure", [{"width": 1}]) == {"width": 1}
+        missing = _asked(dispatcher, "measure", [{"depth": 1}])
+        assert missing["message"] == "measures.width: missing"
+        for name in ("rows", "news"):
+            refused = _asked(dispatcher, name)
+            assert refused["code"] == -32601
+            assert refused["message"] == f"{name!r} takes or gives objects, which JSON has not"
+        offered = {each["name"] for each in _asked(dispatcher, "rpc.discover")["methods"]}
+        assert offered == {"count", "refuse", "namePlate", "measure"}

@@ -52,7 +52,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "9ca2d7e03a18b26a3690cd15ecbe16ba"
+MODEL = "d92292048fd2badcccf4b278acab0200"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "00f74e628768791696b5d1cf8a8d5870",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
@@ -60,8 +60,8 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
-    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
+    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
+    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
 }
 
 

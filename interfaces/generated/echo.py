@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "7f4b381d47edf8d00c529560a5443a95"
+MODEL = "f16d00c0984e796e8e8ee243c3382e19"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "fd6f31dd4b8dfd2569929aa2c13dda19",
 }

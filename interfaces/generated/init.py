@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "16ece4901d7a612377f14de2363dd08e"
+MODEL = "2980017706792ad4b2ce99ec4dd6e369"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
-    "interfaces.echo": "7f4b381d47edf8d00c529560a5443a95",
-    "interfaces.mining": "960e15f4fb6ff06c0ec2ad5dbadc2414",
+    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
+    "interfaces.echo": "f16d00c0984e796e8e8ee243c3382e19",
+    "interfaces.mining": "5b9b0b9ba814675bf894187c4e20ff28",
 }
 
 

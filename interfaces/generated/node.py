@@ -52,7 +52,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "e7bc9e57907f00e7dde0a479ca978fe4"
+MODEL = "b03c3fae5f021e6832037ab49413825e"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
@@ -60,10 +60,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9ca2d7e03a18b26a3690cd15ecbe16ba",
-    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
-    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.wallet": "1f786a29a8ed41d3b5b308932d934f58",
+    "interfaces.chain": "d92292048fd2badcccf4b278acab0200",
+    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
+    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
+    "interfaces.wallet": "74872f58ce2779b139b458df7e559a81",
 }
 
 

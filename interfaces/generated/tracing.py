@@ -29,13 +29,13 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "1e579b33cea26df3fa9000c2413c41ed"
+MODEL = "31e9090137941b3e2699c6d4d674133c"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
+    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
 }
 
 

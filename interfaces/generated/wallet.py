@@ -51,16 +51,16 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "1f786a29a8ed41d3b5b308932d934f58"
+MODEL = "74872f58ce2779b139b458df7e559a81"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
     "interfaces.wallet": "49a30ae3644d3344d60e96d9d53760b4",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9ca2d7e03a18b26a3690cd15ecbe16ba",
-    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
-    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
+    "interfaces.chain": "d92292048fd2badcccf4b278acab0200",
+    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
+    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
 }
 
 

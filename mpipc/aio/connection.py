@@ -307,6 +307,8 @@ class Connection(Endpoint, asyncio.Protocol):
         impl, run = target.impl, method.run
         if impl is None:
             raise RemoteError("the object was destroyed")
+        if run is not None and method.supplied:
+            run = partial(run, _peer=self.peer)
         found: Writer
         if method.run_async is not None and impl.awaits:
             found = await method.run_async(impl, delivery.message, *delivery.content)

@@ -139,6 +139,7 @@ class _Listener(server.Server):
             return
         rules = self._rules
         connection = Connection(root, rules.limits, self._shown, tracebacks=rules.tracebacks)
+        connection.peer = peer
         task = self._loop.create_task(self._look_after(client, sock, connection))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)

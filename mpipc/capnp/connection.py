@@ -985,17 +985,20 @@ class Connection(Endpoint):
             raise RemoteError("the object was destroyed")
         if self._observer:
             impl = self._observer.object(impl, call, self)
+        run = method.run
+        if run is not None and method.supplied:
+            run = partial(run, _peer=self.peer)
         w: Writer
         if method.run_async is not None and impl.awaits:
             w = self.driver.run_async(method.run_async(impl, call.message, *call.content))
-        elif method.run is None:
+        elif run is None:
             del impl
             call.target.destroy()
             w = Writer(0)
         elif method.is_async:
-            w = self.driver.run_async(method.run(impl, call.message, *call.content))
+            w = self.driver.run_async(run(impl, call.message, *call.content))
         else:
-            w = method.run(impl, call.message, *call.content)
+            w = run(impl, call.message, *call.content)
         return w
 
     def _reply_generally(self, call: Incoming, w: Writer, thread: DriverThread) -> None:

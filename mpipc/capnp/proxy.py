@@ -58,15 +58,17 @@ class ServerMethod(msgspec.Struct, eq=False):
     """How a call is answered: `run(object, message, content, data words, pointers)` returns the
     writer of the results, whose shape is given; of an `is_async` one it is to be awaited. `kind` as
     in the model; `run` is None for the methods that the protocol adds. `run_async`, of a method of
-    an iterator: what is awaited instead where the iterator is async."""
+    an iterator: what is awaited instead where the iterator is async. `supplied`: `run` is given who
+    is at the other end, too."""
 
     name: str
     shape: int
     context: bool
     kind: str = "method"
-    run: Callable[[Any, Message, int, int, int], Any] | None = None
+    run: Callable[..., Any] | None = None
     is_async: bool = False
     run_async: Callable[[Any, Message, int, int, int], Any] | None = None
+    supplied: bool = False
     # The pointer in a simple answer.
     pointer: int = 0
     # Whether `run` is all there is to it.
@@ -74,7 +76,8 @@ class ServerMethod(msgspec.Struct, eq=False):
 
     def __post_init__(self) -> None:
         self.pointer = rpc.result_pointer(self.shape)
-        self.plain = self.run is not None and not self.is_async and self.run_async is None
+        usual = self.run is not None and self.run_async is None
+        self.plain = usual and not self.is_async and not self.supplied
 
 
 class Server(msgspec.Struct, frozen=True):

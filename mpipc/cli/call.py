@@ -66,7 +66,13 @@ def call(address: str, target: str, arguments: Sequence[str], options: Options) 
                     raise IpcError(f"{step.name} gave no object: there is no {interface.name}")
             try:
                 found = getattr(proxy, method.name)
-                result = found if method.getter else _done(method, found(**values))
+                given = {
+                    part.name: value
+                    for field in method.parameters
+                    if field.name in values
+                    for part, value in field.apart(values[field.name])
+                }
+                result = found if method.getter else _done(method, found(**given))
                 if method.returns != "none":
                     print_call.result(method, result)
             except ConversionError as error:

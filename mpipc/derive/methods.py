@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Literal
 
@@ -12,6 +12,7 @@ from mpipc import declare
 from mpipc.derive.lock import former_name
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import camel, member_name
+from mpipc.derive.parameters import packed, supplied, supplier_of
 from mpipc.derive.records import Member, member, record
 from mpipc.derive.site import Site
 from mpipc.derive.structs import field_members
@@ -43,6 +44,7 @@ class Signature:
     returns: object
     keywords: Collection[str] = ()
     is_async: bool = False
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
 
 def signature_of(function: FunctionType, site: Site) -> Signature:
@@ -61,7 +63,8 @@ def signature_of(function: FunctionType, site: Site) -> Signature:
         raise Mistake("no return type", "`-> None` where nothing is returned")
     keywords = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
     is_async = inspect.iscoroutinefunction(function)
-    return Signature(declared, found.return_annotation, keywords, is_async)
+    given = {each.name: each.default for each in parameters if each.default is not each.empty}
+    return Signature(declared, found.return_annotation, keywords, is_async, given)
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -94,12 +97,7 @@ def derive_method(
     and results become problems."""
     reporting = site.session.reporting
     inputs = [CONTEXT] if options.context else []
-    for parameter, annotation in signature.parameters:
-        at = replace(site.parameter(parameter), streams=())
-        with reporting(at.place):
-            keyword = parameter if parameter in signature.keywords else ""
-            inputs.append(member(parameter, annotation, at, keyword=keyword))
-            _refuse_group(annotation, at)
+    inputs += packed(_passed(signature, site), options.packed, site)
     raised = exception_members(options.raises, site)
     _check_exceptions(options.raises)
     outputs: list[Member] = []
@@ -131,7 +129,21 @@ def derive_method(
         deprecated=options.deprecated,
         getter=getter,
         is_async=signature.is_async,
+        supplied=tuple(
+            supplied(signature.parameters, signature.keywords, signature.defaults, site)
+        ),
     )
+
+
+def _passed(signature: Signature, site: Site) -> Iterator[Member]:
+    """The parameters that a caller passes; mistakes become problems."""
+    for name, annotation in signature.parameters:
+        at = replace(site.parameter(name), streams=())
+        with site.session.reporting(at.place):
+            if supplier_of(annotation, at) is None:
+                keyword = name if name in signature.keywords else ""
+                yield member(name, annotation, at, keyword=keyword)
+                _refuse_group(annotation, at)
 
 
 def _leads_with_context(locked: Sequence[Reserved]) -> bool:

@@ -53,6 +53,7 @@ class Member:
     missing: bool = False
     secret: bool = False
     group: tuple[Member, ...] = ()
+    parts: tuple[Field, ...] = ()
 
     def within(self, group: str) -> Member:
         """It as a member of a group; the ordinals that it asks for are those of its own struct."""
@@ -205,7 +206,7 @@ def record(
             return None
         assert not isinstance(each.type, Context | ThreadMap)
         how = each.optional, flag, each.keyword, each.missing, each.secret
-        return Field(each.field, each.type, slot, *how)
+        return Field(each.field, each.type, slot, *how, parts=each.parts)
 
     fields = [*filter(None, map(made, members))]
     every = sorted([*slots, *flags], key=lambda slot: slot.ordinal)

@@ -22,6 +22,7 @@ from mpipc.derive.lock import Lock, Locks
 from mpipc.derive.main import imported_name
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import repeated, type_name
+from mpipc.derive.parameters import check_parts
 from mpipc.derive.records import Member, record
 from mpipc.derive.site import Site
 from mpipc.derive.streams import derive_stream
@@ -469,6 +470,12 @@ class Session:
                         )
             for struct in module.structs:
                 self._check_recursion(model, struct)
+            for interface in module.interfaces:
+                for method in interface.methods:
+                    at = Place(module.name, interface.key.name, method.name)
+                    for each in method.parameters:
+                        with self.reporting(at.at_parameter(each.name)):
+                            check_parts(model, each)
 
     def _check_recursion(self, model: Model, struct: Struct) -> None:
         """A struct that needs another of its own kind inside could never be made."""

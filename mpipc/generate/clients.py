@@ -9,13 +9,22 @@ from typing import Any
 from mpipc.capnp.threads import CONTEXT_WORDS, context_pointer
 from mpipc.errors import Problem, SchemaError
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, naming, packed, passed, unpack_lines, uses_writer
+from mpipc.generate.fields import (
+    blamed,
+    naming,
+    packed,
+    parts_of,
+    passed,
+    unpack_lines,
+    uses_writer,
+)
 from mpipc.generate.layout import WIDTH
 from mpipc.generate.names import hexadecimal, identifier, method_name, quoted
 from mpipc.generate.records import RecordFormat
 from mpipc.generate.scope import Scope, python_object
 from mpipc.model import (
     Context,
+    Field,
     Interface,
     InterfaceType,
     Method,
@@ -75,8 +84,9 @@ def _secrets(interface: Interface, bases: list[str], convert: Conversions) -> It
     own = []
     for method in interface.methods:
         found: list[int | str] = []
-        positional = [field for field in method.parameters if not field.keyword]
-        for field in method.parameters:
+        parameters = parts_of(method.parameters)
+        positional = [field for field in parameters if not field.keyword]
+        for field in parameters:
             if convert.hides(field):
                 found += [field.name] if field.keyword else [positional.index(field), field.name]
         if method.returns == "value" and convert.hides(method.result_fields[0]):
@@ -178,8 +188,12 @@ class _Maker:
         if method.deprecated:
             text = f"{self._interface.name}.{method.name} is deprecated: {method.deprecated}"
             yield f"        self._mpipc_deprecated({quoted(text)})"
+        for supplied in method.supplied:
+            text = f"{self._interface.name}.{method.name}: {supplied.name} is not for callers"
+            yield f"        if {supplied.name} is not None:"
+            yield f"            raise {self._scope.builtin('TypeError')}({quoted(text)})"
         if method.parameters:
-            writer = f"_pack_{name}({', '.join(field.name for field in method.parameters)})"
+            writer = f"_pack_{name}({', '.join(map(self._argument, method.parameters))})"
         elif self._has_context:
             head = self._scope.runtime("CONTEXT_ONLY")
             writer = self._writer(self._params.words, head, context=True)
@@ -190,6 +204,14 @@ class _Maker:
             how = "self._mpipc_iterate"
         call = f"{how}(_method_{name}, {writer})"
         yield f"        {call}" if method.returns == "none" else f"        return {call}"
+
+    def _argument(self, field: Field) -> str:
+        """The expression for what is packed as a parameter."""
+        if not field.parts:
+            return field.name
+        struct = self._convert.group(field)
+        cls = self._scope.declared(struct.cls)
+        return f"{cls}({passed(struct.fields, (each.name for each in field.parts))})"
 
     def _formats(self) -> Iterator[str]:
         name = self._name
@@ -287,7 +309,8 @@ class _Maker:
         without either."""
         given = defaults(self._interface, self._method) if as_declared else {}
         starred = not as_declared
-        for field in self._method.parameters:
+        parameters = self._method.parameters
+        for field in parts_of(parameters) if as_declared else parameters:
             if field.keyword and not starred:
                 starred = True
                 yield "*"
@@ -304,6 +327,10 @@ class _Maker:
                 constant = f"_default_{self._name}_{field.name}"
                 default = f" = {literal(given[field.name]) or constant}"
             yield f"{field.name}: {annotation}{default}"
+        if as_declared and self._method.supplied:
+            yield from [] if starred else ["*"]
+            for each in self._method.supplied:
+                yield f"{each.name}: {self._scope.declared(each.key)} | None = None"
 
     def _returned(self) -> str:
         method = self._method
@@ -326,7 +353,7 @@ def defaults(interface: Interface, method: Method) -> dict[str, object]:
         return {}
     function: Any = getattr(python_object(interface.cls), method.name)
     values = function.__defaults__ or ()
-    names = [field.name for field in method.parameters if not field.keyword]
+    names = [field.name for field in parts_of(method.parameters) if not field.keyword]
     found = dict(zip(names[len(names) - len(values) :], values, strict=True))
     return found | (function.__kwdefaults__ or {})
 

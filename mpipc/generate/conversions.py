@@ -71,7 +71,7 @@ class Conversions:
         self.checks = Checks(scope)
 
     def group(self, field: Field) -> Struct:
-        """The struct that a field is, which is a group."""
+        """The struct that a field is, a group or packed parameters."""
         assert isinstance(field.type, StructType)
         return self._model.struct(field.type.key)
 

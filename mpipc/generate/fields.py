@@ -83,6 +83,20 @@ def passed(fields: Iterable[Field], values: Iterable[str]) -> str:
     )
 
 
+def parts_of(fields: Iterable[Field]) -> list[Field]:
+    """Parameters as a method has them in Python, where those that are packed are several."""
+    return [each for field in fields for each in (field.parts or [field])]
+
+
+def apart(fields: Sequence[Field], values: Sequence[str], convert: Conversions) -> list[str]:
+    """The expressions for what `parts_of` gives, from those for the fields."""
+    found: list[str] = []
+    for field, value in zip(fields, values, strict=True):
+        inside = taken_from(convert.group(field), value) if field.parts else {"": value}
+        found += inside.values()
+    return found
+
+
 Pointer: TypeAlias = tuple[str, str, str]
 """Expressions for a pointer's byte position and for its two halves."""
 

@@ -127,7 +127,9 @@ def _chosen_names(module: Module) -> Iterator[str]:
     for interface in module.interfaces:
         for method in interface.methods:
             yield method.name
-            yield from (field.name for field in method.parameters)
+            for field in method.parameters:
+                yield from (each.name for each in (field, *field.parts))
+            yield from (each.name for each in method.supplied)
 
 
 def _import_order(name: str) -> tuple[int, str]:

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from mpipc.generate.clients import params_format, results_format
 from mpipc.generate.conversions import Conversions
-from mpipc.generate.fields import blamed, naming, packed, passed, unpack_lines, uses_writer
+from mpipc.generate.fields import (
+    apart,
+    blamed,
+    naming,
+    packed,
+    parts_of,
+    passed,
+    unpack_lines,
+    uses_writer,
+)
 from mpipc.generate.names import hexadecimal, identifier, method_name
 from mpipc.generate.scope import Scope
 from mpipc.model import (
@@ -20,6 +29,8 @@ from mpipc.model import (
     ThreadMap,
     TypeName,
 )
+
+PEER = TypeName("mpipc.ipc.peers", "Peer")
 
 
 def server_lines(
@@ -46,13 +57,16 @@ def _function(
         impl = convert.annotation(InterfaceType(interface.key), taken=True)
     writer = scope.runtime("Writer")
     taken = f"_impl: {impl}, _m: {scope.runtime('Message')}, _at: int, _d: int, _p: int"
+    if method.supplied:
+        taken += f", _peer: {scope.declared(PEER)} | None = None"
     # A generator that is async begins in the event loop, too.
     define = "async def" if method.is_async or method.is_lazy else "def"
     yield f"{define} _serve_{name}({taken}) -> {writer}:"
     unpack, values = unpack_lines(method.parameters, params, f"_params_in_{name}", convert)
     yield from (f"    {line}" for line in unpack)
     fails = any(convert.can_fail(field.type) for field in method.parameters)
-    if method.parameters and (fails or method.raises):
+    several = any(field.parts for field in method.parameters)
+    if method.parameters and (fails or method.raises or several):
         # What cannot be read is none of the exceptions that the method declares.
         lines = []
         for field, value in zip(method.parameters, values, strict=True):
@@ -62,7 +76,12 @@ def _function(
         yield from (f"    {line}" for line in naming(where, lines, scope, wanted=fails))
         values = [f"p_{field.name}" for field in method.parameters]
     called = "_impl" if method.name == "__call__" else f"_impl.{method.name}"
-    call = called if method.getter else f"{called}({passed(method.parameters, values)})"
+    arguments = passed(parts_of(method.parameters), apart(method.parameters, values, convert))
+    who = f"_peer or {scope.declared(PEER)}()" if method.supplied else ""
+    for given in method.supplied:
+        arguments += ", " * bool(arguments)
+        arguments += f"{given.name}={scope.declared(given.function)}({who})"
+    call = called if method.getter else f"{called}({arguments})"
     if method.is_async:
         call = f"await {call}"
     if method.returns != "none":
@@ -72,9 +91,9 @@ def _function(
         yield f"        {call}"
     else:
         yield f"    {call}"
-    for declared in method.raises:
-        yield f"    except {scope.declared(declared.key)} as _e:"
-        yield from _raised(name, method, declared.slot, layout, scope, convert)
+    for each in method.raises:
+        yield f"    except {scope.declared(each.key)} as _e:"
+        yield from _raised(name, method, each.slot, layout, scope, convert)
     yield from _results(interface, method, layout, scope, convert)
 
 
@@ -162,6 +181,8 @@ def _table(
             arguments.append(f"run_async={scope.runtime('close_awaited')}")
         if method.is_async or method.is_lazy:
             arguments.append("is_async=True")
+        if method.supplied:
+            arguments.append("supplied=True")
         made = f"{scope.runtime('ServerMethod')}({', '.join(arguments)})"
         rows.append(f"(_id_{name}, {method.ordinal}): {made},")
     if rows:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from mpipc import hooks
 from mpipc.errors import AddressError, Disconnected, Timeout
 from mpipc.ipc.address import Protection
 
@@ -44,6 +45,14 @@ class Peer(msgspec.Struct, frozen=True):
         except KeyError:
             user = str(self.uid)
         return f"user {user}" if self.pid is None else f"user {user}, process {self.pid}"
+
+
+def itself(peer: Peer) -> Peer:
+    """What a parameter of this class is."""
+    return peer
+
+
+hooks.supply(Peer, itself)
 
 
 Allowed: TypeAlias = "Collection[str | int] | Callable[[Peer], bool]"

@@ -12,6 +12,7 @@ import msgspec
 from mpipc.declare import INTERFACE, options_of
 from mpipc.derive import derive_interface
 from mpipc.errors import ConversionError, SchemaError
+from mpipc.ipc import coroutines
 from mpipc.jsonrpc.errors import (
     APPLICATION_ERROR,
     INTERNAL_ERROR,
@@ -54,8 +55,8 @@ class Procedure:
         self.method = method
         self.model = model
         self._values = Values(model)
-        self._call: Callable[..., Any] = getattr(target, method.name)
-        found = inspect.signature(self._call).parameters
+        self._target = target
+        found = {} if method.getter else inspect.signature(self._function).parameters
         self.defaults = {
             field.name: found[field.name].default
             for field in method.parameters
@@ -63,12 +64,20 @@ class Procedure:
         }
         self._raised = tuple(python_object(each.key) for each in method.raises)
 
+    @property
+    def _function(self) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(self._target, self.method.name)
+        return function
+
     def __call__(self, params: list[Any] | dict[str, Any]) -> Any:
-        """Call the method. Raises Refused."""
+        """Call the method, or read the property; what is async runs in an event loop. Raises
+        Refused."""
         arguments = self._arguments(params)
         try:
-            result = self._call(**arguments)
-            return self._result(result)
+            if self.method.getter:
+                return self._result(getattr(self._target, self.method.name))
+            result = self._function(**arguments)
+            return self._result(coroutines.run(result) if self.method.is_async else result)
         except self._raised as error:
             raise _application_error(error) from None
         except ConversionError as error:
@@ -88,11 +97,11 @@ class Procedure:
             unknown = given.keys() - {field.name for field in fields}
             if unknown:
                 raise Refused(INVALID_PARAMS, f"there is no parameter {min(unknown)!r}")
-        arguments = {}
+        arguments: dict[str, Any] = {}
         for field in fields:
             if field.name in given:
                 found = self._values.read_field(field, given[field.name], field.slot.name)
-                arguments[field.name] = found
+                arguments |= {part.name: value for part, value in field.apart(found)}
             elif field.name not in self.defaults:
                 if not field.optional:
                     raise Refused(INVALID_PARAMS, f"{field.slot.name}: missing")
@@ -131,7 +140,11 @@ class Dispatcher:
         self.limits = limits
         self._procedures: dict[str, Procedure] = {}
         offered = []
+        self._others: dict[str, str] = {}
         for each in objects:
+            for method in _methods_of(each)[1]:
+                text = f"{method.name!r} takes or gives objects, which JSON has not"
+                self._others |= {method.name: text, method.schema_name: text}
             for procedure in procedures_of(each):
                 offered.append(procedure)
                 for name in {procedure.method.schema_name, procedure.method.name}:
@@ -179,7 +192,7 @@ class Dispatcher:
             elif name in self._procedures:
                 result = self._procedures[name](params)
             else:
-                raise Refused(METHOD_NOT_FOUND, f"no method {name!r}")
+                raise Refused(METHOD_NOT_FOUND, self._others.get(name, f"no method {name!r}"))
         except Refused as error:
             return _failed(id, error) if wanted else None
         except Exception as error:
@@ -191,16 +204,22 @@ class Dispatcher:
 
 def procedures_of(target: object) -> Iterator[Procedure]:
     """The methods of an object that can be called with JSON. Raises SchemaError."""
+    model, methods = _methods_of(target)
+    for method in methods:
+        fields = (*method.parameters, *method.result_fields)
+        if all(can_be_json(field.type, model) for field in fields):
+            yield Procedure(target, method, model)
+
+
+def _methods_of(target: object) -> tuple[Model, list[Method]]:
+    """All the methods of an object, and the model they are in. Raises SchemaError."""
     cls = next((each for each in type(target).__mro__ if options_of(each, INTERFACE)), None)
     if cls is None:
         raise SchemaError(f"{type(target).__name__} is derived from no interface")
     model = derive_interface(cls)
     interface = model.interface(TypeName(cls.__module__, cls.__qualname__))
-    for each in model.ancestry(interface):
-        for method in each.methods:
-            fields = (*method.parameters, *method.result_fields)
-            if method.kind == "method" and all(can_be_json(f.type, model) for f in fields):
-                yield Procedure(target, method, model)
+    methods = [method for each in model.ancestry(interface) for method in each.methods]
+    return model, [method for method in methods if method.kind == "method"]
 
 
 def _checked(request: Any) -> tuple[str, Any, Any, bool]:

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from typing_extensions import is_typeddict
 
 from mpipc.derive.names import integer_range
 from mpipc.jsonrpc.errors import Invalid
@@ -103,7 +104,8 @@ def default_of(struct: Struct, field: Field) -> object:
 
 @cache
 def _parameters(cls: TypeName) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(python_object(cls)).parameters
+    found = python_object(cls)
+    return {} if is_typeddict(found) else inspect.signature(found).parameters
 
 
 class Values:

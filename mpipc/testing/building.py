@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import islice
 from types import NoneType
 from typing import Any
 
@@ -62,6 +63,18 @@ def value_of(field: Field, built: Any) -> Any:
     if type(built) is tuple:
         return built[int(field.name.removeprefix("item"))]
     return built.get(field.name) if isinstance(built, dict) else getattr(built, field.name)
+
+
+def put_together(model: Model, fields: Iterable[Field], values: Iterable[Any]) -> Iterator[Any]:
+    """The values of the parameters that travel, from those that a method is called with."""
+    given = iter(values)
+    for field in fields:
+        if field.parts:
+            assert isinstance(field.type, StructType)
+            struct = model.struct(field.type.key)
+            yield built(class_of(struct), struct.fields, islice(given, len(field.parts)))
+        else:
+            yield next(given)
 
 
 def alternative_of(model: Model, union: TypeName, value: Any) -> Field:

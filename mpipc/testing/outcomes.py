@@ -29,7 +29,8 @@ def called(client: Any, method: Method, arguments: Sequence[Any]) -> Any:
     """Call a method, or get a property; await what is async."""
     if method.getter:
         return getattr(client, method.name)
-    pairs = list(zip(method.parameters, arguments, strict=True))
+    given = zip(method.parameters, arguments, strict=True)
+    pairs = [each for field, value in given for each in field.apart(value)]
     positional = [value for field, value in pairs if not field.keyword]
     named = {field.keyword: value for field, value in pairs if field.keyword}
     result = getattr(client, method.name)(*positional, **named)

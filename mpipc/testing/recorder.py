@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mpipc.ipc import coroutines
 from mpipc.model import Interface, Method, Model
-from mpipc.testing.building import python_class
+from mpipc.testing.building import put_together, python_class
 from mpipc.testing.strategies import Objects
 
 
@@ -24,14 +24,20 @@ def object_of(interface: Interface, model: Model, called: Callable[..., Any]) ->
         return partial(called, call.name)
     methods: dict[str, Any] = {}
     for method in (each for i in model.ancestry(interface) for each in i.methods):
-        methods[method.name] = _method(method, called)
+        methods[method.name] = _method(method, model, called)
     cls = python_class(interface.cls)
     made: Any = type(f"Recording{cls.__name__}", (cls,), methods)
     return made.__new__(made)  # its own constructor may want arguments
 
 
-def _method(method: Method, called: Callable[..., Any]) -> Any:
+def _method(method: Method, model: Model, answer: Callable[..., Any]) -> Any:
     name = method.name
+    fields = method.parameters
+    supplied = len(method.supplied)
+
+    def called(name: str, *values: Any) -> Any:
+        return answer(name, *put_together(model, fields, values[: len(values) - supplied]))
+
     if method.getter:
         return property(lambda _self: called(name))
     if method.is_async:

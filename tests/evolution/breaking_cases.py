@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.evolution.case import Case
-from tests.evolution.safe_cases import GROUPED, UNKNOWN
+from tests.evolution.safe_cases import AREA, GROUPED, PACKED, UNKNOWN
 
 ECHO = """
     class RealChain(Chain):
@@ -23,6 +23,24 @@ SHAPES = """
     """
 
 CASES = [
+    Case(
+        "parameters_packed",
+        types=AREA,
+        old="def size(self, width: Int32) -> int: ...",
+        new=PACKED,
+        serve="""
+            class RealChain(Chain):
+                def size(self, width): return width
+            """,
+        call="chain.size(5)",
+        old_client="0",
+        new_client="0",
+        rules=(
+            "parameter-removed: old servers",
+            "safe parameter-added",
+            "safe struct-added",
+        ),
+    ),
     Case(
         "group_became_a_struct",
         types=GROUPED,

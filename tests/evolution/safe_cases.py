@@ -27,7 +27,32 @@ GROUPED = """
         size: Int32
     """
 
+AREA = """
+    class Area(msgspec.Struct):
+        width: Int32
+    """
+PACKED = """
+    @mpipc.method(packed={"area": Area})
+    def size(self, width: Int32) -> int: ...
+    """
+
 CASES = [
+    Case(
+        "packed_parameter_added",
+        types=AREA,
+        types_new=AREA + "    height: Int32\n",
+        old=PACKED,
+        new=PACKED.replace("width: Int32", "width: Int32, height: Int32"),
+        serve="""
+            class RealChain(Chain):
+                def size(self, *sides): return sum(sides)
+            """,
+        call="chain.size(5)",
+        call_new="chain.size(5, 7)",
+        old_client="5",
+        new_client="5",
+        rules=("safe field-added",),
+    ),
     Case(
         "field_added_to_a_group",
         types=GROUPED,

@@ -31,7 +31,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "efc46c7ef9c6bb928f674d8ea859f860"
+MODEL = "336e15cac36965b0af52490474b161dd"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "2aa481cbdd98043eafd60abf5d323360",
 }

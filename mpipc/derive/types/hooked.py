@@ -37,8 +37,8 @@ def rule(annotation: Annotation, site: Site) -> HookedType | None:
         type = type_of(wire, site)
     cls = get_origin(annotation.base) or annotation.base
     return HookedType(
-        _named(cls, "the class"),
-        tuple(_named(each, "the type argument") for each in get_args(annotation.base)),
+        named(cls, "the class"),
+        tuple(named(each, "the type argument") for each in get_args(annotation.base)),
         hook.name or shown(annotation.base),
         type,
         _function(hook.build, "build", annotation.base),
@@ -48,10 +48,10 @@ def rule(annotation: Annotation, site: Site) -> HookedType | None:
 
 
 def _function(function: Callable[..., object], role: str, base: object) -> TypeName:
-    return _named(function, f"the function `{role}` of the hook for {shown(base)}")
+    return named(function, f"the function `{role}` of the hook for {shown(base)}")
 
 
-def _named(found: object, what: str) -> TypeName:
+def named(found: object, what: str) -> TypeName:
     """How generated code imports a class or a function."""
     module = getattr(found, "__module__", None) or "builtins"
     name = getattr(found, "__qualname__", "")

@@ -29,9 +29,9 @@ from mpipc.capnp.runtime import (
 
 from .. import api as _api
 
-MODEL = "96176bc77d55896cfb6a4eae67bb88a2"
+MODEL = "052596ffb719da81f1b5e326a57904ff"
 SOURCES: dict[str, str] = {
-    "mpipc.declare": "98fa0901dee28aca18ca280f67b354e5",
+    "mpipc.declare": "3cfa4d49bf8c7ab1549bb40e2374101e",
     "mpipc.introspection.api": "8ed9317e3d97cd73f0280e907169d36f",
 }
 IMPORTS: dict[str, str] = {}

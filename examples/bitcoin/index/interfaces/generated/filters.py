@@ -38,22 +38,22 @@ from mpipc.capnp.runtime import (
 
 from .. import filters as _filters
 
-MODEL = "0e3ce7f79196aa5bcdde1ed1de88a6e2"
+MODEL = "5b630f53d749aaadef0640d007ade6bc"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.index.interfaces.filters": "9c8aeac23425cccbffaf2cd5ce72b9f0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "9ca2d7e03a18b26a3690cd15ecbe16ba",
-    "interfaces.common": "e965b937e97bb4b760d66514ddb72948",
-    "interfaces.echo": "7f4b381d47edf8d00c529560a5443a95",
-    "interfaces.handler": "532cd09e91e3abb6f547baed054649d9",
-    "interfaces.init": "16ece4901d7a612377f14de2363dd08e",
-    "interfaces.mining": "960e15f4fb6ff06c0ec2ad5dbadc2414",
-    "interfaces.node": "e7bc9e57907f00e7dde0a479ca978fe4",
-    "interfaces.proposed": "ddea531d3e5c37bb9db6f9cd6d3eb8e1",
-    "interfaces.rpc": "9c4502de15140ecd8a90e476d232aaed",
-    "interfaces.tracing": "1e579b33cea26df3fa9000c2413c41ed",
-    "interfaces.wallet": "1f786a29a8ed41d3b5b308932d934f58",
+    "interfaces.chain": "d92292048fd2badcccf4b278acab0200",
+    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
+    "interfaces.echo": "f16d00c0984e796e8e8ee243c3382e19",
+    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
+    "interfaces.init": "2980017706792ad4b2ce99ec4dd6e369",
+    "interfaces.mining": "5b9b0b9ba814675bf894187c4e20ff28",
+    "interfaces.node": "b03c3fae5f021e6832037ab49413825e",
+    "interfaces.proposed": "4b3522849e7a846d186573c4ff23a074",
+    "interfaces.rpc": "2b03ff383c3dda8518ec453c34971c21",
+    "interfaces.tracing": "31e9090137941b3e2699c6d4d674133c",
+    "interfaces.wallet": "74872f58ce2779b139b458df7e559a81",
 }
 
 
