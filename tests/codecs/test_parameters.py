@@ -24,10 +24,17 @@ class Real(Packing):
         return Area(width, height)
 
     def spend(
-        self, amount: int, hash: bytes, index: int | None, *, fast: bool, areas: Any, note: str = ""
+        self,
+        amount: int,
+        hash: bytes,
+        output: int | None,
+        *,
+        fast: bool,
+        areas: Any,
+        note: str = "",
     ) -> Outpoint:
         assert fast and areas == [Area(1, 2)]
-        return Outpoint(hash + note.encode(), index)
+        return Outpoint(hash + note.encode(), output)
 
     async def log_in(self, name: str, password: str, *, user: User | None = None) -> str:
         return f"{name} {password} {user and user.uid}"
@@ -38,7 +45,7 @@ class Real(Packing):
         return None if user is None or user.uid is None else user.uid + number
 
     def whoever(self, *, peer: mpipc.Peer | None = None) -> int | None:
-        return peer and peer.pid
+        return None if peer is None else peer.pid
 
 
 def test_the_caller_passes_them_one_by_one() -> None:
@@ -60,7 +67,7 @@ def test_the_server_says_who_calls(tmp_path: Path) -> None:
         assert client.who(1) == os.getuid() + 1
         assert client.whoever() == os.getpid()
         login = client.log_in("Ada", "secret")
-        assert asyncio.run(login) == f"Ada secret {os.getuid()}"  # type: ignore[arg-type]
+        assert asyncio.run(login) == f"Ada secret {os.getuid()}"
 
 
 def test_a_server_in_an_event_loop_does_too(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Login:
 
 class Outpoint(NamedTuple):
     hash: bytes
-    index: UInt32 | None
+    output: UInt32 | None
 
 
 class Options(TypedDict):
@@ -59,7 +59,7 @@ class Packing(ABC):
         self,
         amount: int,
         hash: bytes,
-        index: UInt32 | None,
+        output: UInt32 | None,
         *,
         fast: bool,
         areas: list[Area],
