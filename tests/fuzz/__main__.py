@@ -8,13 +8,16 @@ import hashlib
 import logging
 import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_HANG = 60  # seconds in which some hundred executions must have ended
+# Seconds of the processor's in which some hundred executions must have ended, and of any time: on
+# a busy machine, a process that is nice waits for long.
+_HANG, _STUCK = 60, 1800
 _STRIDE = 200  # executions
 _LONGEST = 600  # bytes that an execution is made of
 _GROWTH = 64 << 20  # bytes of resident memory, after the first tenth
@@ -49,8 +52,10 @@ def _run(harness: Any, messages: int, more: Callable[[], bytes]) -> int:
     """Executions until so many messages were received; the exit status."""
     begin = time.monotonic()
     told, first = 0, 0
+    faulthandler.register(signal.SIGPROF, chain=True)  # and then it ends the process
     while harness.messages < messages:
-        faulthandler.dump_traceback_later(_HANG, exit=True)
+        signal.setitimer(signal.ITIMER_PROF, _HANG)
+        faulthandler.dump_traceback_later(_STUCK, exit=True)
         for _ in range(_STRIDE):
             data = more()
             try:
@@ -65,6 +70,7 @@ def _run(harness: Any, messages: int, more: Callable[[], bytes]) -> int:
             told = tenths
             first = first or resident()
             print(_progress(harness, time.monotonic() - begin), flush=True)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     faulthandler.cancel_dump_traceback_later()
     growth = resident() - first
     if growth > _GROWTH:
