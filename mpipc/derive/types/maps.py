@@ -1,19 +1,22 @@
 """dict[K, V] -> List of a struct with the fields key and value.
 
-Annotated[dict[K, V], Pair] picks a struct class for it, which may be generic; else one is made up.
+Annotated[dict[K, V], Pair] picks a struct class for it, which may be generic. Without that, it is
+`Pair`, `PairInt64` or `PairUInt64` where the module has such a generic struct of the schema that
+fits, as one has that imports them of Bitcoin Core's `common`; else one is made up.
 """
 
 from __future__ import annotations
 
 import collections.abc
+import inspect
 from typing import TypeVar
 
 from mpipc.derive.annotations import Annotation
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.generics import type_parameters
-from mpipc.derive.types.registry import element_of
-from mpipc.derive.types.structs import field_types, kind_of
+from mpipc.derive.types.registry import element_of, type_of
+from mpipc.derive.types.structs import field_types, is_template, kind_of
 from mpipc.derive.types.words import word
 from mpipc.model import (
     InterfaceType,
@@ -24,6 +27,7 @@ from mpipc.model import (
     TypeName,
     ViewType,
     carried,
+    is_pointer,
 )
 
 
@@ -36,13 +40,29 @@ def rule(annotation: Annotation, site: Site) -> MapType | None:
     key, value = (element_of(arg, site) for arg in annotation.args)
     if isinstance(carried(key), ViewType | ListType | MapType | InterfaceType | OptionalType):
         raise Mistake("a dict's key must be hashable and have a value", "another type of keys")
-    picked = annotation.find(type)
+    picked = annotation.find(type) or _known(key, value, site)
     if picked is not None and not isinstance(value, OptionalType):
         return MapType(key, value, _instance(picked, key, value, site))
     name = f"{word(key)}{word(value)}Entry"
     found = MapType(key, value, TypeName(site.module, name))
     site.session.use_map(found)
     return found
+
+
+def _known(key: Type, value: Type, site: Site) -> type | None:
+    """The struct of that name which the module has for such a dict."""
+    for name in ("PairInt64", "PairUInt64", "Pair"):
+        cls = site.scope.names.get(name)
+        if not isinstance(cls, type) or not is_template(cls):
+            continue
+        scope = site.session.scope(cls.__module__)
+        declared = {n: scope.unwrap(a) for n, a in inspect.get_annotations(cls).items()}
+        if list(declared) == ["key", "value"] and all(
+            is_pointer(type) if isinstance(each.base, TypeVar) else type == type_of(each, site)
+            for each, type in zip(declared.values(), (key, value), strict=True)
+        ):
+            return cls
+    return None
 
 
 def _instance(cls: type, key: Type, value: Type, site: Site) -> TypeName:
