@@ -10,6 +10,7 @@ from mpipc.capnp.message import Limits
 from mpipc.capnp.pipeline import Pipeline, Promise, pipeline
 from mpipc.capnp.proxy import close
 from mpipc.declare import (
+    Const,
     Field,
     Float32,
     Float64,
@@ -92,6 +93,7 @@ __all__ = [
     "Component",
     "ComponentEvent",
     "ComponentFailed",
+    "Const",
     "ConversionError",
     "Disconnected",
     "Field",

@@ -93,6 +93,17 @@ class Field(_Ordinal, frozen=True, kw_only=True):
     secret: bool = False
 
 
+class Const(msgspec.Struct, frozen=True):
+    """Has a constant of a module in the schema: a bool, a number, a text or bytes.
+
+        MAX_MONEY: Final[Annotated[Int64, mpipc.Const()]] = 2_100_000_000_000_000
+
+    `name`: its schema name; left out: the Python name in lowerCamelCase.
+    """
+
+    name: str | None = None
+
+
 class Results(msgspec.Struct):
     """Base class of several named results (C++ out-parameters), in order; the C++ return value,
     where there is one, comes last and is called `result`."""

@@ -495,6 +495,16 @@ class Enumeration:
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant of a module, `name` in Python, which the schema has, too."""
+
+    name: str
+    schema_name: str
+    type: Primitive | TextType | DataType
+    value: bool | int | float | str | bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """An interface module and the schema file that is derived from it.
 
@@ -515,6 +525,7 @@ class Module:
     include: tuple[str, ...] = ()
     include_types: tuple[str, ...] = ()
     doc: str = ""
+    constants: tuple[Constant, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "data" / "errors.txt"
 WRONG = [
     ["tests.declarations.wrong"],
+    ["tests.declarations.wrong_constants", "tests.declarations.wrong_constant_names"],
     ["tests.declarations.wrong_groups"],
     ["tests.declarations.wrong_parameters"],
     ["tests.declarations.wrong_shapes"],

@@ -76,6 +76,7 @@ class Example(ABC):
     @abstractmethod
     def f(self) -> None: ...
 """,
+    "constant": "from typing import Final\n{}\n",
     "method": """
 @mpipc.interface(destroy=False)
 class Example(ABC):
@@ -92,6 +93,7 @@ SHOWN = {
     "field": r"struct Record \{ (.*?) \}",
     "declared struct": r"(struct (?:Record|Spot) .*?\})",
     "interface": r"(interface (?:Example|Other) .*?\})",
+    "constant": r"(const .*?;)",
     "method": r"interface Example \{ (.*?) \}",
 }
 

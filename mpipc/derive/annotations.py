@@ -8,7 +8,17 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Final,
+    ForwardRef,
+    Literal,
+    NewType,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import typing_extensions
 
@@ -90,6 +100,8 @@ class Scope:
                 values = tuple(each for each in get_args(annotation) if each is not None)
                 annotation = Literal.__getitem__(values) if values else None
                 optional = True
+            elif origin is Final:
+                (annotation,) = get_args(annotation)
             elif origin in _PRESENCE:
                 (annotation,) = get_args(annotation)
                 required = _PRESENCE[origin] if required is None else required

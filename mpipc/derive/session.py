@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation, Scope, shown
+from mpipc.derive.constants import constants
 from mpipc.derive.docs import docstring
 from mpipc.derive.enums import derive_enum
 from mpipc.derive.interfaces import derive_callback, derive_interface_class, options_of
@@ -421,6 +422,13 @@ class Session:
                 f"two of its types are called {again[0]!r} in the schema",
                 'name="..." in the decorator of one of them',
             )
+        found_constants = tuple(constants(self, draft.name))
+        again = repeated(each.schema_name for each in found_constants)
+        if again:
+            raise Mistake(
+                f"two of its constants are called {again[0]!r} in the schema",
+                'mpipc.Const("...") for one of them',
+            )
         file = getattr(module, declare.SCHEMA_FILE, declare.SchemaFile())
         return Module(
             name=draft.name,
@@ -435,6 +443,7 @@ class Session:
             include=tuple(file.include),
             include_types=tuple(file.include_types),
             doc=docstring(module),
+            constants=found_constants,
         )
 
     def _order(self, instance: Struct) -> tuple[int, str]:

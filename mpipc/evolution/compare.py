@@ -19,6 +19,7 @@ def compare(old: Sequence[File], new: Sequence[File]) -> list[Change]:
     interfaces = list(paired(files, lambda file: file.interfaces))
     types = Types(old, new, {(p.old.id, p.new.id) for p in interfaces if p.old and p.new})
     changes = [change for before, after in files for change in _compare_file_ids(before, after)]
+    changes += [change for before, after in files for change in _compare_constants(before, after)]
     for interface in interfaces:
         changes += compare_interfaces(interface, types)
     for struct in paired(files, lambda file: file.structs):
@@ -51,6 +52,22 @@ def _compare_file_ids(old: File, new: File) -> Iterator[Change]:
             BOTH,
             f"__schema__ = mpipc.SchemaFile(id={old.id:#x})",
         )
+
+
+def _compare_constants(old: File, new: File) -> Iterator[Change]:
+    files = old.path, new.path
+    for name, value in new.constants.items():
+        before = old.constants.get(name)
+        if before is None:
+            effect = "old programs do not know it"
+            yield Change("constant-added", Spot(files, name), "added", effect)
+        elif before != value:
+            what = f"changed from {before} to {value}"
+            effect = "it does not travel: old programs go on with the value that they know"
+            yield Change("constant-changed", Spot(files, name), what, effect)
+    for name in old.constants.keys() - new.constants.keys():
+        effect = "programs that were built with it keep it"
+        yield Change("constant-removed", Spot(files, name, old=True), "removed", effect)
 
 
 def _compare_structs(pair: Pair[Record], types: Types) -> Iterator[Change]:

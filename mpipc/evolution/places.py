@@ -136,6 +136,8 @@ class _PythonIndex:
 
     def entries(self) -> Iterator[tuple[str, Found]]:
         yield "", _found(self._module.name, Place(self._module.name, SCHEMA_FILE))
+        for each in self._module.constants:
+            yield each.schema_name, _found(each.name, Place(self._module.name, each.name))
         for struct in self._module.structs:
             yield from self._struct(struct)
         for interface in self._module.interfaces:

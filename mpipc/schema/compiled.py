@@ -108,6 +108,8 @@ class File(msgspec.Struct, frozen=True):
     structs: tuple[Record, ...]
     interfaces: tuple[Interface, ...]
     enums: tuple[Enum, ...]
+    constants: dict[str, str] = {}
+    """Their values as Python shows them, by name."""
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -164,7 +166,15 @@ def _file(path: str, loaded: Any) -> File:
         tuple(_record(each) for each in schemas if each.node.which() == "struct"),
         tuple(_interface(each) for each in schemas if each.node.which() == "interface"),
         tuple(_enum(each.node) for each in schemas if each.node.which() == "enum"),
+        dict(_constants(loaded)),
     )
+
+
+def _constants(module: Any) -> Iterator[tuple[str, str]]:
+    for each in module.schema.node.nestedNodes:
+        value = getattr(module, each.name, None)
+        if value is not None and not hasattr(value, "schema"):
+            yield each.name, repr(value)
 
 
 def _nested(module: Any) -> Iterator[Any]:

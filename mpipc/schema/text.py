@@ -74,6 +74,7 @@ class _Writer:
         blocks = [[HEADER.format(module=module.name), "", f"@{module.id:#x};", *_doc(module.doc)]]
         blocks.append([*self._imports()])
         blocks.append([*self._file_annotations()])
+        blocks.append([*self._constants()])
         blocks += [[*self._interface(each)] for each in module.interfaces]
         blocks += [[*self._struct(each)] for each in module.structs]
         blocks += [[*self._enum(each)] for each in module.enums if each.name]
@@ -94,6 +95,12 @@ class _Writer:
             yield f"$Cxx.namespace({_quoted(module.cxx_namespace)});"
         yield from (f"$Proxy.include({_quoted(each)});" for each in module.include)
         yield from (f"$Proxy.includeTypes({_quoted(each)});" for each in module.include_types)
+
+    def _constants(self) -> Iterator[str]:
+        for each in self._module.constants:
+            type_id = child_id(self._module.id, each.schema_name)
+            type = self._type(each.type)
+            yield f"const {each.schema_name} @{type_id:#x} :{type} = {_literal(each.value)};"
 
     def _head(self, kind: str, declared: Interface | Struct, extends: str = "") -> str:
         """The line that opens a declaration, its id stated."""
@@ -305,14 +312,21 @@ def _annotations(annotations: Iterable[tuple[str, str | None]]) -> str:
 
 
 def _default(slot: Slot) -> str:
-    value = slot.default
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return " = true" if value else " = false"
-    if isinstance(value, float) and not math.isfinite(value):
-        return " = nan" if math.isnan(value) else f" = {'-' if value < 0 else ''}inf"
-    return f" = {value!r}"
+    return "" if slot.default is None else f" = {_literal(slot.default)}"
+
+
+def _literal(value: bool | int | float | str | bytes) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float() if not math.isfinite(value):
+            return "nan" if math.isnan(value) else f"{'-' if value < 0 else ''}inf"
+        case bytes():
+            return f'0x"{value.hex()}"' if value else '""'
+        case str():
+            escaped = (f"\\x{ord(each):02x}" if each < " " else each for each in _quoted(value))
+            return "".join(escaped)
+    return repr(value)
 
 
 def _quoted(text: str) -> str:

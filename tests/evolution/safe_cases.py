@@ -38,6 +38,27 @@ PACKED = """
 
 CASES = [
     Case(
+        "constants",
+        types="""
+            MOST: Final[Annotated[Int32, mpipc.Const()]] = 7
+            GONE: Final[Annotated[str, mpipc.Const()]] = "a"
+            """,
+        types_new="""
+            MOST: Final[Annotated[Int32, mpipc.Const()]] = 8
+            NEXT: Final[Annotated[bool, mpipc.Const()]] = True
+            """,
+        old="def get(self, value: int) -> int: ...",
+        new="def get(self, value: int) -> int: ...",
+        serve="""
+            class RealChain(Chain):
+                def get(self, value): return value + MOST
+            """,
+        call="chain.get(MOST)",
+        old_client="15",
+        new_client="15",
+        rules=("safe constant-added", "safe constant-changed", "safe constant-removed"),
+    ),
+    Case(
         "packed_parameter_added",
         types=AREA,
         types_new=AREA + "    height: Int32\n",

@@ -19,7 +19,7 @@ HEADER = """
 from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Final
 import enum
 import msgspec
 import mpipc

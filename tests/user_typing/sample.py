@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 from typing_extensions import NotRequired, TypedDict
@@ -16,6 +16,8 @@ import mpipc
 from mpipc import Field, Int32, UInt8
 
 T = TypeVar("T")
+
+MOST: Final[Annotated[UInt8, mpipc.Const()]] = 9
 
 
 class Block(msgspec.Struct, frozen=True):
