@@ -52,7 +52,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "d92292048fd2badcccf4b278acab0200"
+MODEL = "d12c7dae3ae11f5ec30fb5aea81aff44"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "00f74e628768791696b5d1cf8a8d5870",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
@@ -60,8 +60,8 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
-    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
+    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
 }
 
 

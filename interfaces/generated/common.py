@@ -27,7 +27,7 @@ from .. import common as _common
 from .. import enums as _enums
 from .. import values as _values_types
 
-MODEL = "b20bd5bb2d2ee0e2392ab354fb38c4ed"
+MODEL = "6e3f7941dcc8b2472262c9fde061ec6f"
 SOURCES: dict[str, str] = {
     "interfaces.common": "0510c89a61be2606626d25f592ba579f",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",

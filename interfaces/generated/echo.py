@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "f16d00c0984e796e8e8ee243c3382e19"
+MODEL = "c395cade33b25b43fe883ee61f99a51d"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "fd6f31dd4b8dfd2569929aa2c13dda19",
 }

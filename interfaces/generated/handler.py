@@ -17,7 +17,7 @@ from mpipc.capnp.runtime import (
 
 from .. import handler as _handler
 
-MODEL = "b550c093b3aa9b742016392d1f853072"
+MODEL = "7cb2693fcbe15d30a4f32baebf95404c"
 SOURCES: dict[str, str] = {
     "interfaces.handler": "5d0ee95cd31f1222101f1cdf3bcb127f",
 }

@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "2980017706792ad4b2ce99ec4dd6e369"
+MODEL = "37c81942a066917654e932d03e6bd314"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
-    "interfaces.echo": "f16d00c0984e796e8e8ee243c3382e19",
-    "interfaces.mining": "5b9b0b9ba814675bf894187c4e20ff28",
+    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.echo": "c395cade33b25b43fe883ee61f99a51d",
+    "interfaces.mining": "8b8d2bfa06d0984d24ef1b9b752e0eb2",
 }
 
 

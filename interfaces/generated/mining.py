@@ -37,13 +37,13 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "5b9b0b9ba814675bf894187c4e20ff28"
+MODEL = "8b8d2bfa06d0984d24ef1b9b752e0eb2"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
+    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
 }
 
 

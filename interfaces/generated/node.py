@@ -52,7 +52,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "b03c3fae5f021e6832037ab49413825e"
+MODEL = "dddc7131c6e5843f024cd722f8b870cf"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
@@ -60,10 +60,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "d92292048fd2badcccf4b278acab0200",
-    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
-    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
-    "interfaces.wallet": "74872f58ce2779b139b458df7e559a81",
+    "interfaces.chain": "d12c7dae3ae11f5ec30fb5aea81aff44",
+    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
+    "interfaces.wallet": "c60b29c81dd3c398711605fbde99820e",
 }
 
 

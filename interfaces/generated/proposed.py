@@ -33,21 +33,21 @@ from . import rpc as _rpc_codec
 from . import tracing as _tracing_codec
 from . import wallet as _wallet_codec
 
-MODEL = "4b3522849e7a846d186573c4ff23a074"
+MODEL = "1f7c6a81bf90abd69ccd2fa90d443042"
 SOURCES: dict[str, str] = {
     "interfaces.proposed": "dcbfe4dd369824c92c8d67ae40646e2a",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "d92292048fd2badcccf4b278acab0200",
-    "interfaces.common": "b20bd5bb2d2ee0e2392ab354fb38c4ed",
-    "interfaces.echo": "f16d00c0984e796e8e8ee243c3382e19",
-    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
-    "interfaces.init": "2980017706792ad4b2ce99ec4dd6e369",
-    "interfaces.mining": "5b9b0b9ba814675bf894187c4e20ff28",
-    "interfaces.node": "b03c3fae5f021e6832037ab49413825e",
-    "interfaces.rpc": "2b03ff383c3dda8518ec453c34971c21",
-    "interfaces.tracing": "31e9090137941b3e2699c6d4d674133c",
-    "interfaces.wallet": "74872f58ce2779b139b458df7e559a81",
+    "interfaces.chain": "d12c7dae3ae11f5ec30fb5aea81aff44",
+    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.echo": "c395cade33b25b43fe883ee61f99a51d",
+    "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
+    "interfaces.init": "37c81942a066917654e932d03e6bd314",
+    "interfaces.mining": "8b8d2bfa06d0984d24ef1b9b752e0eb2",
+    "interfaces.node": "dddc7131c6e5843f024cd722f8b870cf",
+    "interfaces.rpc": "cfa0b92dbfc63ab200f3f0dbca83bda0",
+    "interfaces.tracing": "2da0df692050a7334377ccafe0072f60",
+    "interfaces.wallet": "c60b29c81dd3c398711605fbde99820e",
 }
 
 

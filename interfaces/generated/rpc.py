@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "2b03ff383c3dda8518ec453c34971c21"
+MODEL = "cfa0b92dbfc63ab200f3f0dbca83bda0"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "20a4b80e6d019d661358c91669537faa",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",

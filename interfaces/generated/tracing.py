@@ -29,13 +29,13 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "31e9090137941b3e2699c6d4d674133c"
+MODEL = "2da0df692050a7334377ccafe0072f60"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.handler": "b550c093b3aa9b742016392d1f853072",
+    "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
 }
 
 

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation
@@ -41,7 +41,7 @@ def constants(session: Session, module: str) -> Iterator[Constant]:
 
 def _constant(name: str, found: Annotation, options: declare.Const, site: Site) -> Constant:
     type = carried(type_of(found, site))
-    value = getattr(sys.modules[site.module], name, None)
+    value: Any = getattr(sys.modules[site.module], name, None)
     if found.optional or not isinstance(type, Primitive | TextType | DataType):
         raise Mistake("a constant of another type", "a bool, a number, a text or bytes")
     if not _fits(value, type):

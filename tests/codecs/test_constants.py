@@ -40,8 +40,7 @@ def module_with(values: dict[str, Any]) -> Iterator[str]:
     module = sys.modules[name] = ModuleType(name)
     vars(module).update(values)
     module.__annotations__ = {
-        each: Final[Annotated[KINDS[each][0], mpipc.Const()]]
-        for each in values  # type: ignore[valid-type]
+        each: Final[Annotated[KINDS[each][0], mpipc.Const()]] for each in values
     }
     yield name
     del sys.modules[name]
