@@ -31,7 +31,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "336e15cac36965b0af52490474b161dd"
+MODEL = "a193586409df868997ccf9d80ad031e2"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "2aa481cbdd98043eafd60abf5d323360",
 }

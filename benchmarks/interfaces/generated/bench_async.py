@@ -31,12 +31,12 @@ from .. import bench as _bench
 from .. import bench_async as _bench_async
 from . import bench as _bench_codec
 
-MODEL = "b239054bedbb13c8fa7af4a3922307f3"
+MODEL = "354cb82c7ae3850ac79019087231cf31"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench_async": "48cf0e93e44e66594a50c1d724b07ee8",
 }
 IMPORTS: dict[str, str] = {
-    "benchmarks.interfaces.bench": "336e15cac36965b0af52490474b161dd",
+    "benchmarks.interfaces.bench": "a193586409df868997ccf9d80ad031e2",
 }
 
 

@@ -29,9 +29,9 @@ from mpipc.capnp.runtime import (
 
 from .. import api as _api
 
-MODEL = "052596ffb719da81f1b5e326a57904ff"
+MODEL = "03c1bf3c6ad1279fd04ab4f1a40a1b32"
 SOURCES: dict[str, str] = {
-    "mpipc.declare": "3cfa4d49bf8c7ab1549bb40e2374101e",
+    "mpipc.declare": "3d99fd276b24beb3884143ccad9c90e8",
     "mpipc.introspection.api": "8ed9317e3d97cd73f0280e907169d36f",
 }
 IMPORTS: dict[str, str] = {}
