@@ -236,7 +236,7 @@ class Connection(Endpoint, asyncio.Protocol):
             if not isinstance(target, Local):
                 self._serve_thread(delivery, target)
                 return
-            method = target.server.methods.get((delivery.interface, delivery.method))
+            method = self.served(target.server, delivery.interface, delivery.method)
             if method is None:
                 name = target.server.name
                 raise Unimplemented(f"{name} has no such method ({delivery.method})")

@@ -803,7 +803,7 @@ class Connection(Endpoint):
             if not isinstance(target, Local):
                 self._serve_thread(delivery, target)
                 return
-            method = target.server.methods.get((delivery.interface, delivery.method))
+            method = self.served(target.server, delivery.interface, delivery.method)
             if method is None:
                 name = target.server.name
                 raise Unimplemented(f"{name} has no such method ({delivery.method})")
@@ -849,7 +849,7 @@ class Connection(Endpoint):
         method = call.method
         try:
             impl = call.target.impl
-            if impl is None or not method.plain or self._observer is not None:
+            if impl is None or not method.plain or self._wraps_objects:
                 del impl
                 w = self._run(call)
             else:
@@ -882,7 +882,7 @@ class Connection(Endpoint):
                 if (
                     impl is None
                     or not method.plain
-                    or self._observer is not None
+                    or self._wraps_objects
                     or call.hosted
                     or call.message.owner is not self
                 ):
@@ -983,7 +983,7 @@ class Connection(Endpoint):
         impl, method = call.target.impl, call.method
         if impl is None:
             raise RemoteError("the object was destroyed")
-        if self._observer:
+        if self._observer is not None and self._wraps_objects:
             impl = self._observer.object(impl, call, self)
         run = method.run
         if run is not None and method.supplied:

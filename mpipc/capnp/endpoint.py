@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from mpipc.capnp import threads
 from mpipc.capnp.message import Limits
-from mpipc.capnp.proxy import Client, ClientMethod, Local
+from mpipc.capnp.proxy import Client, ClientMethod, Local, Server, ServerMethod
 from mpipc.capnp.session import (
     Broken,
     Capability,
@@ -39,10 +39,16 @@ Tap: TypeAlias = Callable[[bytes], object]
 
 
 class Observer(Protocol):
-    """Wraps clients and objects so that somebody knows of their calls."""
+    """Wraps clients and objects so that somebody knows of their calls. `wraps_objects`: whether
+    stand-ins are to be called instead of objects."""
+
+    wraps_objects: bool
 
     def client(self, client: type[Client]) -> type[Client]:
         """A client class that is watched."""
+
+    def method(self, server: Server, method: ServerMethod) -> ServerMethod:
+        """A server's method that is watched."""
 
     def object(self, impl: Any, incoming: Any, connection: Any) -> Any:
         """A stand-in for the local object that an incoming call is for."""
@@ -68,6 +74,7 @@ class Endpoint(ABC):
         self._lock = lock
         self._tracebacks = tracebacks
         self._observer = observer
+        self._wraps_objects = observer is not None and observer.wraps_objects
         self.peer: object = None
         """Who is at the other end, where that is known."""
         self._session = Session(bootstrap, limits, on_drop)
@@ -229,6 +236,13 @@ class Endpoint(ABC):
         raise ProtocolError("an object of another kind was expected")
 
     # ------------------------------------------------------------------------------- serving
+
+    def served(self, server: Server, interface: int, number: int) -> ServerMethod | None:
+        """The method of an object of ours that a call means, None where there is no such one."""
+        method = server.methods.get((interface, number))
+        if method is None or self._observer is None:
+            return method
+        return self._observer.method(server, method)
 
     @abstractmethod
     def _reply(self, delivery: Delivery, w: Writer, shape: int) -> None:

@@ -57,9 +57,9 @@ def nothing(message: Message, content: int, data_words: int, pointers: int) -> N
 class ServerMethod(msgspec.Struct, eq=False):
     """How a call is answered: `run(object, message, content, data words, pointers)` returns the
     writer of the results, whose shape is given; of an `is_async` one it is to be awaited. `kind` as
-    in the model; `run` is None for the methods that the protocol adds. `run_async`, of a method of
-    an iterator: what is awaited instead where the iterator is async. `supplied`: `run` is given who
-    is at the other end, too."""
+    in the model, or "introspection"; `run` is None for the methods that the protocol adds.
+    `run_async`, of a method of an iterator: what is awaited instead where the iterator is async.
+    `supplied`: `run` is given who is at the other end, too."""
 
     name: str
     shape: int

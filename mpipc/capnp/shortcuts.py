@@ -197,7 +197,9 @@ class Shortcuts:
 
     def _new_call(self, chunk: bytes) -> _CallHead | None:
         """For a beginning that is not remembered."""
-        head = _call_head(chunk, self._session) if len(chunk) >= _CALL_CONTENT else None
+        head = (
+            _call_head(chunk, self._session, self._owner) if len(chunk) >= _CALL_CONTENT else None
+        )
         if head is not None:
             if len(self._calls) >= _REMEMBERED:
                 self._calls.clear()
@@ -227,7 +229,7 @@ def _answer_head(chunk: bytes, session: Session) -> _AnswerHead | None:
     return _AnswerHead(len(chunk), budget(session.limits, words), question, export, content)
 
 
-def _call_head(chunk: bytes, session: Session) -> _CallHead | None:
+def _call_head(chunk: bytes, session: Session, owner: Any) -> _CallHead | None:
     (segments, words, prefix, id, number, to, interface, middle, target, lo, hi, table, tag,
      first, second) = _CALL.unpack_from(chunk)  # fmt: skip
     count = table >> 36
@@ -261,7 +263,7 @@ def _call_head(chunk: bytes, session: Session) -> _CallHead | None:
     local, capability = export.target, running.target
     if type(local) is not Local or type(capability) is not ThreadCapability:
         return None
-    method = local.server.methods.get((interface, number))
+    method: ServerMethod | None = owner.served(local.server, interface, number)
     if method is None or not method.context or method.run is None:
         return None
     pointer, context = chunk[pointer_at : pointer_at + 8], CONTEXT

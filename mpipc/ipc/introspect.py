@@ -48,8 +48,10 @@ def introspective(root_for: Callable[[Peer], Local]) -> Callable[[Peer], Local]:
 
 
 def _for(method: ServerMethod, here: Introspection) -> ServerMethod:
-    """A method that is run on `here`, whichever object is called."""
+    """A method that is run on `here`, whichever object is called, and is not counted."""
     run = method.run
     if run is None:
         return method
-    return msgspec.structs.replace(method, run=lambda _impl, *message: run(here, *message))
+    return msgspec.structs.replace(
+        method, kind="introspection", run=lambda _impl, *message: run(here, *message)
+    )

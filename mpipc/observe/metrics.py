@@ -15,10 +15,16 @@ import threading
 import time
 import weakref
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from mpipc.capnp.endpoint import Endpoint
+from mpipc.capnp.message import Message
+from mpipc.capnp.proxy import Client, ClientMethod, Server, ServerMethod
+from mpipc.capnp.writer import Writer
 from mpipc.introspection.api import (
     BOUNDS,
     ConnectionCounts,
@@ -26,74 +32,107 @@ from mpipc.introspection.api import (
     RunningCall,
     Snapshot,
 )
-from mpipc.observe.calls import Function, Method, switch
+from mpipc.observe.calls import Function, switch
 from mpipc.observe.prometheus import text
 
-_MANY = 256  # durations that are put aside, to be sorted into buckets together
+
+class _Share:
+    """What one thread has counted of a method's calls: nobody else changes it, so there is no lock.
+    `running`: connections, and when calls on them began."""
+
+    __slots__ = ("buckets", "errors", "running", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+        self.errors: dict[str, int] = {}
+        self.running: list[tuple[Endpoint, float]] = []
+
+    def failed(self, error: BaseException) -> None:
+        name = type(error).__name__
+        self.errors[name] = self.errors.get(name, 0) + 1
 
 
-class _Method:
-    """The counters of one method. Calls put down what they took in single steps of the interpreter,
-    without a lock; now and then that is added up."""
+class _Method(dict[int, _Share]):
+    """The counters of one method: the share of each thread, by its number, which a later thread may
+    get and go on with."""
 
-    def __init__(self, method: Method) -> None:
-        self._method = method
-        self._lock = threading.Lock()
-        self._buckets = [0] * (len(BOUNDS) + 1)
-        self._seconds = 0.0
-        self._errors: Counter[str] = Counter()
-        self.took: deque[float] = deque()
-        self.failed: deque[str] = deque()
-        # By an object of each call's own: its connection, its thread, and when it began.
-        self.running: dict[object, tuple[Endpoint, int, float]] = {}
+    def __init__(self, side: str, interface: str, name: str) -> None:
+        super().__init__()
+        self._names = side, interface, name
 
-    def add_up(self) -> None:
-        with self._lock:
-            for _ in range(len(self.took)):
-                seconds = self.took.popleft()
-                self._buckets[bisect_left(BOUNDS, seconds)] += 1
-                self._seconds += seconds
-            for _ in range(len(self.failed)):
-                self._errors[self.failed.popleft()] += 1
+    def __missing__(self, thread: int) -> _Share:
+        share = self[thread] = _Share()
+        return share
 
     def counts(self) -> MethodCounts:
-        method = self._method
-        self.add_up()
-        with self._lock:
-            buckets, seconds, errors = [*self._buckets], self._seconds, dict(self._errors)
+        shares = [*self.values()]
+        buckets = [sum(column) for column in zip(*(each.buckets for each in shares), strict=True)]
+        errors: Counter[str] = Counter()
+        for each in shares:
+            errors.update(dict(each.errors))
         return MethodCounts(
-            method.side, method.interface, method.name, sum(buckets), len(self.running), errors,
-            seconds, buckets,
+            *self._names, sum(buckets), sum(len(each.running) for each in shares), dict(errors),
+            sum(each.seconds for each in shares), buckets,
         )  # fmt: skip
 
     def running_on(self, endpoint: Endpoint, now: float) -> list[RunningCall]:
-        method = self._method
         names = {each.ident: each.name for each in threading.enumerate()}
         return [
-            RunningCall(
-                method.side, method.interface, method.name, names.get(thread, ""), now - began
-            )
-            for connection, thread, began in [*self.running.values()]
+            RunningCall(*self._names, names.get(thread, ""), now - began)
+            for thread, share in [*self.items()]
+            for connection, began in [*share.running]
             if connection is endpoint
         ]
 
+    async def call_async(self, function: Function, connection: Any, *args: Any, **peer: Any) -> Any:
+        """Await a function, and count that: meanwhile the thread may make other calls."""
+        share = self[_ident()]
+        began = _clock()
+        entry = connection, began
+        share.running.append(entry)
+        try:
+            return await function(*args, **peer)
+        except BaseException as e:
+            share.failed(e)
+            raise
+        finally:
+            share.running.remove(entry)
+            seconds = _clock() - began
+            share.buckets[bisect_left(BOUNDS, seconds)] += 1
+            share.seconds += seconds
+
+
+_clock, _ident = time.perf_counter, threading.get_ident
+
+
+class _Methods(dict[ClientMethod[Any], _Method]):
+    """The counters of a client's methods."""
+
+    def __init__(self, client: type[Client], make: Callable[[str, str, str], _Method]) -> None:
+        super().__init__()
+        self._name, self._make = client._mpipc_name, make
+
+    def __missing__(self, method: ClientMethod[Any]) -> _Method:
+        made = self[method] = self._make("client", self._name, method.name.rpartition(".")[2])
+        return made
+
 
 class _Connection:
-    """The counters of one connection. `total` are those of all."""
+    """The counters of one connection. Each number of bytes is written by one thread at a time."""
 
-    def __init__(self, endpoint: Endpoint, total: list[int]) -> None:
+    __slots__ = ("began", "endpoint", "received_bytes", "sent_bytes")
+
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = weakref.ref(endpoint)
         self.began = time.monotonic()
-        self.bytes = [0, 0]  # sent, received; each is written by one thread at a time
-        self._total = total
+        self.sent_bytes = self.received_bytes = 0
 
     def sent(self, data: bytes) -> None:
-        self.bytes[0] += len(data)
-        self._total[0] += len(data)
+        self.sent_bytes += len(data)
 
     def received(self, data: bytes) -> None:
-        self.bytes[1] += len(data)
-        self._total[1] += len(data)
+        self.received_bytes += len(data)
 
 
 class Metrics:
@@ -102,50 +141,76 @@ class Metrics:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._lock = threading.Lock()
-        self._methods: dict[Method, _Method] = {}
+        self._methods: dict[tuple[str, str, str], _Method] = {}
+        self._served: dict[tuple[str, ServerMethod], ServerMethod] = {}
         self._connections: list[_Connection] = []
         self._opened = {"client": 0, "server": 0}
-        self._bytes = [0, 0]
+        self._bytes = [0, 0]  # sent and received, by connections that have ended
 
     def opened(self, endpoint: Endpoint) -> None:
         """Count a new connection, and what goes over it."""
-        connection = _Connection(endpoint, self._bytes)
+        connection = _Connection(endpoint)
         with self._lock:
             self._opened[_side(endpoint)] += 1
-            self._connections = [each for each in self._connections if _is_open(each)]
+            self._forget_ended()
             self._connections.append(connection)
         endpoint.tap(connection.sent, connection.received)
 
-    def watch(self, method: Method, function: Function) -> Function:
-        """A method whose calls are counted."""
+    def _counters(self, side: str, interface: str, name: str) -> _Method:
+        key = side, interface, name
         with self._lock:
-            counted = self._methods.setdefault(method, _Method(method))
-        running, took, failed = counted.running, counted.took, counted.failed
-        clock, ident = time.perf_counter, threading.get_ident
+            return self._methods.setdefault(key, _Method(*key))
 
-        def call(subject: Any, *args: Any, **kwargs: Any) -> Any:
-            key = object()
-            began = clock()
-            running[key] = subject._mpipc_connection, ident(), began
-            try:
-                return function(subject, *args, **kwargs)
-            except BaseException as e:
-                failed.append(type(e).__name__)
-                raise
-            finally:
-                del running[key]
-                took.append(clock() - began)
-                if len(took) > _MANY:
-                    counted.add_up()
+    def client(self, client: type[Client]) -> dict[str, Function]:
+        """Functions that count the calls that go through them."""
+        methods = _Methods(client, self._counters)
+        awaited = client._mpipc_await
 
-        return call
+        def call_async(self: Client, method: ClientMethod[Any], w: Writer) -> Any:
+            return methods[method].call_async(awaited, self._mpipc_connection, self, method, w)
+
+        return {
+            "_mpipc_call": _counting_call(methods, client._mpipc_call),
+            "_mpipc_iterate": _counting_call(methods, client._mpipc_iterate),
+            "_mpipc_await": call_async,
+        }
+
+    def method(self, server: Server, method: ServerMethod) -> ServerMethod:
+        """A method that counts its calls."""
+        key = server.name, method
+        counted = self._served.get(key)
+        if counted is None:
+            counted = self._served[key] = self._counted(server, method)
+        return counted
+
+    def _counted(self, server: Server, method: ServerMethod) -> ServerMethod:
+        if method.kind != "method" or method.run is None:
+            return method
+        counters = self._counters("server", server.name, method.name.rpartition(".")[2])
+        counting = _counting_async if method.is_async else _counting
+        return msgspec.structs.replace(
+            method,
+            run=counting(counters, method.run),
+            run_async=method.run_async and _counting_async(counters, method.run_async),
+        )
+
+    def _forget_ended(self) -> None:
+        """Keep of the connections that have ended what they add to the sums."""
+        there, self._connections = self._connections, []
+        for each in there:
+            if _is_open(each):
+                self._connections.append(each)
+            else:
+                self._bytes[0] += each.sent_bytes
+                self._bytes[1] += each.received_bytes
 
     def snapshot(self) -> Snapshot:
         """What was counted up to now."""
         with self._lock:
-            self._connections = [each for each in self._connections if _is_open(each)]
+            self._forget_ended()
             connections, methods = [*self._connections], [*self._methods.values()]
             opened = dict(self._opened)
+            sent, received = self._bytes
         counts = [each.counts() for each in methods]
         return Snapshot(
             os.getpid(),
@@ -153,11 +218,62 @@ class Metrics:
             time.monotonic() - self._began,
             opened["server"],
             opened["client"],
-            self._bytes[0],
-            self._bytes[1],
+            sent + sum(each.sent_bytes for each in connections),
+            received + sum(each.received_bytes for each in connections),
             [each for each in counts if each.calls or each.running],
             [found for each in connections for found in _counted(each, methods)],
         )
+
+
+# The next two are the same but for their arguments, and written out: a function more costs as much
+# as counting does.
+
+
+def _counting_call(methods: _Methods, function: Function) -> Function:
+    def call(self: Client, method: ClientMethod[Any], w: Writer) -> Any:
+        share = methods[method][_ident()]
+        began = _clock()
+        share.running.append((self._mpipc_connection, began))
+        try:
+            return function(self, method, w)
+        except BaseException as e:
+            share.failed(e)
+            raise
+        finally:
+            share.running.pop()
+            seconds = _clock() - began
+            share.buckets[bisect_left(BOUNDS, seconds)] += 1
+            share.seconds += seconds
+
+    return call
+
+
+def _counting(counters: _Method, run: Function) -> Function:
+    def counting(
+        impl: Any, message: Message, at: int, data_words: int, pointers: int, **peer: Any
+    ) -> Any:
+        share = counters[_ident()]
+        began = _clock()
+        share.running.append((message.owner, began))
+        try:
+            return run(impl, message, at, data_words, pointers, **peer)
+        except BaseException as e:
+            share.failed(e)
+            raise
+        finally:
+            share.running.pop()
+            seconds = _clock() - began
+            share.buckets[bisect_left(BOUNDS, seconds)] += 1
+            share.seconds += seconds
+
+    return counting
+
+
+def _counting_async(counters: _Method, run: Function) -> Function:
+    def counting(impl: Any, message: Message, *content: int, **peer: Any) -> Any:
+        return counters.call_async(run, message.owner, impl, message, *content, **peer)
+
+    return counting
 
 
 def _counted(connection: _Connection, methods: list[_Method]) -> list[ConnectionCounts]:
@@ -170,7 +286,7 @@ def _counted(connection: _Connection, methods: list[_Method]) -> list[Connection
     return [
         ConnectionCounts(
             _side(endpoint), where, str(endpoint.peer or ""), time.monotonic() - connection.began,
-            connection.bytes[0], connection.bytes[1], objects, held, threads,
+            connection.sent_bytes, connection.received_bytes, objects, held, threads,
             [call for method in methods for call in method.running_on(endpoint, now)],
         )
     ]  # fmt: skip

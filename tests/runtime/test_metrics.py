@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -80,6 +83,43 @@ def test_calls_of_many_threads_are_all_counted(root: Any) -> None:
     for each in [Running(call) for _ in range(8)]:
         each.result()
     assert method("Values.small").calls == 1600
+
+
+@mpipc.interface(root=True)
+class Meeting(ABC):
+    """Whose calls end together."""
+
+    @abstractmethod
+    async def arrive(self, others: int) -> int: ...
+
+
+class RealMeeting(Meeting):
+    def __init__(self) -> None:
+        self._there = 0
+
+    async def arrive(self, others: int) -> int:
+        if others < 0:
+            raise ValueError("nobody")
+        self._there += 1
+        while self._there <= others:
+            await asyncio.sleep(0.001)
+        return self._there
+
+
+def test_awaited_calls_are_counted_until_they_end(counting: None, tmp_path: Path) -> None:
+    async def meet(meeting: Meeting) -> None:
+        assert await asyncio.gather(*(meeting.arrive(2) for _ in range(3))) == [3, 3, 3]
+        with pytest.raises(mpipc.RemoteError):
+            await meeting.arrive(-1)
+
+    with (
+        mpipc.serve(f"unix:{tmp_path}/s", RealMeeting()) as server,
+        mpipc.connect(server.address, Meeting) as meeting,
+    ):
+        asyncio.run(meet(meeting))
+        for side, error in (("client", "RemoteError"), ("server", "ValueError")):
+            found = method("Meeting.arrive", side)
+            assert (found.calls, found.running, found.errors) == (4, 0, {error: 1})
 
 
 def test_a_call_that_runs_is_seen(root: Any) -> None:
