@@ -54,6 +54,9 @@ class RealSafe(Safe):
     def back(self, tell: Callable[[str], None]) -> None:
         tell("s3cret")
 
+    def pins(self) -> dict[str, Pin]:
+        return {"one": self.pin()}
+
     def pin(self) -> Pin:
         pin = Pin("1")
         pin.digits = "s3cret"  # which the other side refuses to read

@@ -159,6 +159,18 @@ def test_what_cannot_be_read_is_not_shown(serving: Serving, said: io.StringIO) -
     assert without_secret(all_of(raised.value) + said.getvalue() + serving.stop())
 
 
+def test_what_cannot_be_read_in_a_secret_dict_is_not_shown(serving: Serving) -> None:
+    with (
+        mpipc.connect(serving.address, Safe) as safe,
+        pytest.raises(mpipc.ConversionError) as raised,
+    ):
+        safe.pins()
+    assert str(raised.value) == (
+        "Safe.pins: result (secret): received a value that does not fit, and is not shown"
+    )
+    assert without_secret(all_of(raised.value) + serving.stop())
+
+
 def test_the_command_shows_no_secret_that_it_was_given(
     serving: Serving, capsys: pytest.CaptureFixture[str]
 ) -> None:

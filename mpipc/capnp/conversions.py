@@ -119,6 +119,15 @@ def read_each_hooked(read: Callable[[V], T], values: Iterable[V], place: str) ->
         raise _unreadable(value, place, error) from _cause(error, place)
 
 
+def read_secret(read: Callable[[], T], place: str) -> T:
+    """What `read` reads at a place whose values must not be shown. Raises ConversionError, which
+    shows none."""
+    try:
+        return read()
+    except ConversionError:
+        raise _unfit(place, "") from None
+
+
 _LONGEST_REASON = 200
 
 

@@ -414,6 +414,11 @@ class Conversions:
         )
 
     @property
+    def read_secret(self) -> str:
+        """What reads values without showing them in errors."""
+        return self._scope.runtime("read_secret")
+
+    @property
     def secret(self) -> str:
         """What a described type is wrapped in, to say that its values are not to be shown."""
         return self._scope.runtime("Secret")

@@ -7,9 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from mpipc.generate.conversions import Conversions
+from mpipc.generate.names import quoted
 from mpipc.generate.records import RecordFormat, slot_is_pointer
 from mpipc.generate.scope import Scope
-from mpipc.model import Field, InterfaceType, Primitive, Slot, Struct, VoidType
+from mpipc.model import (
+    Field,
+    InterfaceType,
+    ListType,
+    MapType,
+    Primitive,
+    Slot,
+    Struct,
+    StructType,
+    TupleType,
+    UnionType,
+    VoidType,
+)
+
+_COMPOSED = ListType, MapType, StructType, TupleType, UnionType
 
 
 def packed(
@@ -114,6 +129,9 @@ def unpacked(
         return "None"
     if pointer:
         value = convert.from_pointer(field.type, *pointer, record.place(field))
+        if field.secret and isinstance(field.type, _COMPOSED):
+            # What is inside is read by functions that do not know that it is secret here.
+            value = f"{convert.read_secret}(lambda: {value}, {quoted(record.place(field))})"
     else:
         value = convert.from_number(field.type, record.number(slot), record.place(field))
     present = is_present(field, record, pointer)

@@ -136,5 +136,9 @@ class Safe(ABC):
         """A callback that is told a secret."""
 
     @abstractmethod
+    def pins(self) -> Annotated[dict[str, Pin], Field(secret=True)]:
+        """Nothing but the result as a whole says that they are secrets."""
+
+    @abstractmethod
     def pin(self) -> SecretPin:
         """What cannot always be read."""
