@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -61,7 +62,20 @@ def test_a_process_that_cannot_start_is_named(tmp_path: Path) -> None:
         command(tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("demo: the node has ended with code 1: ")
+    assert done.stderr.startswith("demo: the node: it ended with exit status 1: node: ")
+    assert left(tmp_path) == []
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            command(tmp_path, f"-guiport={port}"),
+            cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("demo: the gui: it ended with exit status 1: gui: cannot show")
+    assert f"port {port}" in done.stderr
     assert left(tmp_path) == []
 
 
@@ -124,8 +138,18 @@ def test_in_a_terminal_it_goes_on_until_ctrl_c(terminal: Terminal, tmp_path: Pat
     assert left(tmp_path) == []
 
 
+def test_nothing_is_left_when_it_is_killed(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.wait_for("Ctrl-C ends everything")
+    assert len(left(tmp_path)) == 5
+    terminal.process.kill()
+    deadline = time.monotonic() + PATIENCE
+    while left(tmp_path):
+        assert time.monotonic() < deadline, left(tmp_path)
+        time.sleep(0.05)
+
+
 def test_ctrl_c_in_the_middle(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.wait_for("Start the node")
+    terminal.wait_for("Start node, index")
     terminal.wait_for("wallet +")
     assert terminal.interrupt() == 130
     assert left(tmp_path) == []

@@ -95,6 +95,8 @@ def process_name() -> str:
 def parse(text: str, *, datadir: str | os.PathLike[str] | None, name: str) -> Address:
     """Parse an address. `datadir` is by default the current directory; `name` names the default
     socket in it. Raises AddressError."""
+    if not isinstance(text, str):
+        raise AddressError(f"{text!r}: an address is a text, such as 'unix:node.sock'")
     scheme, _, rest = text.partition(":")
     base = Path(datadir or ".").absolute()
     if scheme in ("unix", "auto"):

@@ -91,7 +91,8 @@ class ComponentEvent(msgspec.Struct, frozen=True):
     restarting  it will be started again: `text` says when
     failed      it will not be: `text` says why
     stopping    the supervisor has it end
-    stopped     its process is gone, and will not be started again
+    stopped     its process is gone, and will not be started again: `text` says how it ended, if
+                that was not in order
     """
 
     component: str

@@ -179,7 +179,8 @@ class Runner(threading.Thread):
             began = time.monotonic()
             why = self._run_once()
             if self._stop_asked:
-                break
+                self._tell("stopped", why)
+                return
             lasted = time.monotonic() - began
             if self._restart_asked:
                 self._restart_asked, failures = False, 0
@@ -221,7 +222,7 @@ class Runner(threading.Thread):
 
     def _run_once(self) -> str:
         """Start the process and stay with it until it is gone: why it was not as it should, "" when
-        it has ended in order."""
+        it has ended in order; also when it was told to end."""
         self._tell("starting")
         deadline = time.monotonic() + self.component.start_timeout
         self._said_ready = False
@@ -253,6 +254,9 @@ class Runner(threading.Thread):
             if by_itself and (status or self.state != "ready"):
                 why = _described(status)
             self._tell("ended", why or _described(status))
+        elif self._leaves:
+            # SIGTERM is how it was told to end.
+            why = "" if status in (0, -signal.SIGTERM) else _described(status)
         return why
 
     @property

@@ -83,6 +83,10 @@ class TestGrammar:
             parse(text, datadir="/data", name="node")
         assert REFUSED[text] in str(caught.value)
 
+    def test_what_is_no_text_is_refused(self) -> None:
+        with pytest.raises(mpipc.AddressError, match=r"7: an address is a text"):
+            mpipc.connect(7, Root)  # type: ignore[arg-type]
+
     def test_a_path_is_relative_to_the_working_directory_by_default(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

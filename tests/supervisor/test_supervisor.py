@@ -28,6 +28,7 @@ class TestOrder:
                 assert root.name() == "gui"
         assert events.of("stopped") == ["gui", "wallet", "node"]
         assert events.kinds("gui") == ["starting", "ready", "stopping", "stopped"]
+        assert {each.text for each in events} == {""}  # all in order
 
     @pytest.mark.parametrize(
         ("components", "why"),
@@ -283,6 +284,7 @@ class TestEnd:
             pid = root.pid()
         assert not alive(pid)
         assert events.kinds()[-2:] == ["stopping", "stopped"]
+        assert events[-1].text == "it was ended by SIGKILL"
 
     def test_what_it_has_started_ends_too(self) -> None:
         one = worker()

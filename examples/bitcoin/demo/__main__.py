@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +18,7 @@ from rich.console import Console
 import mpipc
 from examples.bitcoin.common.failures import Failure
 from examples.bitcoin.common.options import Options, Parser
-from examples.bitcoin.demo.children import Children
+from examples.bitcoin.demo.processes import Processes
 from examples.bitcoin.demo.schemas import derive_schemas, example
 from examples.bitcoin.demo.status import Watch
 from examples.bitcoin.demo.story import tell
@@ -45,7 +45,8 @@ def parse() -> DemoOptions:
 def main() -> None:
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    console = Console()
+    # This very file: what `derive_schemas` redirects is not the table.
+    console = Console(file=sys.stdout)
     view = TerminalView(console) if console.is_terminal else View()
     try:
         with ExitStack() as stack:
@@ -66,27 +67,29 @@ def run(options: DemoOptions, view: View, *, stay: bool) -> None:
     with view.step("Derive the schemas: the annotated ABCs are the only source"):
         view.say(derive_schemas())
         view.explain(example())
-    children = Children(options.datadir, view.hear, options.debug)
-    view.children = children.all
+    processes = Processes(options.datadir, view.hear, options.debug, options.guiport)
+    view.processes = processes.all
     try:
-        tell(children, view, options.guiport)
+        with view.step("Start node, index, wallet and page, each a process of its own"):
+            processes.start()
+            view.link = processes.link()
+        tell(options.datadir, view)
         if stay:
-            keep_running(children, view)
+            keep_running(processes, view)
     except BaseException:
-        children.end()
+        with suppress(Failure):  # there is one already
+            processes.end()
         raise
     with view.step("End the processes"):
-        if problems := children.end():
-            raise Failure("; ".join(problems))
+        processes.end()
 
 
-def keep_running(children: Children, view: View) -> None:
-    """Show how it stands until Ctrl-C. A process that ends, or is killed, is started again."""
+def keep_running(processes: Processes, view: View) -> None:
+    """Show how it stands until Ctrl-C."""
     try:
-        with Watch(children.datadir) as watch:
+        with Watch(processes.datadir) as watch:
             while True:
-                children.revive()
-                view.status = watch.look()
+                view.status, view.link = watch.look(), processes.link()
                 time.sleep(_LOOK)
     except KeyboardInterrupt:
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 import mpipc
@@ -12,9 +12,7 @@ from examples.bitcoin.common.chainparams import COIN
 from examples.bitcoin.common.destinations import script_of
 from examples.bitcoin.common.failures import Failure
 from examples.bitcoin.common.unsupported import unsupported
-from examples.bitcoin.demo.children import Children
 from examples.bitcoin.demo.view import View
-from examples.bitcoin.gui.main import link_path
 from examples.bitcoin.mine import mine
 from interfaces.chain import Chain
 from interfaces.common import GlobalArgs, Result, Settings
@@ -32,26 +30,20 @@ _FEES = COIN // 100
 _MATURITY = 100
 _PATIENCE = 60.0
 _LOOK = 0.05
-"""Seconds between two looks whether something has happened."""
+"""Seconds between two looks whether a wallet has heard of a block."""
 
 
-def tell(children: Children, view: View, port: int) -> None:
-    """Let it happen; `port` is the page's, 0 for a free one. Raises Failure."""
-    with view.step("Start the node, the index, the wallet and the page, each a process of its own"):
-        children.start("node")
-        children.start("index")
-        children.start("wallet")
-        children.start("gui", f"-guiport={port}")
-        node = connect("node", children)
-        wallets = wallet_loader(connect("wallet", children))
-        link = link_path(children.datadir)
-        wait_until(link.exists, "the page", children)
-        view.link = link.read_text().strip()
-
+def tell(datadir: Path, view: View) -> None:
+    """Let it happen. Raises Failure."""
+    node, keeper = (
+        mpipc.connect("unix", ProposedInit, datadir=datadir, name=name)
+        for name in ("node", "wallet")
+    )
+    wallets = wallet_loader(keeper)
     with view.step(f"Make two wallets, {PAYER} and {PAYEE}"):
         payer, payee = (open_wallet(wallets, name) for name in (PAYER, PAYEE))
 
-    story = _Story(children, view, node.make_chain(), node.make_mining(), payer)
+    story = _Story(view, node.make_chain(), node.make_mining(), payer)
     with view.step(f"Mine for {PAYER}; what is mined can be spent {_MATURITY} blocks later"):
         story.mine_until_rich(_PAYMENT + _FEES)
 
@@ -66,10 +58,8 @@ def tell(children: Children, view: View, port: int) -> None:
 
 
 class _Story:
-    def __init__(
-        self, children: Children, view: View, chain: Chain, mining: Mining, payer: Wallet
-    ) -> None:
-        self._children, self._view = children, view
+    def __init__(self, view: View, chain: Chain, mining: Mining, payer: Wallet) -> None:
+        self._view = view
         self._chain, self._mining, self._payer = chain, mining, payer
         self._script = script_of(new_destination(payer, "mining"))
 
@@ -94,9 +84,11 @@ class _Story:
     def wait_for(self, wallet: Wallet) -> None:
         """Wait until a wallet has heard of the last block."""
         tip = self._chain.get_block_hash(self._chain.get_height() or 0)
-        wait_until(
-            lambda: wallet.try_get_balances().block_hash == tip, "the wallet", self._children
-        )
+        deadline = time.monotonic() + _PATIENCE
+        while wallet.try_get_balances().block_hash != tip:
+            if time.monotonic() > deadline:
+                raise Failure(f"the wallet has not heard of block {tip} within {_PATIENCE:g} s")
+            time.sleep(_LOOK)
 
     def pay(self, payee: Wallet, amount: int) -> None:
         destination = new_destination(payee, f"from {PAYER}")
@@ -105,29 +97,6 @@ class _Story:
         self._payer.commit_transaction(made.tx, {}, [])
         address = address_of(script_of(destination))
         self._view.say(f"paid {bitcoins(amount)} to {address}, and {made.fee} satoshis as the fee")
-
-
-def connect(name: str, children: Children) -> ProposedInit:
-    """A connection to a process, as soon as it is there."""
-
-    def attempt() -> ProposedInit | None:
-        try:
-            return mpipc.connect("unix", ProposedInit, datadir=children.datadir, name=name)
-        except mpipc.Unreachable:
-            return None
-
-    return wait_until(attempt, f"the {name}", children)
-
-
-def wait_until(found: Callable[[], T | None], what: str, children: Children) -> T:
-    """What a function gives, once that is something. Raises Failure."""
-    deadline = time.monotonic() + _PATIENCE
-    while not (result := found()):
-        children.check()
-        if time.monotonic() > deadline:
-            raise Failure(f"waited {_PATIENCE:g} s for {what} in vain")
-        time.sleep(_LOOK)
-    return result
 
 
 # The process with the wallets knows its node itself.

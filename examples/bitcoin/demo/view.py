@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from examples.bitcoin.demo.children import Child
+    from examples.bitcoin.demo.processes import Process
     from examples.bitcoin.demo.status import Status
 
 _A_SECOND = 8
@@ -28,7 +28,7 @@ class View:
     def __init__(self) -> None:
         self.link = ""
         self.status: Status | None = None
-        self.children: Sequence[Child] = ()
+        self.processes: Sequence[Process] = ()
 
     def shown(self) -> AbstractContextManager[object]:
         """Shows it until the end of the block."""
@@ -84,7 +84,7 @@ class TerminalView(View):
 
     def render(self) -> RenderableType:
         parts: list[RenderableType] = [self._steps_table()]
-        if self.children:
+        if self.processes:
             parts.append(self._processes_table())
         if self.status is not None:
             parts.append(_status_line(self.status))
@@ -112,13 +112,14 @@ class TerminalView(View):
         for title, width in (("process", 7), ("pid", 7), ("state", 13)):
             table.add_column(f"\n{title}", no_wrap=True, min_width=width)
         table.add_column("\nsaid last", no_wrap=True, overflow="ellipsis", ratio=1)
-        for child in list(self.children):
-            state = Text("running", style="green") if child.running else Text("ended", style="red")
-            again = " again" if child.starts > 1 else ""
-            said = child.said.split(None, 3)[3:]
+        for process in self.processes:
+            running = process.state == "ready"
+            state = Text("running", "green") if running else Text(process.state, "yellow")
+            again = " again" if running and process.starts > 1 else ""
+            said = process.said.split(None, 3)[3:]
             table.add_row(
-                child.name, str(child.process.pid), state + again,
-                Text(said[0] if said else child.said, style="dim"),
+                process.name, str(process.pid or ""), state + again,
+                Text(said[0] if said else process.said, style="dim"),
             )  # fmt: skip
         return table
 
