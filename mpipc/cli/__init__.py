@@ -276,8 +276,18 @@ def _add_trace(commands: Any) -> None:
     record = actions.add_parser("record", help="stand between clients and a server, until Ctrl-C")
     record.add_argument("address", metavar="ADDRESS", help="of the server")
     record.add_argument("--listen", metavar="ADDRESS", required=True, help="for the clients")
-    record.add_argument("--package", default="interfaces", help="with the declarations")
-    record.add_argument("--output", type=Path, default=Path("mpipc.trace"), metavar="FILE")
+    record.add_argument(
+        "--package",
+        default="interfaces",
+        help="the package or module with the declarations (default: %(default)s)",
+    )
+    record.add_argument(
+        "--output",
+        type=Path,
+        default=Path("mpipc.trace"),
+        metavar="FILE",
+        help="a new file (default: %(default)s)",
+    )
     record.set_defaults(run=_trace_record)
     show = actions.add_parser("show", help="print a recorded file")
     show.add_argument("file", type=Path, metavar="FILE")

@@ -85,7 +85,7 @@ class TestGrammar:
 
     def test_what_is_no_text_is_refused(self) -> None:
         with pytest.raises(mpipc.AddressError, match=r"7: an address is a text"):
-            mpipc.connect(7, Root)  # type: ignore[arg-type]
+            mpipc.connect(7, Root)  # type: ignore[call-overload]
 
     def test_a_path_is_relative_to_the_working_directory_by_default(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
