@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mpipc import testing
 from mpipc.derive import derive
 from mpipc.model import TypeName
 from mpipc.schema import module_text
@@ -69,6 +70,7 @@ def test_a_row_is_true(
     [method] = model.interface(TypeName(name, "Example")).methods
     for arrived in (impl.taken, returned):
         assert Comparing(model).same(method.parameters, [expected], [arrived]), arrived
+    assert testing.roundtrip(module.Example, max_examples=5)["f"] > 0  # of Void there is one
 
 
 PARAMETERS = """
