@@ -52,6 +52,7 @@ class Value(msgspec.Struct, frozen=True):
     ordinal: int
     type: str
     optional: bool
+    group: bool = False
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -175,7 +176,8 @@ def _struct(struct: Struct) -> DescribedStruct:
 
 def _value(field: Field) -> Value:
     type = type_name(field.type) + (" | None" if field.optional else "")
-    return Value(field.name, field.slot.name, field.slot.ordinal, type, field.optional)
+    ordinal, group = field.slot.ordinal, bool(field.group)
+    return Value(field.name, field.slot.name, ordinal, type, field.optional, group)
 
 
 def _removed(reserved: tuple[Reserved, ...]) -> tuple[Removed, ...]:
@@ -245,7 +247,10 @@ def as_tree(module: DescribedModule) -> Iterator[str]:
         yield from _numbered(rows)
     for struct in module.structs:
         yield _with_doc(f"  {struct.name}", ["union" if struct.union else "struct"], struct.doc)
-        rows = [(each.ordinal, f"{each.name}: {each.type}") for each in struct.fields]
+        rows = [
+            (each.ordinal, f"{each.name}: {each.type}{' [group]' * each.group}")
+            for each in struct.fields
+        ]
         rows += [(each.ordinal, f"(removed: {each.former_name})") for each in struct.removed]
         yield from _numbered(rows)
     for enum in module.enums:

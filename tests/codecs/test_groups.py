@@ -8,6 +8,7 @@ import mpipc
 from mpipc import testing
 from mpipc.derive import derive
 from mpipc.derive.lock import no_lock
+from mpipc.evolution.describe import as_tree, describe
 from mpipc.model import Reserved
 from mpipc.schema import module_text
 from mpipc.testing.loopback import Loopback
@@ -68,3 +69,9 @@ def test_a_group_is_no_pointer_to_a_struct() -> None:
     names = [slot.name for slot in box.record.slots]
     assert "origin" not in names and "span.first.x" in names
     assert not any(isinstance(each, Reserved) for each in box.record.reserved)
+
+
+def test_a_description_marks_them() -> None:
+    lines = [*as_tree(describe(derive([groups.__name__]).modules[groups.__name__]))]
+    assert "    @1 origin: Point [group]" in lines
+    assert "    @0 label: str" in lines

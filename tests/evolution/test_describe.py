@@ -116,6 +116,7 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
                 "ordinal": 1,
                 "type": "Int32",
                 "optional": False,
+                "group": False,
             }
         ],
         "results": [
@@ -125,6 +126,7 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
                 "ordinal": 0,
                 "type": "Block | None",
                 "optional": True,
+                "group": False,
             }
         ],
         "raises": ["KeyError", "ValueError"],
