@@ -39,6 +39,10 @@ class Outcomes:
     new_client: Mapping[str, str]
 
 
+# Its fixture runs half a dozen programs, one after the other.
+pytestmark = pytest.mark.timeout(300)
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     """All cases at once: building and starting programs is what takes time."""
