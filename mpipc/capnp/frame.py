@@ -140,10 +140,10 @@ class FrameReader:
         """The message in shared memory, which is one segment."""
         limits = self.limits
         words = (end - start - 8) >> 3
+        if start > LONGEST_HEADER or start & 7 or end & 7 or words < 1:
+            raise ProtocolError("not a Cap'n Proto message, and no mark of one in shared memory")
         if words > limits.message_words:
             self._too_large(words)
-        if start > LONGEST_HEADER or start & 7 or end & 7 or words < 1:
-            raise ProtocolError("a mark that makes no sense")
         memory = take_memory(end)
         if _TABLE.unpack_from(memory, start) != (0, words):
             raise ProtocolError("shared memory with another message than was announced")

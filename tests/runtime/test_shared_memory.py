@@ -464,10 +464,10 @@ def links() -> list[str]:
 MARKS = {
     "beyond the limit": (MARK.pack(MARKED, 8, (DEFAULT_LIMITS.message_words + 3) * 8), "larger"),
     "of an endless memory": (MARK.pack(MARKED, 8, 1 << 63), "larger"),
-    "of nothing": (MARK.pack(MARKED, 8, 16), "makes no sense"),
-    "of less than nothing": (MARK.pack(MARKED, 4096, 16), "makes no sense"),
-    "crooked": (MARK.pack(MARKED, 12, 4096), "makes no sense"),
-    "far inside": (MARK.pack(MARKED, 8192, 16384), "makes no sense"),
+    "of nothing": (MARK.pack(MARKED, 8, 16), "no mark of one"),
+    "of less than nothing": (MARK.pack(MARKED, 4096, 16), "no mark of one"),
+    "crooked": (MARK.pack(MARKED, 12, 4096), "no mark of one"),
+    "far inside": (MARK.pack(MARKED, 8192, 16384), "no mark of one"),
 }
 
 
