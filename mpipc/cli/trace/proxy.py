@@ -56,7 +56,7 @@ def record(address: str, listen: str, output: Path, package: str) -> int:
             sock.close()
             if isinstance(at, UnixAddress):
                 at.path.unlink(missing_ok=True)
-        print(f"{file.count} records in {output}", flush=True)
+    print(f"{file.count} records in {output}", flush=True)  # now that no more can come
     return 0
 
 
