@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from hypothesis import settings
 
-# How long an example takes is not what is tested; pytest's timeout ends what hangs.
-settings.register_profile("tests", deadline=None)
+# How long an example takes is not what is tested; pytest's timeout ends what hangs. Everybody's runs
+# look for new examples; those of CI say the same of the same commit.
+settings.register_profile("tests", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tests")
 
 # The example's library for Bitcoin needs Python 3.11.

@@ -133,13 +133,6 @@ def test_a_miner_without_a_node_says_so(start: Start, datadir: Path) -> None:
     assert "Traceback" not in miner.output
 
 
-def test_the_demo_runs_and_leaves_nothing(start: Start) -> None:
-    demo = start("demo", "-blocks=2")
-    assert demo.wait() == 0, demo.output
-    assert demo.output.count("mined block") == 2
-    assert not demo.leftovers()
-
-
 # ------------------------------------------------------------------------------------- interfaces
 
 
