@@ -8,8 +8,8 @@ import sys
 
 from hypothesis import settings
 
-# How long an example takes is not what is tested; pytest's timeout ends what hangs. Everybody's runs
-# look for new examples; those of CI say the same of the same commit.
+# How long an example takes is not what is tested; pytest's timeout ends what hangs. Everybody's
+# runs look for new examples; those of CI say the same of the same commit.
 settings.register_profile("tests", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tests")
 
