@@ -55,7 +55,6 @@ _HEADROOM = 80
 # it is in `hosted` and a variable.
 _LAST = 2
 _HOSTED = 3
-_TURN = 8  # messages after which other threads have theirs
 _SOON = 1e-4  # seconds
 _BATCH = 300  # pieces of messages that wait to be written together
 _BULK = 1 << 12  # words of parameters, beyond which a call is out of the ordinary
@@ -690,12 +689,9 @@ class Connection(Endpoint):
         self._handed_over = False
         try:
             with self._lock:
-                for count, message in enumerate(messages, 1):
+                for message in messages:
                     message.owner = self
                     self._session.receive(message)
-                    if count % _TURN == 0:
-                        # A peer that says much at once must not keep the interpreter for itself.
-                        time.sleep(0)
                 self.room = self._frames.room()
                 # Before anybody can settle what it waits for.
                 self.deferred = self._session.deferred > 0

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from mpipc.capnp.session import Import, Session
 from mpipc.ipc.channel import Channel
 from tests.faults.moments import MOMENTS, Callback, Moment, Spawning
 from tests.faults.relay import Relay
-from tests.runtime.support import PATIENCE, ROOT, Running, ServerProcess, eventually
+from tests.runtime.support import PATIENCE, ROOT, Running, ServerProcess, children, eventually
 
 _LASTING = {"mpipc-cleanup", "mpipc-guard"}  # threads that a process keeps once it has them
 _COUNTED = (Endpoint, Session, Import, Channel)
@@ -180,22 +179,8 @@ def _left() -> Counter[str]:
         f"thread {thread.name}" for thread in threading.enumerate() if thread.name not in _LASTING
     )
     found["descriptors"] = len(os.listdir("/proc/self/fd"))
-    found["processes"] = len(
-        [child for task in Path("/proc/self/task").iterdir() for child in _children(task)]
-    )
+    found["processes"] = len(children())
     for each in gc.get_objects():
         if isinstance(each, _COUNTED):
             found[type(each).__name__] += 1
     return found
-
-
-def _children(task: Path) -> list[str]:
-    try:
-        return (task / "children").read_text().split()
-    except FileNotFoundError:
-        return []  # the thread has ended
-
-
-def wait_until_after(seconds: float) -> None:
-    """Let a deadline pass that nobody can see passing."""
-    time.sleep(seconds)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import mpipc
 from tests.hostile import attacks
 from tests.runtime.declarations import Root
-from tests.runtime.support import PATIENCE, ROOT, ServerProcess, eventually
+from tests.runtime.support import PATIENCE, ROOT, ServerProcess, eventually, resident
 
 _PAUSE = 0.002  # seconds between two calls of the honest client
 
@@ -87,11 +87,11 @@ class Campaign:
                 # The first attack of each kind loads what the server needs for it.
                 with self._attack(0):
                     pass
-                before = self._resident()
+                before = resident(self._server.pid)
                 with self._attack(self._seconds):
                     attacked = self._waits(values, self._seconds)
                 eventually(lambda: self._settled(threads, usual), threads.names)
-                after = self._resident()
+                after = resident(self._server.pid)
             assert "Traceback" not in self._server.errors, self._server.errors
             assert self._server.process.poll() is None
         finally:
@@ -139,7 +139,3 @@ class Campaign:
         connections, messages = json.loads(output)
         self._connections.update(connections)
         self._messages.update(messages)
-
-    def _resident(self) -> int:
-        status = Path(f"/proc/{self._server.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0])

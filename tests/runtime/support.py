@@ -120,3 +120,20 @@ class Running(threading.Thread):
 def descriptors() -> int:
     """How many descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))
+
+
+def children() -> set[int]:
+    """The child processes that this process has, or has not reaped."""
+    found = set[int]()
+    for thread in Path("/proc/self/task").iterdir():
+        try:
+            found.update(map(int, (thread / "children").read_text().split()))
+        except FileNotFoundError:
+            pass  # the thread has ended, and its children are another one's
+    return found
+
+
+def resident(process: int | str) -> int:
+    """KiB of memory that a process takes."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])

@@ -16,7 +16,7 @@ import mpipc
 from mpipc.ipc import processes
 from tests.runtime.declarations import Root
 from tests.runtime.program import RealRoot
-from tests.runtime.support import ROOT, Running, descriptors, eventually
+from tests.runtime.support import ROOT, Running, children, descriptors, eventually
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -30,17 +30,6 @@ def spawn(**options: Any) -> Any:
 def program(text: str, *arguments: str, **options: Any) -> Any:
     """Spawn a program that is given as text."""
     return mpipc.spawn([sys.executable, "-c", text, *arguments], Root, cwd=ROOT, **options)
-
-
-def children() -> set[int]:
-    """The child processes that this process has, or has not reaped."""
-    found = set[int]()
-    for thread in Path("/proc/self/task").iterdir():
-        try:
-            found.update(map(int, (thread / "children").read_text().split()))
-        except FileNotFoundError:
-            pass  # the thread has ended, and its children are another one's
-    return found
 
 
 @pytest.fixture(autouse=True)

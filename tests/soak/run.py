@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import mpipc
-from tests.runtime.support import ROOT
+from tests.runtime.support import ROOT, resident
 from tests.soak.clients import Client
 from tests.soak.declarations import Ledger
-from tests.soak.server import resident
 
 _SAMPLE = 1.0  # seconds between two looks at the memory
 _GROWTH = 8 << 10  # KiB that this process may take more in the last quarter than in the second

@@ -6,9 +6,9 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import mpipc
+from tests.runtime.support import resident
 from tests.soak.declarations import Account, Ledger
 
 SCHEMA = """
@@ -76,12 +76,6 @@ class BookLedger(Ledger):
 
     def echo(self, data: bytes) -> bytes:
         return data
-
-
-def resident(process: int | str) -> int:
-    """KiB of memory that a process takes."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0])
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 import mpipc
-from tests.runtime.support import descriptors, eventually
-from tests.runtime.test_spawn import children
+from tests.runtime.support import children, descriptors, eventually
 from tests.supervisor.worker import Worker
 
 ROOT = Path(__file__).parents[2]
