@@ -104,6 +104,14 @@ class Runner(threading.Thread):
         self._stop_asked = self._kill_asked = True
         self._interrupt()
 
+    def abandon(self) -> None:
+        """Let those that wait for it not wait, when it was asked to stop before it was started."""
+        if self.ident is None:
+            with self._changed:
+                self.state = "stopped"
+                self._changed.notify_all()
+            self.release()
+
     def ask_to_restart(self) -> None:
         """Have the process end, and start another."""
         self._restart_asked = True
@@ -112,16 +120,17 @@ class Runner(threading.Thread):
     def release(self) -> None:
         """Close its descriptors: its own last act, or that of another thread when it was never
         started."""
+        with self._lock:
+            wake, self._wake = self._wake, -1
+        if wake < 0:
+            return
+        os.close(wake)
         if self._listening is not None:
             self._listening.close()
             if isinstance(self._address, UnixAddress):
                 self._address.path.unlink(missing_ok=True)
         if self._notifications is not None:
             self._notifications.close()
-        with self._lock:
-            wake, self._wake = self._wake, -1
-        if wake >= 0:
-            os.close(wake)
 
     @property
     def served(self) -> bool:

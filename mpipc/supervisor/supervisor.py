@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -19,6 +17,7 @@ from mpipc.ipc.backoff import Backoff
 from mpipc.ipc.reconnect import Link, as_function
 from mpipc.supervisor.component import Component, ComponentEvent
 from mpipc.supervisor.runner import Runner
+from mpipc.supervisor.signals import listening
 
 if TYPE_CHECKING:
     from mpipc.ipc.endpoints import Remote
@@ -88,7 +87,14 @@ class Supervisor:
                 runner.start()
             self._await(lambda: all(each.state == "ready" or each.over for each in self._all))
         except BaseException:
+            self._stopping = True
+            for runner in self._all:
+                runner.ask_to_stop()
+            for runner in self._all:
+                runner.abandon()  # where it was not started
             self._end()
+            if not any(runner.ident for runner in self._all):
+                self._runners.clear()
             raise
 
     def stop(self) -> None:
@@ -123,18 +129,27 @@ class Supervisor:
         Tells systemd, if it wants to know, when all are ready, that they are stopping, and that the
         supervisor is alive. Raises what `start` raises, and ComponentFailed when one is given up.
         """
-        with _terminable():
+        with listening(self._on_signal):
             try:
                 self.start()
-                systemd.notify("READY=1")
+                if not self._stopping:
+                    systemd.notify("READY=1")
                 interval = systemd.watchdog_interval()
                 while not self.wait(interval):
                     systemd.notify("WATCHDOG=1")
-            except KeyboardInterrupt:
-                pass
             finally:
                 systemd.notify("STOPPING=1")
-                self._end()
+                self.stop()
+
+    def _on_signal(self, count: int) -> None:
+        self._stopping = True
+        for runner in self._all:
+            if count == 1:
+                runner.ask_to_stop()
+            else:
+                runner.ask_to_kill()
+        with self._changed:
+            self._changed.notify_all()
 
     def _end(self) -> None:
         """Stop, and be quicker at a second signal."""
@@ -234,10 +249,6 @@ class Supervisor:
         for runner in self._all:
             if runner.ident is not None:
                 runner.join()
-        if self._directory is not None and not any(runner.ident for runner in self._all):
-            for runner in self._all:
-                runner.release()
-            self._runners.clear()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -272,20 +283,3 @@ def _in_order(components: Sequence[Component[Any]]) -> list[Component[Any]]:
     for name in by_name:
         add(name, ())
     return list(ordered.values())
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM is what Ctrl-C is, on the main thread."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -119,13 +119,14 @@ print("in order", flush=True)
         gates = root.gates()
         waiting = Running(lambda: gates.wait("never"))
         eventually(lambda: gates.waiting("never") == 1)
-        os.kill(root.process().pid(), signal.SIGKILL)
+        pid = root.process().pid()
+        os.kill(pid, signal.SIGKILL)
         with pytest.raises(mpipc.Disconnected):
             waiting.result()
         with pytest.raises(mpipc.Disconnected):
             gates.waiting("never")
         # It is reaped although the root object is not closed.
-        eventually(lambda: not children())
+        eventually(lambda: pid not in children())
         mpipc.close(root)
 
     def test_a_child_that_does_not_end_is_made_to(self, monkeypatch: pytest.MonkeyPatch) -> None:

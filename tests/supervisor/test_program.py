@@ -93,6 +93,33 @@ def test_while_it_starts_as_well(start: Callable[..., Program]) -> None:
     assert program.process.wait() == 0
 
 
+def test_when_the_next_is_not_begun_yet(start: Callable[..., Program]) -> None:
+    """At any moment between the starts of the two threads, whose order it is waited for by."""
+    text = PROGRAM.replace("def tell(event):", """def tell(event):
+    if event.kind == "starting":
+        os.kill(os.getpid(), int(sys.argv[1]))""")  # fmt: skip
+    for number in (signal.SIGTERM, signal.SIGINT):
+        program = start(str(int(number)), text=text)
+        program.until("over")
+        assert program.process.wait() == 0
+
+
+def test_ctrl_c_while_it_starts_in_a_program_of_its_own(start: Callable[..., Program]) -> None:
+    text = PROGRAM.replace("def tell(event):", """def tell(event):
+    if event.kind == "starting":
+        os.kill(os.getpid(), 2)""").replace(
+        "mpipc.Supervisor([node, wallet], on_event=tell).run()", """\
+try:
+    with mpipc.Supervisor([node, wallet], on_event=tell):
+        print("begun", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)""")  # fmt: skip
+    program = start(text=text)
+    program.until("over")
+    assert program.process.wait() == 0
+    assert "begun" not in program.lines
+
+
 def test_a_second_signal_is_impatient(start: Callable[..., Program]) -> None:
     program = start("stubborn")
     program.until("ready wallet")
