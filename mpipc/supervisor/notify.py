@@ -42,11 +42,12 @@ class Notifications:
 def environment(
     given: dict[str, str] | None, notifications: Notifications | None, watchdog: float | None
 ) -> dict[str, str]:
-    """The environment of a process. What somebody told this process is not for its children."""
+    """The environment of a process. What somebody told this process is not for its children, also
+    where they are given a copy of its environment."""
     found = dict(os.environ if given is None else given)
-    if given is None:
-        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS",
-                     "LISTEN_FDNAMES"):  # fmt: skip
+    for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS",
+                 "LISTEN_FDNAMES"):  # fmt: skip
+        if found.get(name) == os.environ.get(name):
             found.pop(name, None)
     if notifications is not None:
         found["NOTIFY_SOCKET"] = notifications.address
