@@ -213,17 +213,22 @@ sys.stdin.read()
 
     def test_in_the_middle_of_a_call(self, server: ServerProcess, client: Any) -> None:
         with server.connect() as root:
-            gates = root.gates()
+            gates, threads = root.gates(), root.threads()
+
+            def connections() -> int:
+                return sum(name.startswith("mpipc-io") for name in threads.names())
+
             other = client(self.CLIENT, server.address)
             assert gates.waiting("gone") == 1
+            assert connections() == 2
             other.kill()
             other.wait()
+            eventually(lambda: connections() == 1, threads.names)
             # The call runs to its end, which its caller does not wait for.
             gates.open("gone")
             eventually(lambda: gates.passed("gone") == 1)
             eventually(lambda: "its caller is gone" in server.errors, lambda: server.errors)
             assert "Gates.wait ran to its end" in server.errors
-            threads = root.threads()
             eventually(lambda: threads.count() <= 5, threads.names)
             assert "Traceback" not in server.errors
 
