@@ -7,12 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
 def listening(on_signal: Callable[[int], object]) -> Iterator[None]:
     """Meanwhile, have SIGTERM and SIGINT call a function with how often they came, on a thread of
-    its own. To be used on the main thread.
+    its own. Raises ValueError elsewhere than on the main thread.
 
     An exception in the main thread, which is what Ctrl-C is otherwise, may come while that holds a
     lock, or between two steps that belong together.
@@ -33,8 +34,10 @@ def listening(on_signal: Callable[[int], object]) -> Iterator[None]:
 
     thread = threading.Thread(target=listen, name="mpipc-signals", daemon=True)
     thread.start()
-    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    before: dict[signal.Signals, Any] = {}
     try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, tell)
         yield
     finally:
         for number, handler in before.items():

@@ -87,14 +87,14 @@ class Supervisor:
                 runner.start()
             self._await(lambda: all(each.state == "ready" or each.over for each in self._all))
         except BaseException:
-            self._stopping = True
-            for runner in self._all:
-                runner.ask_to_stop()
+            self._ask_all()
             for runner in self._all:
                 runner.abandon()  # where it was not started
             self._end()
             if not any(runner.ident for runner in self._all):
+                # It may be tried again.
                 self._runners.clear()
+                self._stopping = False
             raise
 
     def stop(self) -> None:
@@ -103,18 +103,14 @@ class Supervisor:
         in `on_event`, it does not wait."""
         if os.getpid() != self._process:
             return  # a forked child: they are its parent's
-        self._stopping = True
-        for runner in self._all:
-            runner.ask_to_stop()
+        self._ask_all()
         self._finish()
 
     def kill(self) -> None:
         """As `stop`, at once: the processes are killed."""
         if os.getpid() != self._process:
             return
-        self._stopping = True
-        for runner in self._all:
-            runner.ask_to_kill()
+        self._ask_all(at_once=True)
         self._finish()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -129,7 +125,7 @@ class Supervisor:
         Tells systemd, if it wants to know, when all are ready, that they are stopping, and that the
         supervisor is alive. Raises what `start` raises, and ComponentFailed when one is given up.
         """
-        with listening(self._on_signal):
+        with listening(lambda count: self._ask_all(at_once=count > 1)):
             try:
                 self.start()
                 if not self._stopping:
@@ -140,16 +136,6 @@ class Supervisor:
             finally:
                 systemd.notify("STOPPING=1")
                 self.stop()
-
-    def _on_signal(self, count: int) -> None:
-        self._stopping = True
-        for runner in self._all:
-            if count == 1:
-                runner.ask_to_stop()
-            else:
-                runner.ask_to_kill()
-        with self._changed:
-            self._changed.notify_all()
 
     def _end(self) -> None:
         """Stop, and be quicker at a second signal."""
@@ -212,6 +198,15 @@ class Supervisor:
         ).begin()  # fmt: skip
 
     # ------------------------------------------------------------------------------ together
+
+    def _ask_all(self, *, at_once: bool = False) -> None:
+        """Have every component end; does not wait for it."""
+        self._stopping = True
+        for runner in self._all:
+            if at_once:
+                runner.ask_to_kill()
+            else:
+                runner.ask_to_stop()
 
     def _tell(self, event: ComponentEvent) -> None:
         if self._on_event is not None:

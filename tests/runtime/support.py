@@ -122,10 +122,10 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def children() -> set[int]:
-    """The child processes that this process has, or has not reaped."""
+def children(process: int | str = "self") -> set[int]:
+    """The child processes that a process has, or has not reaped."""
     found = set[int]()
-    for thread in Path("/proc/self/task").iterdir():
+    for thread in Path(f"/proc/{process}/task").iterdir():
         try:
             found.update(map(int, (thread / "children").read_text().split()))
         except FileNotFoundError:

@@ -214,6 +214,15 @@ class TestHealth:
 
 
 class TestReadiness:
+    def test_it_is_not_told_what_the_supervisor_was(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Although it is given a copy of the environment."""
+        monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+        monkeypatch.setenv("WATCHDOG_USEC", "1")
+        one = worker()
+        assert one.options and one.options["env"]["NOTIFY_SOCKET"] == "/nowhere"
+        with mpipc.Supervisor([one]) as supervisor, supervisor.root(one) as root:
+            assert root.environment("NOTIFY_SOCKET") == root.environment("WATCHDOG_USEC") == ""
+
     def test_is_what_the_process_says(self, events: Events, tmp_path: Path) -> None:
         text = """
 import os, socket, time
@@ -273,8 +282,24 @@ class TestSockets:
         with mpipc.Supervisor([first]):
             pass
 
+    def test_where_nothing_was_started_it_may_be_tried_again(self, tmp_path: Path) -> None:
+        address = f"unix:{tmp_path}/s"
+        one = worker(address=address, pass_socket=True, env={"ADDRESS": "systemd"})
+        supervisor = mpipc.Supervisor([one])
+        with mpipc.Supervisor([one]), pytest.raises(mpipc.AddressError):
+            supervisor.start()
+        with supervisor:
+            assert supervisor.states() == {"worker": "ready"}
+
 
 class TestEnd:
+    def test_only_the_main_thread_is_told_of_signals(self, events: Events) -> None:
+        running = Running(mpipc.Supervisor([worker()], on_event=events.append).run)
+        with pytest.raises(ValueError, match="main thread"):
+            running.result()
+        assert not events
+        assert not [each for each in threading.enumerate() if each.name == "mpipc-signals"]
+
     def test_a_process_that_does_not_end_is_killed(self, events: Events) -> None:
         one = worker(env={"STUBBORN": "1"}, stop_timeout=0.5)
         with (
