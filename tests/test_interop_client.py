@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import mpipc
-from tests.interop.service import PATIENCE, Foreign, Service, write_schema
+from tests.interop.service import Foreign, Service, eventually, write_schema
 
 SCENARIOS = Path(__file__).parent / "interop" / "scenarios"
 
@@ -46,13 +45,6 @@ def address(tmp_path: Path, service: Service) -> Iterator[str]:
 )
 def test_scenario(schema: str, address: str, module: str, scenario: str) -> None:
     Foreign("client", schema, address, module, scenario).output()
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_client_that_leaves_in_the_middle_of_calls(

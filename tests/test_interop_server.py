@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 import mpipc
 from tests.interop.declarations import Color, Point, Root, Values
-from tests.interop.service import PATIENCE, Foreign, LocalCounter, write_schema
+from tests.interop.service import PATIENCE, Foreign, LocalCounter, eventually, write_schema
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +47,6 @@ def start(schema: str, tmp_path: Path) -> Iterator[Start]:
 def root(start: Start) -> Iterator[Any]:
     with mpipc.connect(start(), Root) as root:
         yield root
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def in_thread(function: Callable[[], Any], name: str = "another") -> Callable[[], Any]:

@@ -6,8 +6,7 @@ import logging
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -18,7 +17,7 @@ import mpipc
 from mpipc.generate.load import generated_for
 from tests import rpc_peer, rpc_schema
 from tests.interop.declarations import Root
-from tests.interop.service import PATIENCE, Service
+from tests.interop.service import PATIENCE, Service, eventually
 from tests.rpc_peer import call, finish
 from tests.test_malformed import SCHEMA, VALUES
 
@@ -106,13 +105,6 @@ def honest(path: str, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def dropped(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The log's lines on clients that were dropped."""
     return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # ------------------------------------------------------------------------------------- dropped
