@@ -20,6 +20,7 @@ from mpipc.ipc.address import Address
 from mpipc.ipc.client import dial
 from mpipc.ipc.endpoints import root_class
 from mpipc.ipc.peers import Allowed
+from mpipc.ipc.seconds import checked_seconds
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ def connect(
 
     Raises AddressError, Timeout, Disconnected, and SchemaError when `root` is no root interface.
     """
+    timeout = checked_seconds("timeout", timeout)
     where = addresses.parse(address, datadir=datadir, name=name)
     generated = generated_for(root_class(root))
     return Connecting(_connect(where, generated, timeout, peers, limits))

@@ -440,7 +440,7 @@ class Connection(Endpoint, asyncio.Protocol):
         self.close_when_idle = False
         if not self._session.closed:
             self._flush()
-            self._session.close(error)
+            self._session.close(self._named(error))
         self._dispatch()
         for task in tuple(self._tasks):
             task.cancel()

@@ -723,10 +723,11 @@ class Connection(Endpoint):
             raise
 
     def _lose(self, error: Disconnected) -> None:
+        named = self._named(error)
         with self._lock:
             if not self._session.closed:
                 self.driver.pump()
-                self._session.close(error)
+                self._session.close(named)
             users = list(self._threads)
             for thread in users:
                 thread.contexts.pop(self, None)
@@ -774,9 +775,8 @@ class Connection(Endpoint):
         self._lock = self.driver.lock
         self._dispatch_lock = threading.RLock()
         self._dispatching = False
-        self._session.close(
-            Disconnected("the connection belongs to the process that this one was forked from")
-        )
+        reason = "the connection belongs to the process that this one was forked from"
+        self._session.close(self._named(Disconnected(reason)))
         self._session.events.clear()
         for thread in list(self._threads):
             thread.contexts.pop(self, None)

@@ -29,7 +29,7 @@ from mpipc.capnp.session import (
 )
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
-from mpipc.errors import IpcError, ProtocolError, RemoteError, Unimplemented
+from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
@@ -122,6 +122,12 @@ class Endpoint(ABC):
     def serves(self) -> bool:
         """Whether the peer can ask for a root object of ours."""
         return self._session.serves
+
+    def _named(self, error: Disconnected) -> Disconnected:
+        """Why the connection has ended, and which one that was."""
+        where = self.describe()
+        whom = where.removeprefix("on ") if self.peer is None else f"{self.peer} {where}"
+        return Disconnected(f"{whom}: {error}")
 
     def census(self) -> tuple[dict[str, int], int, list[str]]:
         """What there is on the connection: how many objects of ours the peer holds, by interface;

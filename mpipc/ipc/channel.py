@@ -28,6 +28,7 @@ from mpipc.ipc import coroutines, forks, threads
 from mpipc.ipc.memory import ChannelMemory
 from mpipc.ipc.outbox import Outbox
 from mpipc.ipc.reader import TICK, ReaderRole
+from mpipc.ipc.seconds import checked_seconds
 from mpipc.ipc.threads import Budget, LocalThread, Pool, Task, Worker, turns
 
 R = TypeVar("R")
@@ -577,13 +578,8 @@ class _Kick:
             close(self.fd)
 
 
-class timeout:
-    """`with mpipc.timeout(seconds):` calls inside raise Timeout when they take longer.
-
-    The seconds count from entering the block and hold for everything in it. Nested blocks: the
-    earliest deadline counts. The late answer of a call that timed out is dropped; the remote method
-    runs to its end.
-    """
+class within:
+    """As `timeout`, for seconds that were checked before or computed, which may be none left."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -597,3 +593,17 @@ class timeout:
 
     def __exit__(self, *exc_info: object) -> None:
         threads.current().deadline = self._outer
+
+
+class timeout(within):
+    """`with mpipc.timeout(seconds):` calls inside raise Timeout when they take longer.
+
+    The seconds count from entering the block and hold for everything in it. Nested blocks: the
+    earliest deadline counts. The late answer of a call that timed out is dropped; the remote method
+    runs to its end.
+
+    Raises TypeError and ValueError for what is no time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(checked_seconds("seconds", seconds))

@@ -12,8 +12,9 @@ from mpipc.capnp.endpoint import Endpoint
 from mpipc.capnp.proxy import Client, ClientMethod
 from mpipc.capnp.session import Import
 from mpipc.capnp.writer import Writer
-from mpipc.ipc.channel import Channel, timeout
+from mpipc.ipc.channel import Channel, within
 from mpipc.ipc.references import Holder, Reference, refer
+from mpipc.ipc.seconds import checked_seconds
 from mpipc.ipc.threads import Worker
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class PunctualChannel(Channel):
         if self.call_timeout is None or isinstance(ticket, Worker):
             super().wait(ticket, thread)
         else:
-            with timeout(self.call_timeout):
+            with within(self.call_timeout):
                 super().wait(ticket, thread)
 
 
@@ -43,8 +44,10 @@ def with_timeout(proxy: T, seconds: float) -> T:
     do the objects that its methods return. Closing either proxy closes the object. An object of
     this process, whose methods cannot be cut short, is returned itself.
 
-    Raises TypeError for a proxy of `mpipc.aio`: asyncio has timeouts of its own.
+    Raises TypeError and ValueError for what is no time, and TypeError for a proxy of `mpipc.aio`:
+    asyncio has timeouts of its own.
     """
+    seconds = checked_seconds("seconds", seconds)
     if isinstance(proxy, Reference):
         return refer(proxy, _TimedHolder(proxy, seconds))
     if not isinstance(proxy, Client):
@@ -67,11 +70,11 @@ class _Timed(Client):
     def _mpipc_call(self, method: ClientMethod[R], w: Writer) -> R:
         if self._mpipc_seconds is None:
             return super()._mpipc_call(method, w)
-        with timeout(self._mpipc_seconds):
+        with within(self._mpipc_seconds):
             return super()._mpipc_call(method, w)
 
     def _mpipc_end(self, target: Import) -> None:
-        with timeout(self._mpipc_seconds or 0):
+        with within(self._mpipc_seconds or 0):
             super()._mpipc_end(target)
 
 
@@ -81,11 +84,11 @@ class _TimedHolder(Holder):
         self._seconds = seconds
 
     def call(self, name: str, use: Callable[[Any], Any]) -> Any:
-        with timeout(self._seconds):
+        with within(self._seconds):
             return self._reference._mpipc_holder.call(name, use)
 
     def close(self) -> None:
-        with timeout(self._seconds):
+        with within(self._seconds):
             self._reference._mpipc_close()
 
 

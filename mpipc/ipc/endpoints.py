@@ -17,12 +17,12 @@ from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
 from mpipc.ipc import sockets
 from mpipc.ipc.address import Address
-from mpipc.ipc.channel import Channel
-from mpipc.ipc.channel import timeout as within
+from mpipc.ipc.channel import Channel, within
 from mpipc.ipc.client import dial
 from mpipc.ipc.deadlines import PunctualChannel
 from mpipc.ipc.introspect import introspective
 from mpipc.ipc.peers import Allowed, Peer, admission
+from mpipc.ipc.seconds import checked_seconds
 from mpipc.ipc.server import Rules, Server, open_connection
 
 T = TypeVar("T")
@@ -89,7 +89,8 @@ def serve(
     `introspect`                whether clients of our own user may ask what goes on here, as
                                 `mpipc top` does; it switches `mpipc.metrics` on.
 
-    Raises AddressError, and SchemaError when `impl` has no root interface.
+    Raises AddressError, SchemaError when `impl` has no root interface, and TypeError and ValueError
+    for what is no time.
     """
     sock, where, root_for, rules, context = listen(
         address, impl, datadir=datadir, name=name, peers=peers, limits=limits,
@@ -119,6 +120,9 @@ def listen(
     tracebacks: bool,
 ) -> tuple[socket.socket, Address, Callable[[Peer], Local], Rules, ssl.SSLContext | None]:
     """What a `Server` is made of, from the parameters of `serve`; it raises the same."""
+    construct_timeout = checked_seconds("construct_timeout", construct_timeout)
+    idle_timeout = checked_seconds("idle_timeout", idle_timeout, optional=True)
+    call_timeout = checked_seconds("call_timeout", call_timeout, optional=True)
     root_for = _roots_of(impl)
     where = addresses.parse(address, datadir=datadir, name=name or addresses.process_name())
     allowed = admission(peers, where.protection)
@@ -194,8 +198,11 @@ def connect(
     `call_timeout`  seconds that a call over this connection may take; None: any time.
 
     With `auto` it returns None when nobody listens there. Raises AddressError, Timeout,
-    Disconnected, and SchemaError when `root` is no root interface.
+    Disconnected, SchemaError when `root` is no root interface, and TypeError and ValueError for
+    what is no time.
     """
+    timeout = checked_seconds("timeout", timeout)
+    call_timeout = checked_seconds("call_timeout", call_timeout, optional=True)
     where = addresses.parse(address, datadir=datadir, name=name)
     found = open_root(where, root_class(root), timeout, peers, limits, call_timeout)
     return None if found is None else found[0]

@@ -16,6 +16,7 @@ from mpipc.errors import AddressError, Disconnected, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import sockets, systemd
 from mpipc.ipc.endpoints import begin, root_class, root_of
+from mpipc.ipc.seconds import checked_seconds
 from mpipc.ipc.server import open_connection
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def spawn(
     """
     import subprocess  # which most programs do without
 
+    timeout = checked_seconds("timeout", timeout)
+    call_timeout = checked_seconds("call_timeout", call_timeout, optional=True)
     generated = generated_for(root_class(root))
     deadline = time.monotonic() + timeout
     ours, theirs = socket.socketpair()
@@ -77,7 +80,7 @@ def spawn(
         raise Timeout(f"spawn:{argv[0]} did not answer within {timeout:g} s") from None
     except Disconnected as e:
         status = _reap(child)
-        raise Disconnected(f"{argv[0]} ended with exit status {status}: {e}") from None
+        raise Disconnected(f"{e}; it ended with exit status {status}") from None
     except BaseException:
         child.terminate()
         _reap(child)

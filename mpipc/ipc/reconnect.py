@@ -23,10 +23,11 @@ from mpipc.errors import Disconnected, IpcError, Timeout, Unreachable
 from mpipc.ipc import address as addresses
 from mpipc.ipc import forks, threads
 from mpipc.ipc.backoff import Backoff
-from mpipc.ipc.channel import timeout as within
+from mpipc.ipc.channel import within
 from mpipc.ipc.endpoints import open_root, root_class
 from mpipc.ipc.peers import Allowed
 from mpipc.ipc.references import Holder, interfaces_of, methods_of, refer
+from mpipc.ipc.seconds import checked_seconds
 
 if TYPE_CHECKING:
     from mpipc.ipc.endpoints import Remote
@@ -112,6 +113,9 @@ def reconnecting(
     once, when the first attempt does, AddressError, SchemaError, and what `recipe` and
     `on_connect` raise.
     """
+    wait = checked_seconds("wait", wait, optional=True)
+    timeout = checked_seconds("timeout", timeout)
+    call_timeout = checked_seconds("call_timeout", call_timeout, optional=True)
     where = addresses.parse(address, datadir=datadir, name=name)
     interface = root_class(root)
 

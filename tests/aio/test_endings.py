@@ -45,6 +45,20 @@ async def test_cancelling_a_task_cancels_the_one_that_runs_the_method(shared: st
 
 
 @in_loop
+async def test_a_lost_connection_says_whose_it_was(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/s.sock"
+    async with mpipc.aio.serve(address, RootHere()) as server:
+        root = await mpipc.aio.connect(address, Root)
+        waiting = asyncio.create_task(root.wait("lost"))
+        await one_waits(root, "lost")
+        await server.close()
+        for call in (waiting, root.add(1)):
+            with pytest.raises(mpipc.Disconnected) as caught:
+                await call
+            assert str(caught.value).startswith(f"{address}: the ")
+
+
+@in_loop
 async def test_a_timeout_ends_a_call(shared: str) -> None:
     async with mpipc.aio.connect(shared, Root) as root:
         with pytest.raises(asyncio.TimeoutError):

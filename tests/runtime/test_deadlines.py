@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -146,3 +149,50 @@ class TestAServer:
                 callbacks.call(slow, 1)
             assert caught.value.type == "Timeout"
             assert callbacks.call(lambda value: value + 1, 1) == 2
+
+
+class TestWhatIsNoTime:
+    """It is refused where it is given, with the name of the parameter, and nothing is done."""
+
+    USES: ClassVar[dict[str, Callable[[Any], object]]] = {
+        "seconds": mpipc.timeout,
+        "timeout": lambda value: mpipc.connect("unix:/nobody", Root, timeout=value),
+        "call_timeout": lambda value: mpipc.connect("unix:/nobody", Root, call_timeout=value),
+        "construct_timeout": lambda value: mpipc.serve(
+            "unix:/nobody", RealRoot(), construct_timeout=value
+        ),
+        "idle_timeout": lambda value: mpipc.serve("unix:/nobody", RealRoot(), idle_timeout=value),
+        "wait": lambda value: mpipc.reconnecting("unix:/nobody", Root, wait=value),
+    }
+
+    @pytest.mark.parametrize("name", USES)
+    @pytest.mark.parametrize("value", ["5", b"5", [5], 1j])
+    def test_another_type(self, name: str, value: object) -> None:
+        with pytest.raises(TypeError, match=f"^{name}=.*expected a number of seconds"):
+            self.USES[name](value)
+
+    @pytest.mark.parametrize("name", USES)
+    @pytest.mark.parametrize("value", [-1, -0.001, math.nan, math.inf, -math.inf, 10**400])
+    def test_a_number_that_is_none(self, name: str, value: float) -> None:
+        with pytest.raises(ValueError, match=f"^{name}="):
+            self.USES[name](value)
+
+    def test_none_where_there_has_to_be_one(self) -> None:
+        with pytest.raises(TypeError, match=r"^timeout=None"):
+            mpipc.connect("unix:/nobody", Root, timeout=None)  # type: ignore[call-overload]
+
+    def test_of_a_proxy_and_a_child(self, root: Root) -> None:
+        with pytest.raises(ValueError, match=r"^seconds=-1"):
+            mpipc.with_timeout(root, -1)
+        with pytest.raises(TypeError, match=r"^seconds='5'"):
+            mpipc.with_timeout(root, "5")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^timeout='5'"):
+            mpipc.spawn(["/nobody"], Root, timeout="5")  # type: ignore[arg-type]
+
+    def test_of_asyncio(self) -> None:
+        with pytest.raises(ValueError, match=r"^timeout=nan"):
+            mpipc.aio.connect("unix:/nobody", Root, timeout=math.nan)
+
+    def test_the_longest_one_can_be_waited_for(self, shared: ServerProcess) -> None:
+        with mpipc.connect(shared.address, Root, timeout=2_000_000) as root, mpipc.timeout(2e6):
+            assert root.values().small(1, 2) == 3

@@ -94,7 +94,7 @@ class TestSomebodyElse:
             said = script(trusting, server.address).stdout
             assert works(server.address)
         who = f"user nobody ({NOBODY.pw_uid})"
-        assert said.startswith("Disconnected the other end gave up: ")
+        assert said.startswith(f"Disconnected {server.address}: the other end gave up: ")
         assert who in said and f"may not talk to {server.address}" in said
         assert f"refused a client of {server.address}: {who}" in caplog.text
 
