@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +14,30 @@ from typing import Any, ClassVar
 import pytest
 
 import mpipc
+from mpipc.ipc.peers import Peer
 from tests.runtime.declarations import Root
 from tests.runtime.program import RealRoot
 from tests.runtime.support import PATIENCE, Running, ServerProcess, descriptors, eventually
 
 WAITING = 5
+
+KILLED_WHEN_ASKED = """
+import os, signal, sys
+import mpipc
+from tests.runtime.declarations import Root, Thing
+
+class Deadly(Thing):
+    def get_name(self) -> str:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def itself(self) -> Thing:
+        return self
+
+with mpipc.connect(sys.argv[1], Root) as root:
+    root.objects().keep(Deadly())
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
 
 
 def waiting_calls(root: Root, gate: str, count: int = WAITING) -> list[Running]:
@@ -68,6 +88,20 @@ class TestDisconnection:
                 values.small(1, 1)
         assert isinstance(errors[0], ConnectionError)
         mpipc.close(root)
+
+    def test_a_server_says_whose_connection_it_was(
+        self, tmp_path: Path, client: Callable[..., subprocess.Popen[str]]
+    ) -> None:
+        root = RealRoot()
+        with mpipc.serve(f"unix:{tmp_path}/s.sock", root) as server:
+            child = client(KILLED_WHEN_ASKED, server.address)
+            thing = root.objects().kept()
+            assert thing is not None
+            whose = f"{Peer(child.pid, os.getuid())} on {server.address}: the "
+            for _ in range(2):  # while it waits, and before it is sent
+                with pytest.raises(mpipc.Disconnected) as caught:
+                    thing.get_name()
+                assert str(caught.value).startswith(whose)
 
     def test_the_main_thread_raises_too(self, server: ServerProcess) -> None:
         with server.connect() as root:
