@@ -17,8 +17,7 @@ from examples.bitcoin.common.process import Part, Shutdown, run
 from examples.bitcoin.gui import main as gui
 from examples.bitcoin.index.main import open_index
 from examples.bitcoin.node import main as node
-from examples.bitcoin.wallet.command_server import CommandServer
-from examples.bitcoin.wallet.loader import WalletInit
+from examples.bitcoin.wallet import main as wallet
 from examples.bitcoin.wallet.wallets import open_wallets
 from interfaces.proposed import ProposedInit
 
@@ -38,10 +37,15 @@ def open_all(options: AllOptions, shutdown: Shutdown) -> Iterator[Part]:
         chain = _init(of_node)
         of_index = stack.enter_context(open_index(options, shutdown, LocalLink(chain)))
         wallets = stack.enter_context(open_wallets(options, LocalLink(chain)))
-        of_wallets = Part(WalletInit(wallets), [CommandServer(wallets)])
+        of_wallets = wallet.part_of(wallets)
         inits = chain, _init(of_wallets), _init(of_index)
         stack.enter_context(gui.open_gui(options, shutdown, *inits))
-        yield Part(None, [*of_node.rpc, *of_wallets.rpc, *of_index.rpc])
+        parts = of_node, of_wallets, of_index
+        yield Part(
+            None,
+            [command for part in parts for command in part.rpc],
+            of_node.namespaces | of_wallets.namespaces | of_index.namespaces,
+        )
 
 
 def _init(part: Part) -> ProposedInit:

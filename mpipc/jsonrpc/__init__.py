@@ -4,12 +4,15 @@
         server.serve_forever()
 
 Whoever can read the cookie file may call every method of `chain`, by its schema name or its Python
-name. `rpc.discover` describes them (OpenRPC).
+name. With `namespaces={"chain": chain}` they are called `chain.getHeight` instead, and with a
+`ByName` each call says which of many objects it is for. `rpc.discover` describes all of them
+(OpenRPC).
 """
 
 from __future__ import annotations
 
 from mpipc.jsonrpc.dispatch import Dispatcher, Limits
 from mpipc.jsonrpc.http import Server, serve
+from mpipc.jsonrpc.procedures import ByName
 
-__all__ = ["Dispatcher", "Limits", "Server", "serve"]
+__all__ = ["ByName", "Dispatcher", "Limits", "Server", "serve"]

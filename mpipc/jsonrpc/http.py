@@ -7,9 +7,10 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from mpipc.errors import AddressError
@@ -24,6 +25,7 @@ _WRONG_PASSWORD = 0.25
 def serve(
     *objects: object,
     cookie: str | Path,
+    namespaces: Mapping[str, object] = MappingProxyType({}),
     host: str = "127.0.0.1",
     port: int = 0,
     limits: Limits = Limits(),  # noqa: B008
@@ -31,14 +33,16 @@ def serve(
     """Serve the methods of some objects, each an object of an interface, to whoever can read the
     cookie file. Returns at once.
 
-    `cookie`  where to write it: `__cookie__:PASSWORD`, for HTTP basic authentication
-    `host`    a loopback address, since nothing encrypts it
-    `port`    by default a free one
+    `cookie`      where to write it: `__cookie__:PASSWORD`, for HTTP basic authentication
+    `namespaces`  other objects, whose methods are called as `NAMESPACE.METHOD`; a ByName stands for
+                  many objects
+    `host`        a loopback address, since nothing encrypts it
+    `port`        by default a free one
 
     Raises AddressError where it cannot listen, OSError where the cookie cannot be written, and
     SchemaError for what has no methods that JSON can call.
     """
-    dispatcher = Dispatcher(*objects, limits=limits)
+    dispatcher = Dispatcher(*objects, namespaces=namespaces, limits=limits)
     try:
         is_loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,7 +30,7 @@ from mpipc.model import (
 )
 
 if TYPE_CHECKING:
-    from mpipc.jsonrpc.dispatch import Procedure
+    from mpipc.jsonrpc.procedures import Procedure
 
 Json = dict[str, Any]
 _CONSTRAINTS = {
@@ -40,7 +40,7 @@ _CONSTRAINTS = {
 }  # fmt: skip
 
 
-def document(procedures: Sequence[Procedure]) -> Json:
+def document(procedures: Iterable[Procedure]) -> Json:
     """An OpenRPC document for methods."""
     components: Json = {}
     methods = [_method(each, components) for each in procedures]
@@ -55,12 +55,15 @@ def document(procedures: Sequence[Procedure]) -> Json:
 def _method(procedure: Procedure, components: Json) -> Json:
     method, model = procedure.method, procedure.model
     schemas = Schemas(model, components)
-    params = []
+    params: list[Json] = []
+    if procedure.chosen_by is not None:
+        schema: Json = {"type": "string"}
+        params.append({"name": procedure.chosen_by, "required": True, "schema": schema})
     for field in method.parameters:
         required = not field.optional and field.name not in procedure.defaults
         schema = schemas.field(field)
         params.append({"name": field.slot.name, "required": required, "schema": schema})
-    found: Json = {"name": method.schema_name, "paramStructure": "either", "params": params}
+    found: Json = {"name": procedure.name, "paramStructure": "either", "params": params}
     if method.doc:
         found["summary"] = method.doc.partition("\n")[0]
         found["description"] = method.doc

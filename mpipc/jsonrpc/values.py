@@ -33,11 +33,13 @@ from mpipc.model import (
     EnumType,
     Field,
     HookedType,
+    InterfaceType,
     ListType,
     LiteralType,
     MapType,
     Model,
     OptionalType,
+    ParameterType,
     Primitive,
     Struct,
     StructType,
@@ -46,6 +48,8 @@ from mpipc.model import (
     TupleType,
     Type,
     TypeName,
+    UnionType,
+    ViewType,
     VoidType,
 )
 
@@ -65,23 +69,35 @@ def python_object(name: TypeName) -> Any:
     return found
 
 
-def can_be_json(type: Type, model: Model, seen: frozenset[TypeName] = frozenset()) -> bool:
-    """Whether values of a type have a form in JSON: there are no objects in them, and no unions."""
+def without_json(type: Type, model: Model, seen: frozenset[TypeName] = frozenset()) -> str | None:
+    """What in values of a type has no form in JSON, in words; None where all of it has."""
     match type:
-        case Primitive() | TextType() | DataType() | TimedeltaType() | EnumType() | VoidType():
-            return True
         case HookedType(wire=inner) | LiteralType(wire=inner) | CheckedType(wire=inner):
-            return can_be_json(inner, model, seen)
+            return without_json(inner, model, seen)
         case OptionalType(inner) | ListType(inner):
-            return can_be_json(inner, model, seen)
+            return without_json(inner, model, seen)
         case TupleType(items):
-            return all(can_be_json(each, model, seen) for each in items)
+            return _first(without_json(each, model, seen) for each in items)
         case MapType(key, value):
-            return _is_text(key) and can_be_json(value, model, seen)
+            if not _is_text(key):
+                return "a dict whose keys are no texts"
+            return without_json(value, model, seen)
         case StructType(key):
             fields = () if key in seen else model.struct(key).fields
-            return all(can_be_json(field.type, model, seen | {key}) for field in fields)
-    return False
+            return _first(without_json(field.type, model, seen | {key}) for field in fields)
+        case InterfaceType(stream=stream):
+            return "an object or a callable" if stream is None else "an iterator"
+        case UnionType():
+            return "a union"
+        case ViewType():
+            return "a buffer"
+        case ParameterType():
+            return "a value of any type"
+    return None
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    return next((each for each in found if each is not None), None)
 
 
 def _is_text(key: Type) -> bool:

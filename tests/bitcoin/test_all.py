@@ -5,8 +5,10 @@ from __future__ import annotations
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from examples.bitcoin.common.chainparams import COIN
-from tests.bitcoin.rpc import Rpc
+from tests.bitcoin.rpc import Rpc, RpcError
 from tests.bitcoin.support import Program, Start
 
 
@@ -43,3 +45,31 @@ def test_wallets_pay_and_the_page_shows_in_one_process(start: Start, datadir: Pa
     assert rpc.getblockcount() == 102
     program.until(lambda: rpc.getbalances("bob")["balance"] == COIN)
     assert program.press_ctrl_c() == 0
+
+
+def test_interfaces_are_called_by_json_under_their_own_names(start: Start, datadir: Path) -> None:
+    program, rpc = start_all(start, datadir)
+    rpc.createwallet("alice")
+    hashes = rpc.generatetoaddress(3, rpc.getnewaddress("alice"))
+    program.until(lambda: rpc.getwalletinfo("alice")["height"] == 3)
+    assert rpc.call("chain.getHeight") == 3
+    assert rpc.call("chain.get_block_hash", height=3) == bytes.fromhex(hashes[2])[::-1].hex()
+    assert rpc.call("node.isInitialBlockDownload") is False
+    assert rpc.call("mining.isTestChain") is True
+    assert rpc.call("walletLoader.listWalletDir") == {"alice": "sqlite"}
+    assert rpc.call("wallet.getBalances", "alice")["immatureBalance"] == 150 * COIN
+    assert rpc.call("wallet.get_balances", wallet="alice")["balance"] == 0
+    program.until(lambda: (rpc.call("blockFilters.getTip") or {}).get("height") == 3)
+    for name, params, code, text in (
+        ("chain.handleNotifications", [1], -32601, "an object or a callable"),
+        ("node.mapPort", [True], -32601, "does not offer Node.map_port"),
+        ("wallet.getBalances", ["bob"], -18, "'bob'"),
+        ("wallet.getBalances", [], -32602, "wallet: missing"),
+    ):
+        with pytest.raises(RpcError, match=text) as caught:
+            rpc.call(name, *params)
+        assert caught.value.code == code
+    listed = {each["name"] for each in rpc.call("rpc.discover")["methods"]}
+    assert {"getblockcount", "chain.getHeight", "node.getNumBlocks", "wallet.getBalance"} <= listed
+    assert "chain.handleNotifications" not in listed
+    assert program.terminate() == 0

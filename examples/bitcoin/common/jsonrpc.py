@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from examples.bitcoin.common.failures import Failure
@@ -14,11 +15,15 @@ def cookie_path(datadir: Path, name: str) -> Path:
     return datadir / f"{name}.cookie"
 
 
-def serve(name: str, objects: list[object], options: Options) -> jsonrpc.Server:
-    """Serve objects of interfaces to whoever can read the cookie. Raises Failure."""
+def serve(
+    name: str, commands: list[object], namespaces: Mapping[str, object], options: Options
+) -> jsonrpc.Server:
+    """Serve commands, and other interfaces in namespaces, to whoever can read the cookie. Raises
+    Failure."""
     try:
         return jsonrpc.serve(
-            *objects,
+            *commands,
+            namespaces=namespaces,
             cookie=cookie_path(options.datadir, name),
             host=options.rpcbind,
             port=options.rpcport,

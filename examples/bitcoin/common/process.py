@@ -67,7 +67,10 @@ class Part:
     """What it serves to other processes, if anything."""
 
     rpc: list[object] = field(default_factory=list)
-    """Objects of interfaces whose methods JSON-RPC offers."""
+    """Objects of interfaces whose methods JSON-RPC offers as commands."""
+
+    namespaces: dict[str, object] = field(default_factory=dict)
+    """Others, whose methods it offers as `NAMESPACE.METHOD`."""
 
 
 Open = Callable[[Options, Shutdown], AbstractContextManager[Part]]
@@ -78,8 +81,8 @@ def run(name: str, options: Options, open_part: Open) -> None:
     """Run a part of the program as this process, until it is told to end. Exits with 0 then, with
     1 and a message where it cannot run.
 
-    It listens where `-ipcbind` says and serves `Part.init` there, and with `-server` also
-    `Part.rpc`.
+    It listens where `-ipcbind` says and serves `Part.init` there, and with `-server` what is for
+    JSON-RPC.
     """
     shutdown = Shutdown()
     shutdown.on_signals()
@@ -109,7 +112,7 @@ def listen(name: str, options: Options, part: Part, shutdown: Shutdown, stack: E
             stack.enter_context(server)
             say(f"listening on {server.address}")
     if options.server:
-        http = stack.enter_context(jsonrpc.serve(name, part.rpc, options))
+        http = stack.enter_context(jsonrpc.serve(name, part.rpc, part.namespaces, options))
         say(f"JSON-RPC at {http.address}")
 
 

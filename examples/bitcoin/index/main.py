@@ -56,7 +56,9 @@ def open_index(options: Options, shutdown: Shutdown, node: Link | None = None) -
         closing(link),
     ):
         link.follow(indexer.on_connect, indexer.on_disconnect)
-        yield Part(InitOfIndex(indexer), [CommandsOfIndex(store)])
+        init = InitOfIndex(indexer)
+        offered = {"blockFilters": init.make_block_filters()}
+        yield Part(init, [CommandsOfIndex(store)], offered)
 
 
 def parser() -> Parser:

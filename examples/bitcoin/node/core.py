@@ -265,4 +265,6 @@ def open_core(address: str, options: Options, shutdown: Shutdown) -> Iterator[Pa
     """Serve what the bitcoin-node at an address has. It may come later."""
     link = RemoteLink(address, datadir=options.datadir, name="bitcoin-node")
     with closing(Core(link)) as core:
-        yield Part(InitOfCore(core, shutdown))
+        init = InitOfCore(core, shutdown)
+        offered = {"chain": init.make_chain(), "mining": init.make_mining()}
+        yield Part(init, namespaces=offered)

@@ -69,7 +69,11 @@ def open_node(options: NodeOptions, shutdown: Shutdown) -> Iterator[Part]:
         commands = RpcCommands(own)
         node = NodeContext(state, settings, shutdown, commands, filters, warnings=warnings)
         say(f"the chain has {state.tip.height} blocks, the mempool {len(state.mempool)}")
-        yield Part(InitOfNode(node), [own])
+        init = InitOfNode(node)
+        offered = {
+            "chain": init.make_chain(), "mining": init.make_mining(), "node": init.make_node(),
+        }  # fmt: skip
+        yield Part(init, [own], offered)
 
 
 def parser() -> Parser:

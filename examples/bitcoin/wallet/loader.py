@@ -49,6 +49,10 @@ class ServedLoader(WalletLoader):
     def _served(self, wallet: OpenWallet) -> Wallet:
         return ServedWallet(wallet, self._wallets.unload)
 
+    def served_by_name(self, name: str) -> Wallet:
+        """One that is loaded. Raises WalletNotFound."""
+        return self._served(self._wallets.get(name))
+
     def create_wallet(self, name: str, passphrase: str, flags: WalletFlags) -> LoadedWallet:
         if flags & ~_FLAGS:
             return _not_loaded(f"no wallets with {flags & ~_FLAGS!r}")

@@ -10,8 +10,11 @@ from examples.bitcoin.common.link import RemoteLink
 from examples.bitcoin.common.options import Options, Parser
 from examples.bitcoin.common.process import Part, Shutdown, run
 from examples.bitcoin.wallet.command_server import CommandServer
-from examples.bitcoin.wallet.loader import WalletInit
-from examples.bitcoin.wallet.wallets import open_wallets
+from examples.bitcoin.wallet.failures import WalletError
+from examples.bitcoin.wallet.loader import ServedLoader, WalletInit
+from examples.bitcoin.wallet.wallets import Wallets, open_wallets
+from interfaces.wallet import Wallet
+from mpipc.jsonrpc import ByName
 
 
 @contextmanager
@@ -20,7 +23,15 @@ def open_wallet(options: Options, shutdown: Shutdown) -> Iterator[Part]:
     and go. Raises Failure."""
     node = RemoteLink(options.ipcconnect, datadir=options.datadir, name="node")
     with open_wallets(options, node) as wallets:
-        yield Part(WalletInit(wallets), [CommandServer(wallets)])
+        yield part_of(wallets)
+
+
+def part_of(wallets: Wallets) -> Part:
+    """What wallets are for others, in this process or not."""
+    loader = ServedLoader(wallets)
+    by_name = ByName(Wallet, loader.served_by_name, parameter="wallet", raises=WalletError)
+    offered = {"walletLoader": loader, "wallet": by_name}
+    return Part(WalletInit(wallets), [CommandServer(wallets)], offered)
 
 
 def parser() -> Parser:
