@@ -44,7 +44,7 @@ def open_all(options: AllOptions, shutdown: Shutdown) -> Iterator[Part]:
         yield Part(
             None,
             [command for part in parts for command in part.rpc],
-            of_node.namespaces | of_wallets.namespaces | of_index.namespaces,
+            {name: each for part in parts for name, each in part.namespaces.items()},
         )
 
 

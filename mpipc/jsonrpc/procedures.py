@@ -49,11 +49,13 @@ class ByName:
         """The object that parameters name, and the other parameters. Raises Refused."""
         if not (params if isinstance(params, list) else self.parameter in params):
             raise Refused(INVALID_PARAMS, f"{self.parameter}: missing")
+        name: object
+        rest: Params
         if isinstance(params, list):
-            name, rest = params[0], params[1:]
+            name, *rest = params
         else:
-            name, rest = params[self.parameter], dict(params)
-            del rest[self.parameter]
+            name = params[self.parameter]
+            rest = {key: value for key, value in params.items() if key != self.parameter}
         if not isinstance(name, str):
             raise Refused(INVALID_PARAMS, f"{self.parameter}: expected a string")
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -69,7 +69,7 @@ class Part:
     rpc: list[object] = field(default_factory=list)
     """Objects of interfaces whose methods JSON-RPC offers as commands."""
 
-    namespaces: dict[str, object] = field(default_factory=dict)
+    namespaces: Mapping[str, object] = field(default_factory=dict)
     """Others, whose methods it offers as `NAMESPACE.METHOD`."""
 
 
