@@ -7,7 +7,7 @@ to another process is a plain method call here: no socket, no encoding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from examples.bitcoin.common.chainparams import NODE_RPC_PORT
 from examples.bitcoin.common.link import LocalLink
@@ -33,9 +33,12 @@ def open_all(options: AllOptions, shutdown: Shutdown) -> Iterator[Part]:
         for name in ("node", "wallet", "index", "gui"):
             # None of them may run in a process of its own meanwhile.
             stack.enter_context(locked(options.datadir, name))
-        of_node = stack.enter_context(node.open_node(options, shutdown))
+        index = LocalLink()
+        of_node = stack.enter_context(node.open_node(options, shutdown, index))
         chain = _init(of_node)
         of_index = stack.enter_context(open_index(options, shutdown, LocalLink(chain)))
+        # The node is there first, and closed last: it asks the index only in between.
+        stack.enter_context(closing(index)).start(_init(of_index))
         wallets = stack.enter_context(open_wallets(options, LocalLink(chain)))
         of_wallets = wallet.part_of(wallets)
         inits = chain, _init(of_wallets), _init(of_index)

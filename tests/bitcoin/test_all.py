@@ -47,6 +47,23 @@ def test_wallets_pay_and_the_page_shows_in_one_process(start: Start, datadir: Pa
     assert program.press_ctrl_c() == 0
 
 
+def test_the_node_asks_the_index_of_its_own_process(start: Start, datadir: Path) -> None:
+    """It must not be asked any more when it is closed, which is before the node."""
+    program, rpc = start_all(start, datadir)
+    rpc.createwallet("alice")
+    tip = rpc.generatetoaddress(3, rpc.getnewaddress("alice"))[-1]
+    program.until(lambda: (rpc.call("blockFilters.getTip") or {}).get("height") == 3)
+    assert rpc.call("chain.hasBlockFilterIndex", "BASIC") is True
+    hash = rpc.call("chain.getBlockHash", 3)
+    assert bytes.fromhex(hash)[::-1].hex() == tip
+    nobody = "0014" + "00" * 20
+    assert rpc.call("chain.blockFilterMatchesAny", "BASIC", hash, [nobody]) is False
+    rpc.rescanblockchain("alice")
+    assert rpc.getbalances("alice")["immature"] == 150 * COIN
+    assert program.terminate() == 0
+    assert "Traceback" not in program.output
+
+
 def test_interfaces_are_called_by_json_under_their_own_names(start: Start, datadir: Path) -> None:
     program, rpc = start_all(start, datadir)
     rpc.createwallet("alice")

@@ -47,19 +47,24 @@ class Link(ABC):
 
 
 class LocalLink(Link):
-    """A part of this process."""
+    """A part of this process; with None, one that starts later, see `start`."""
 
-    def __init__(self, root: ProposedInit) -> None:
+    def __init__(self, root: ProposedInit | None = None) -> None:
         self.root = root
+
+    def start(self, root: ProposedInit) -> None:
+        """The part is there now; it is followed already."""
+        self.root = root
+        self._on_connect(root)
 
     def follow(
         self,
         on_connect: Callable[[ProposedInit], None],
         on_disconnect: Callable[[], None] = lambda: None,
     ) -> None:
-        assert self.root is not None
-        self._on_disconnect = on_disconnect
-        on_connect(self.root)
+        self._on_connect, self._on_disconnect = on_connect, on_disconnect
+        if self.root is not None:
+            on_connect(self.root)
 
     def close(self) -> None:
         if self.root is not None:

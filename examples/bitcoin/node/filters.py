@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import cast
 
 import mpipc
-from examples.bitcoin.common.link import RemoteLink
+from examples.bitcoin.common.link import Link
 from examples.bitcoin.index.interfaces.filters import BlockFilters, IndexInit
 from interfaces.proposed import ProposedInit
 from interfaces.values import BlockHash
@@ -16,14 +15,13 @@ _SECONDS = 30.0
 
 
 class Filters:
-    """The index at an address, while it is there; None: there is none."""
+    """An index, while it is there; None: there is none."""
 
-    def __init__(self, address: str | None, datadir: Path) -> None:
+    def __init__(self, index: Link | None) -> None:
         self._filters: BlockFilters | None = None
-        self._link: RemoteLink | None = None
-        if address is not None:
-            self._link = RemoteLink(address, datadir=datadir, name="index", interface=IndexInit)
-            self._link.follow(self._on_connect, self._on_disconnect)
+        self._link = index
+        if index is not None:
+            index.follow(self._on_connect, self._on_disconnect)
 
     def close(self) -> None:
         if self._link is not None:

@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from examples.bitcoin.common.chainparams import NODE_RPC_PORT
 from examples.bitcoin.common.console import say
 from examples.bitcoin.common.init import PartialInit
+from examples.bitcoin.common.link import Link, RemoteLink
 from examples.bitcoin.common.options import Options, Parser
 from examples.bitcoin.common.process import Part, Shutdown, run
+from examples.bitcoin.index.interfaces.filters import IndexInit
 from examples.bitcoin.node.chain import ChainOfNode
 from examples.bitcoin.node.chainstate import Chainstate
 from examples.bitcoin.node.commands import CommandsOfNode
@@ -57,12 +59,19 @@ class NodeOptions(Options):
 
 
 @contextmanager
-def open_node(options: NodeOptions, shutdown: Shutdown) -> Iterator[Part]:
-    """Run a node on a data directory that nobody else uses. Raises Failure."""
+def open_node(
+    options: NodeOptions, shutdown: Shutdown, index: Link | None = None
+) -> Iterator[Part]:
+    """Run a node on a data directory that nobody else uses. It asks an index for filters of
+    blocks; by default the one that the options name, if any. Raises Failure."""
     warnings: list[str] = []
+    if index is None and options.blockfilters is not None:
+        index = RemoteLink(
+            options.blockfilters, datadir=options.datadir, name="index", interface=IndexInit
+        )
     with (
         closing(Chainstate(options.datadir, shutdown.request)) as state,
-        closing(Filters(options.blockfilters, options.datadir)) as filters,
+        closing(Filters(index)) as filters,
     ):
         own = CommandsOfNode(state, lambda: list(warnings), shutdown.request_soon)
         settings = Settings(options.datadir, vars(options))
