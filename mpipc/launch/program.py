@@ -8,7 +8,6 @@ import select
 import shutil
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from mpipc.errors import SandboxError
 from mpipc.launch.sandbox import Sandbox
+from mpipc.launch.temporary import Temporary
 
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 _PATIENCE = 60.0  # seconds that a launcher may take, which does very little
@@ -47,33 +47,34 @@ def start(
     for name in ("executable", "pass_fds", "shell"):
         if options.get(name):
             raise TypeError(f"{name} cannot be given here: put the program into argv")
-    temporary = None
-    if sandbox is not None:
-        temporary = tempfile.mkdtemp(prefix="mpipc-sandbox-")
-        if options.get("user") is not None:
-            shutil.chown(temporary, options["user"])
-        options["env"] = {**_environment(options), "TMPDIR": temporary}
+    temporary = confined = None
     reading, writing = os.pipe()
     try:
+        if sandbox is not None:
+            temporary = Temporary("sandbox")
+            if options.get("user") is not None:
+                shutil.chown(temporary.path, options["user"])
+            options["env"] = {**_environment(options), "TMPDIR": str(temporary.path)}
+            confined = sandbox.plan(str(temporary.path))
         plan = {
             "errors": writing,
             "keep": [*keep],
             "sockets": [[name, fd] for name, fd in sockets],
             "parent": os.getpid() if die_with_thread else 0,
-            "sandbox": None if sandbox is None else sandbox.plan(temporary or ""),
+            "sandbox": confined,
         }
         command = [sys.executable, "-I", "-S", _LAUNCHER, json.dumps(plan), *map(os.fspath, argv)]
         given = [*keep, writing, *(fd for _, fd in sockets)]
         child = subprocess.Popen(command, pass_fds=given, **options)
         if temporary is not None:
             # When nobody refers to the child any more, or this process ends.
-            weakref.finalize(child, shutil.rmtree, temporary, True)
+            weakref.finalize(child, temporary.remove)
         os.close(writing)
         writing = -1
         _await_program(child, reading)
     except BaseException:
         if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.remove()
         raise
     finally:
         os.close(reading)

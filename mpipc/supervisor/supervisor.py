@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mpipc.errors import ComponentFailed, Unreachable
 from mpipc.ipc import systemd
 from mpipc.ipc.backoff import Backoff
 from mpipc.ipc.reconnect import Link, as_function
+from mpipc.launch.temporary import Temporary
 from mpipc.supervisor.component import Component, ComponentEvent
 from mpipc.supervisor.runner import Runner
 from mpipc.supervisor.signals import listening
@@ -53,7 +51,7 @@ class Supervisor:
         self._telling = threading.Lock()
         self._changed = threading.Condition()
         self._runners: dict[str, Runner] = {}
-        self._directory: Path | None = None
+        self._directory: Temporary | None = None
         self._process = 0
         self._stopping = False
 
@@ -67,11 +65,11 @@ class Supervisor:
         if self._runners:
             raise RuntimeError("a supervisor is started once")
         self._process = os.getpid()
-        self._directory = Path(tempfile.mkdtemp(prefix="mpipc-supervisor-"))
+        self._directory = Temporary("supervisor")
         try:
             for component in self._components:
                 self._runners[component.name] = Runner(
-                    component, self._directory, self._tell, self._changed
+                    component, self._directory.path, self._tell, self._changed
                 )
             for component in self._components:
                 runner = self._runners[component.name]
@@ -245,7 +243,7 @@ class Supervisor:
             if runner.ident is not None:
                 runner.join()
         if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory.remove()
 
     def __enter__(self) -> Supervisor:
         self.start()

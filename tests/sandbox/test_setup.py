@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import pytest
 
 import mpipc
 from mpipc.launch import landlock, sandbox, seccomp
+from tests.sandbox.conftest import ROOT
 from tests.sandbox.prisoner import Prisoner
 
 Imprisoned = Callable[..., Prisoner]
@@ -53,6 +56,55 @@ class TestMistakes:
             imprisoned(readable=[tmp_path / "missing"])
         after = {name for name in os.listdir(tempfile.gettempdir()) if "mpipc-sandbox" in name}
         assert after <= before
+
+
+MAKER = """
+import os, signal, sys
+from tests.sandbox.conftest import imprison
+
+with imprison() as prisoner:
+    prisoner.run("open(os.environ['TMPDIR'] + '/file', 'w')")
+    if "forks" in sys.argv:
+        child = os.fork()
+        if child == 0:
+            sys.exit()  # and runs what a process runs at its end
+        os.waitpid(child, 0)
+    print(*os.listdir(os.environ["TMPDIR"]), flush=True)
+    if "dies" in sys.argv:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+class TestTheTemporaryDirectory:
+    """The program's own one, as seen by who started it."""
+
+    @staticmethod
+    def made(where: Path, *arguments: str) -> set[str]:
+        """Those that there are while a process has a sandbox."""
+        environment = {**os.environ, "TMPDIR": str(where)}
+        command = [sys.executable, "-c", MAKER, *arguments]
+        run = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, timeout=50
+        )
+        assert run.returncode == (-signal.SIGKILL if "dies" in arguments else 0)
+        return set(run.stdout.split())
+
+    def test_goes_with_the_one_who_made_it(self, tmp_path: Path) -> None:
+        assert len(self.made(tmp_path)) == 1
+        assert not os.listdir(tmp_path)
+
+    def test_stays_when_a_forked_child_ends(self, tmp_path: Path) -> None:
+        assert len(self.made(tmp_path, "forks")) == 1
+
+    def test_is_removed_by_the_next_one_when_its_maker_is_killed(self, tmp_path: Path) -> None:
+        left = self.made(tmp_path, "dies")
+        assert set(os.listdir(tmp_path)) == left
+        link = tmp_path / "mpipc-sandbox-link"  # which nobody follows
+        link.symlink_to(ROOT)
+        found = self.made(tmp_path)
+        assert len(found) == 2
+        assert not found & left
+        assert os.listdir(tmp_path) == [link.name]
 
 
 @pytest.fixture

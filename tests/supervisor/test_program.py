@@ -141,6 +141,29 @@ def test_killed_it_leaves_nothing_behind(start: Callable[..., Program]) -> None:
     eventually(lambda: not any(map(alive, program.pids.values())))
 
 
+def test_what_a_killed_one_left_is_removed_by_the_next(
+    start: Callable[..., Program], tmp_path: Path
+) -> None:
+    """Its directory; that of one that lives is left alone."""
+    killed, living = (start(TMPDIR=str(tmp_path)) for _ in range(2))
+    for each in (killed, living):
+        each.until("ready wallet")
+    both = set(tmp_path.iterdir())
+    assert len(both) == 2
+    killed.process.kill()
+    killed.process.wait()
+    assert set(tmp_path.iterdir()) == both
+    third = start(TMPDIR=str(tmp_path))
+    third.until("ready wallet")
+    there = set(tmp_path.iterdir())
+    assert len(there) == 2
+    assert len(there & both) == 1
+    for each in (third, living):
+        each.process.send_signal(signal.SIGTERM)
+        each.until("over")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_killed_while_it_starts_it_leaves_nothing_behind(start: Callable[..., Program]) -> None:
     """At a moment when a child may not even have become its program."""
     for _ in range(3):
