@@ -123,7 +123,7 @@ class Supervisor:
         Tells systemd, if it wants to know, when all are ready, that they are stopping, and that the
         supervisor is alive. Raises what `start` raises, and ComponentFailed when one is given up.
         """
-        with listening(lambda count: self._ask_all(at_once=count > 1)):
+        with listening(lambda _, count: self._ask_all(at_once=count > 1)):
             try:
                 self.start()
                 if not self._stopping:

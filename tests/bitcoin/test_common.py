@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +39,7 @@ from examples.bitcoin.common.lock import locked
 from examples.bitcoin.common.options import Parser
 from examples.bitcoin.common.subscribers import Subscribers
 from interfaces.proposed import ProposedInit
-from tests.bitcoin.support import Key
+from tests.bitcoin.support import ROOT, SECONDS, Key
 
 WAIT = 50.0
 
@@ -257,6 +260,30 @@ def test_a_lock_is_for_one_process_of_a_name(tmp_path: Path) -> None:
             pass
     with locked(tmp_path / "new", "node"):
         pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_heard_whatever_the_main_thread_does(number: int) -> None:
+    """Here it is not interrupted, as when the signal comes just before it begins to wait."""
+    program = """
+import signal
+from examples.bitcoin.common.process import Shutdown
+
+shutdown = Shutdown()
+with shutdown.on_signals():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
+    print("waiting", flush=True)
+    shutdown.wait()
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        with process.stdout as said:
+            assert said.readline() == b"waiting\n"
+        process.send_signal(number)
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
 
 
 def test_options_are_written_as_in_bitcoin() -> None:

@@ -108,6 +108,29 @@ def test_when_the_next_is_not_begun_yet(start: Callable[..., Program], number: i
     assert program.process.wait() == 0
 
 
+# The signal does not interrupt the main thread, as when it comes just before that begins to wait.
+UNHEARD = """
+import signal, threading
+from mpipc.supervisor.signals import listening
+
+heard = threading.Event()
+with listening(lambda number, count: heard.set()):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
+    print("waiting", flush=True)
+    heard.wait()
+print("over", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_wakes_who_already_waits(start: Callable[..., Program], number: int) -> None:
+    program = start(text=UNHEARD)
+    program.until("waiting")
+    program.process.send_signal(number)
+    program.until("over")
+    assert program.process.wait() == 0
+
+
 def test_ctrl_c_where_it_is_an_exception(start: Callable[..., Program]) -> None:
     program = start(str(int(signal.SIGINT)), text=SIGNALLED.replace(
         "mpipc.Supervisor([node, wallet], on_event=tell).run()", """\

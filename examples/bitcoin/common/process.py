@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 
 import mpipc
 import mpipc.observe.log
@@ -18,6 +18,7 @@ from examples.bitcoin.common.failures import Failure
 from examples.bitcoin.common.lock import locked
 from examples.bitcoin.common.options import Options
 from interfaces.init import Init
+from mpipc.supervisor.signals import listening
 
 _ANSWER_SECONDS = 0.2
 
@@ -26,14 +27,16 @@ class Shutdown:
     """Asked for by a signal, or by whoever calls `request`, from any thread."""
 
     def __init__(self) -> None:
-        # A signal handler interrupts what takes locks, such as Event; SimpleQueue allows for it.
-        self._requests: SimpleQueue[None] = SimpleQueue()
-        self.requested = False
+        self._requested = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        """Whether it was asked for."""
+        return self._requested.is_set()
 
     def request(self) -> None:
         """Ask the process to end."""
-        self.requested = True
-        self._requests.put(None)
+        self._requested.set()
 
     def request_soon(self) -> None:
         """As `request`, once whoever asked for it has had an answer."""
@@ -41,22 +44,20 @@ class Shutdown:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is asked for, at most so many seconds. Returns whether it was."""
-        try:
-            self._requests.get(timeout=timeout)
-        except Empty:
-            return self.requested
-        self._requests.put(None)  # for the next one who waits
-        return True
+        return self._requested.wait(timeout)
 
-    def on_signals(self) -> None:
-        """Let SIGTERM and Ctrl-C ask for it. A second Ctrl-C ends the process at once."""
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Let SIGTERM and Ctrl-C ask for it until the end of the block. Ctrl-C when it was asked
+        for already ends the process at once."""
 
-        def handle(number: int, frame: object) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        def hear(number: signal.Signals, count: int) -> None:
+            if number == signal.SIGINT and self.requested:
+                os._exit(128 + number)
             self.request()
 
-        signal.signal(signal.SIGTERM, handle)
-        signal.signal(signal.SIGINT, handle)
+        with listening(hear):
+            yield
 
 
 @dataclass
@@ -85,12 +86,12 @@ def run(name: str, options: Options, open_part: Open) -> None:
     JSON-RPC.
     """
     shutdown = Shutdown()
-    shutdown.on_signals()
     console.introduce(name, trace="calls" in options.debug)
     if "ipc" in options.debug:
         mpipc.observe.log.enable()
     try:
         with ExitStack() as stack:
+            stack.enter_context(shutdown.on_signals())
             stack.enter_context(locked(options.datadir, name))
             part = stack.enter_context(open_part(options, shutdown))
             listen(name, options, part, shutdown, stack)
