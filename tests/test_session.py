@@ -170,7 +170,9 @@ def test_a_call_that_nobody_waits_for_any_more_is_finished(peer: Peer) -> None:
     # that Finish.
     assert set(peer.session.questions) == {question.id}
     assert peer.send(results(question.id, [("senderHosted", 9)])) == []
-    assert peer.answered() == []
+    # A thread may still wait for it, but nothing of the answer is kept.
+    assert peer.answered() == [question]
+    assert question.payload is None and question.error is None
     assert not peer.session.questions and not peer.session.imports
 
 
@@ -585,6 +587,8 @@ def test_giving_up_on_a_question_whose_answer_is_kept_here(peer: Peer) -> None:
     peer.sent()
     peer.session.abandon(question)
     assert peer.sent() == []  # it was finished already, and the number means another one
+    assert question in peer.session.events and question.done and question.payload is None
+    peer.session.events.remove(question)
     (delivery,) = peer.deliveries()
     peer.reply(delivery, [Object()])
     assert peer.answered() == []

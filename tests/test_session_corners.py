@@ -184,7 +184,7 @@ def test_a_return_that_crosses_our_finish_releases_nothing_twice(peer: Peer) -> 
     assert finished["finish"]["releaseResultCaps"]
     assert peer.send(results(question.id, [("senderHosted", 9), ("senderPromise", 10)])) == []
     peer.let_go()
-    assert peer.sent() == [] and peer.answered() == []
+    assert peer.sent() == [] and peer.answered() == [question] and question.payload is None
     assert question.id not in peer.session.questions
     # The number is free again, and nothing of the first question sticks to it.
     again = peer.ask(held(peer, 6))

@@ -54,7 +54,7 @@ class End:
             event = self.session.events.popleft()
             if isinstance(event, Delivery):
                 self.to_answer.append(event)
-            else:
+            elif not event.abandoned:
                 self.asked.remove(event)
                 self.keep_results(event)
         self.session.freed.clear()

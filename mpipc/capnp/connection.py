@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
+from mpipc.capnp.awaited import AwaitedCall
 from mpipc.capnp.endpoint import Endpoint, Observer, Tap
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits, Message
@@ -169,11 +170,17 @@ class Driver(Protocol):
     def recover(self, thread: Any) -> None:
         """An exception has left a call between `claim` and the end of `wait`."""
 
-    def run_async(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Run a coroutine to its end."""
+    def run_async(
+        self,
+        coroutine: Coroutine[Any, Any, R],
+        started: Callable[[Callable[[], object]], object],
+    ) -> R:
+        """Run a coroutine to its end. `started` is given a function that cancels it, which may be
+        called in any thread and does not wait."""
 
-    def in_thread(self, work: Callable[[], R]) -> Awaitable[R]:
-        """Do work that may block on some thread, to be awaited."""
+    def in_thread(self, work: Callable[[], R], give_up: Callable[[], object]) -> Awaitable[R]:
+        """Do work that may block on some thread, to be awaited. `give_up` is called when nobody
+        awaits it any more."""
 
     def wait(self, question: Question, thread: Any) -> None:
         """Wait until the question is done, running what is posted to the thread meanwhile."""
@@ -343,7 +350,8 @@ class Connection(Endpoint):
         return method.unpack(message, content, data_words, pointers)
 
     def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
-        return self.driver.in_thread(lambda: self.call(target, method, w))
+        call = AwaitedCall(self, target, method, w)
+        return self.driver.in_thread(call.run, call.give_up)
 
     def _call_generally(
         self, target: Import, method: ClientMethod[R], w: Writer, thread: DriverThread
@@ -449,6 +457,14 @@ class Connection(Endpoint):
         except BaseException as e:
             self._give_up(None, thread, e)
             raise
+
+    def abandon(self, question: Question) -> None:
+        """Tell the peer that nobody needs the answer to what was sent. It still comes, and whoever
+        waits for it must not read it."""
+        with self._lock:
+            self._session.abandon(question)
+            self.driver.pump()
+        self._dispatch()
 
     def read_answer(self, method: ClientMethod[R], question: Question) -> R:
         """Read an answer that is there. Raises what it says."""
@@ -727,7 +743,10 @@ class Connection(Endpoint):
         with self._lock:
             if not self._session.closed:
                 self.driver.pump()
+                running = [answer.cancel for answer in self._session.answers.values()]
                 self._session.close(named)
+                for cancel in filter(None, running):
+                    cancel()
             users = list(self._threads)
             for thread in users:
                 thread.contexts.pop(self, None)
@@ -986,15 +1005,35 @@ class Connection(Endpoint):
             run = partial(run, _peer=self.peer)
         w: Writer
         if method.run_async is not None and impl.awaits:
-            w = self.driver.run_async(method.run_async(impl, call.message, *call.content))
+            w = self._run_async(call, partial(method.run_async, impl))
         elif run is None:
             del impl
             call.target.destroy()
             w = Writer(0)
         elif method.is_async:
-            w = self.driver.run_async(run(impl, call.message, *call.content))
+            w = self._run_async(call, partial(run, impl))
         else:
             w = run(impl, call.message, *call.content)
+        return w
+
+    def _run_async(self, call: Incoming, run: Callable[..., Any]) -> Writer:
+        """What a method gives that is awaited. It is cancelled when its caller does not wait for it
+        any more, or is gone."""
+        answer = call.answer
+
+        def started(cancel: Callable[[], object]) -> None:
+            with self._lock:
+                answer.cancel = cancel
+                unwanted = answer.finished or self.closed
+            if unwanted:
+                cancel()
+
+        if answer.finished:
+            raise RemoteError("the call was cancelled before it began")
+        try:
+            w: Writer = self.driver.run_async(run(call.message, *call.content), started)
+        finally:
+            answer.cancel = None
         return w
 
     def _reply_generally(self, call: Incoming, w: Writer, thread: DriverThread) -> None:

@@ -318,12 +318,17 @@ class Session:
         self.out += (header, w.head, *w.parts)
 
     def abandon(self, question: Question) -> None:
-        """Nobody waits for this answer any more; it is dropped when it comes."""
-        question.kept = False
-        if question in self._unsettled:
-            self._unsettled.discard(question)  # finished already
-        elif not question.done and not question.abandoned and not self.closed:
-            question.abandoned = True
+        """Nobody needs this answer any more; it is dropped when it comes, and `done` then."""
+        kept, question.kept = question.kept, False
+        if question.done or question.abandoned or self.closed:
+            return
+        question.abandoned = True
+        if question in self._unsettled:  # finished already
+            self._unsettled.discard(question)
+            if kept:
+                self.forget(question)
+            self._answered(question)
+        else:
             self.out.append(rpc.finish(question.id, release_result_caps=True))
 
     def spare(self, own: OwnThread) -> Question:
@@ -490,8 +495,8 @@ class Session:
                 self.unexport(number, 1)
         if question.abandoned:
             # The capabilities in it are released by the Finish that was sent.
-            question.done = True
             self.forget(question)
+            self._answered(question)
         elif received.kind == rpc.RESULTS:
             assert received.payload is not None
             payload = received.payload
@@ -721,11 +726,8 @@ class Session:
         for number in question.exported:
             self.unexport(number, 1)
         self.forget(question)
-        if question.abandoned:
-            question.done = True
-        else:
-            question.error = Unimplemented("the other end does not understand the call")
-            self._answered(question)
+        question.error = Unimplemented("the other end does not understand the call")
+        self._answered(question)
 
     def _unimplemented(self, message: Message) -> None:
         lo, hi = POINTER.unpack_from(message.buf, message.start)

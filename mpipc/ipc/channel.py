@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from queue import Empty
 from struct import pack
 from typing import Any, Protocol, TypeVar
@@ -186,12 +186,11 @@ class Channel:
     def post_cleanup(self, task: Task) -> None:
         threads.cleanup.post(task)
 
-    def run_async(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Run a coroutine to its end."""
-        return coroutines.run(coroutine)
+    run_async = staticmethod(coroutines.run)
 
-    def in_thread(self, work: Callable[[], R]) -> Awaitable[R]:
-        """Do work that may block on some thread, with the deadline of this one, to be awaited."""
+    def in_thread(self, work: Callable[[], R], give_up: Callable[[], object]) -> Awaitable[R]:
+        """Do work that may block on some thread, with the deadline of this one, to be awaited.
+        `give_up` is called when nobody awaits it any more."""
         deadline = threads.current().deadline
 
         def within_deadline() -> R:
@@ -202,7 +201,7 @@ class Channel:
             finally:
                 thread.deadline = None
 
-        return coroutines.in_thread(within_deadline)
+        return coroutines.in_thread(within_deadline, give_up)
 
     def post_io(self, task: Task) -> None:
         self._io_tasks.append(task)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mpipc.errors import Timeout
 from mpipc.ipc import forks
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+Started: TypeAlias = Callable[[Callable[[], object]], object]
+"""Called in the event loop's thread with a function that may be called in any thread."""
 
-def run(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine in the event loop, and wait for it. Raises what it raises."""
+
+def run(coroutine: Coroutine[Any, Any, R], started: Started | None = None) -> R:
+    """Run a coroutine in the event loop, and wait for it. Raises what it raises. `started` is given
+    a function that cancels it."""
     import asyncio
 
-    future = asyncio.run_coroutine_threadsafe(coroutine, _threads.loop())
+    loop = _threads.loop()
+
+    async def cancellable(started: Started) -> R:
+        task = asyncio.current_task()
+        assert task is not None
+        started(partial(loop.call_soon_threadsafe, task.cancel))
+        return await coroutine
+
+    running = coroutine if started is None else cancellable(started)
+    future = asyncio.run_coroutine_threadsafe(running, loop)
     try:
         return future.result()
     except BaseException:
@@ -32,8 +46,9 @@ def run(coroutine: Coroutine[Any, Any, R]) -> R:
         raise
 
 
-async def in_thread(work: Callable[[], R]) -> R:
-    """Do work that blocks in a thread. Raises what it raises."""
+async def in_thread(work: Callable[[], R], give_up: Callable[[], object] | None = None) -> R:
+    """Do work that blocks in a thread. Raises what it raises. `give_up` is called when nobody
+    awaits it any more."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -61,7 +76,11 @@ async def in_thread(work: Callable[[], R]) -> R:
         return not isinstance(error, Timeout)
 
     _threads.post(task)
-    return await future
+    try:
+        return await future
+    finally:
+        if give_up is not None and (future.cancelled() or not future.done()):
+            give_up()
 
 
 class _Threads:

@@ -83,10 +83,10 @@ class InlineDriver:
     def current(self) -> InlineThread:
         return self._running
 
-    def run_async(self, coroutine: Coroutine[Any, Any, R]) -> R:
+    def run_async(self, coroutine: Coroutine[Any, Any, R], started: Any) -> R:
         raise NotImplementedError("nothing in these tests is async")
 
-    def in_thread(self, work: Callable[[], R]) -> Awaitable[R]:
+    def in_thread(self, work: Callable[[], R], give_up: Callable[[], object]) -> Awaitable[R]:
         raise NotImplementedError("nothing in these tests is async")
 
     def start_worker(self, name: str) -> tuple[InlineThread, Task]:
