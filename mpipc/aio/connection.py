@@ -253,6 +253,8 @@ class Connection(Endpoint, asyncio.Protocol):
         task = self._loop.create_task(self._run(delivery, target, method, thread))
         self._tasks.add(task)
         delivery.answer.cancel = partial(self._cancel, task, delivery.answer)
+        if delivery.answer.finished:  # already, by what came together with the call
+            delivery.answer.cancel()
 
     def _cancel(self, task: asyncio.Task[None], answer: Answer) -> None:
         """The peer does not wait for the answer any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mpipc.capnp.proxy import ClientMethod
@@ -27,6 +28,8 @@ class AwaitedCall(Generic[R]):
         self._call: Any = target, method, w
         self._question: Question | None = None
         self._given_up = False
+        # The question may be another call's as soon as this one has done with it.
+        self._lock = threading.Lock()
 
     def run(self) -> R:
         """Make the call, on a thread that may block. Raises what `Connection.call` raises."""
@@ -43,7 +46,8 @@ class AwaitedCall(Generic[R]):
             connection.abandon(question)
             raise
         finally:
-            self._question = None
+            with self._lock:
+                self._question = None
         if question.abandoned:
             raise _given_up()
         found: R = connection.read_answer(method, question)
@@ -57,9 +61,9 @@ class AwaitedCall(Generic[R]):
             self._connection.driver.post_io(self._abandon)
 
     def _abandon(self) -> None:
-        question = self._question
-        if question is not None:
-            self._connection.abandon(question)
+        with self._lock:
+            if self._question is not None:
+                self._connection.abandon(self._question)
 
 
 def _given_up() -> IpcError:

@@ -320,7 +320,11 @@ class Session:
     def abandon(self, question: Question) -> None:
         """Nobody needs this answer any more; it is dropped when it comes, and `done` then."""
         kept, question.kept = question.kept, False
-        if question.done or question.abandoned or self.closed:
+        if self.closed or question.abandoned:
+            return
+        if question.done:
+            if kept:
+                self.forget(question)
             return
         question.abandoned = True
         if question in self._unsettled:  # finished already
