@@ -25,6 +25,7 @@ WRONG = [
     ["tests.declarations.wrong"],
     ["tests.declarations.wrong_constants", "tests.declarations.wrong_constant_names"],
     ["tests.declarations.wrong_groups"],
+    ["tests.declarations.wrong_hashes"],
     ["tests.declarations.wrong_parameters"],
     ["tests.declarations.wrong_shapes"],
     ["tests.declarations.wrong_streams"],

@@ -18,6 +18,7 @@ from mpipc.derive.annotations import Annotation, Scope, shown
 from mpipc.derive.constants import constants
 from mpipc.derive.docs import docstring
 from mpipc.derive.enums import derive_enum
+from mpipc.derive.hashing import check_hashable
 from mpipc.derive.interfaces import derive_callback, derive_interface_class, options_of
 from mpipc.derive.lock import Lock, Locks
 from mpipc.derive.main import imported_name
@@ -96,6 +97,7 @@ class Session:
         self._work: deque[Callable[[], None]] = deque()
         self._problems: dict[Problem, None] = {}
         self._resolving: list[object] = []
+        self._hashed: dict[tuple[Type, str, Place], None] = {}
 
     def run(self, modules: Iterable[str]) -> Model:
         """Derive the modules. Raises SchemaError with every problem found."""
@@ -139,6 +141,10 @@ class Session:
             yield
         finally:
             self._resolving.pop()
+
+    def hashed(self, type: Type, container: str, site: Site) -> None:
+        """Values of a type are in a set, or keys of a dict: checked once structs are known."""
+        self._hashed[type, container, site.place] = None
 
     def scope(self, module: str) -> Scope:
         """The names that annotations in a module may use."""
@@ -469,6 +475,9 @@ class Session:
 
     def _check_model(self, model: Model) -> None:
         """What only shows when all modules are known."""
+        for type, container, place in self._hashed:
+            with self.reporting(place):
+                check_hashable(model, type, container)
         for module in model.modules.values():
             for other in model.modules.values():
                 if module.id == other.id and module.name < other.name:

@@ -102,7 +102,7 @@ def test_a_list_of_numbers_may_be_a_buffer(code: str) -> None:
 @pytest.mark.parametrize(
     ("annotation", "what"),
     [
-        ("set[memoryview]", "what a buffer holds has no hash"),
+        ("set[memoryview]", "what a buffer holds is not"),
         ("dict[memoryview, int]", "a dict's key must be hashable"),
         ("Annotated[memoryview, mpipc.Void]", "a buffer has no elements of type Void"),
     ],

@@ -15,7 +15,6 @@ from mpipc.model import (
     StructType,
     TupleType,
     Type,
-    ViewType,
     VoidType,
     carried,
     is_pointer,
@@ -40,15 +39,16 @@ def rule(annotation: Annotation, site: Site) -> ListType | None:
         args = args[:1]
     if not args:
         raise Mistake(f"{shown(origin)} without the type of its elements", f"{shown(origin)}[...]")
-    return list_of(element_of(args[0], site), container, annotation)
+    element = element_of(args[0], site)
+    if container in ("set", "frozenset"):
+        site.session.hashed(element, container, site)
+    return list_of(element, container, annotation)
 
 
 def list_of(
     element: Type, container: Literal["list", "tuple", "set", "frozenset"], annotation: Annotation
 ) -> ListType:
     """The type of a list of such elements. Raises Mistake."""
-    if container in ("set", "frozenset") and isinstance(element, ViewType):
-        raise Mistake("what a buffer holds has no hash", "bytes, or a list of buffers")
     if isinstance(element, OptionalType) and not _has_null(element.type):
         raise Mistake(
             f"None cannot be inside of {shown(annotation.base)}: only what is behind a pointer of"

@@ -20,12 +20,10 @@ from mpipc.derive.types.structs import field_types, is_template, kind_of
 from mpipc.derive.types.words import word
 from mpipc.model import (
     InterfaceType,
-    ListType,
     MapType,
     OptionalType,
     Type,
     TypeName,
-    ViewType,
     carried,
     is_pointer,
 )
@@ -38,8 +36,9 @@ def rule(annotation: Annotation, site: Site) -> MapType | None:
     if len(annotation.args) != 2:
         raise Mistake("dict without the types of its keys and values", "dict[K, V]")
     key, value = (element_of(arg, site) for arg in annotation.args)
-    if isinstance(carried(key), ViewType | ListType | MapType | InterfaceType | OptionalType):
-        raise Mistake("a dict's key must be hashable and have a value", "another type of keys")
+    if isinstance(carried(key), InterfaceType | OptionalType):
+        raise Mistake("a dict's key must have a value", "another type of keys")
+    site.session.hashed(key, "dict", site)
     picked = annotation.find(type) or _known(key, value, site)
     if picked is not None and not isinstance(value, OptionalType):
         return MapType(key, value, _instance(picked, key, value, site))
