@@ -15,7 +15,9 @@ from mpipc.capnp.message import DEFAULT_LIMITS, Limits
 from mpipc.errors import AddressError, Disconnected, Timeout
 from mpipc.generate.load import generated_for
 from mpipc.ipc import sockets, systemd
+from mpipc.ipc.address import Protection
 from mpipc.ipc.endpoints import begin, root_class, root_of
+from mpipc.ipc.peers import Peer, peer_of
 from mpipc.ipc.seconds import checked_seconds
 from mpipc.ipc.server import open_connection
 
@@ -112,11 +114,18 @@ def serve_spawned(
         if threading.current_thread() is threading.main_thread():
             restore.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        channel, connection = open_connection(sock, f"fd:{fd}", root, limits, tracebacks=tracebacks)
+        channel, connection = open_connection(
+            sock, f"fd:{fd}", root, limits, tracebacks=tracebacks, peer=_parent(sock)
+        )
         channel.on_stop = ended.set
         channel.start(connection, "mpipc-io parent")
         systemd.attend(ended)
     return True
+
+
+def _parent(sock: socket.socket) -> Peer:
+    """Who made the pair of sockets, as the kernel says."""
+    return peer_of(sock, Protection(insecure=True), 0)
 
 
 def _ipcfd(argv: Sequence[str]) -> int | None:

@@ -288,6 +288,10 @@ class Process(ABC):
     def pid(self) -> int: ...
 
     @abstractmethod
+    def caller(self, *, peer: mpipc.Peer | None = None) -> tuple[int | None, int | None]:
+        """Process and user of whoever calls."""
+
+    @abstractmethod
     def arguments(self) -> list[str]: ...
 
     @abstractmethod

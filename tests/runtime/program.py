@@ -321,6 +321,9 @@ class RealProcess(Process):
     def pid(self) -> int:
         return os.getpid()
 
+    def caller(self, *, peer: mpipc.Peer | None = None) -> tuple[int | None, int | None]:
+        return (None, None) if peer is None else (peer.pid, peer.uid)
+
     def arguments(self) -> list[str]:
         return sys.argv[1:]
 

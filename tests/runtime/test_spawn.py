@@ -47,6 +47,10 @@ class TestChild:
             assert root.callbacks().call(lambda value: value + 1, 1) == 2
             assert root.process().pid() in children()
 
+    def test_knows_its_parent(self) -> None:
+        with spawn() as root:
+            assert root.process().caller() == (os.getpid(), os.getuid())
+
     def test_gets_its_arguments_and_ipcfd(self) -> None:
         with spawn() as root:
             option, fd = root.process().arguments()
