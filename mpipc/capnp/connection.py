@@ -40,7 +40,15 @@ from mpipc.capnp.session import (
     again,
 )
 from mpipc.capnp.sharing import INTERFACE, OFFER, OPEN, Memory, Sharing, Step
-from mpipc.capnp.shortcuts import KIND_AT, SHORTEST, Calls, Incoming, Shortcuts
+from mpipc.capnp.shortcuts import (
+    ANSWER_CONTENT,
+    CALL_CONTENT,
+    KIND_AT,
+    SHORTEST,
+    Calls,
+    Incoming,
+    Shortcuts,
+)
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
@@ -57,6 +65,7 @@ _HEADROOM = 80
 _LAST = 2
 _HOSTED = 3
 _SOON = 1e-4  # seconds
+_CHUNK = (1 << 16,)  # bytes
 _BATCH = 300  # pieces of messages that wait to be written together
 _BULK = 1 << 12  # words of parameters, beyond which a call is out of the ordinary
 _MAKE_THREAD = ClientMethod(
@@ -80,10 +89,12 @@ class DriverThread(threads.Thread, Protocol):
     contexts: dict[Any, Lane | None]
     capability: ThreadCapability
     pins: dict[Any, OwnThread]
+    reads: bool
     inbox: Any
     backlog: deque[Callable[[], None]]
     home: object
     nested: int
+    deadline: float | None
     is_main: bool
     writing: Any
 
@@ -164,8 +175,23 @@ class Driver(Protocol):
     def expect(self, thread: Any) -> None:
         """A thread begins to make calls."""
 
-    def claim(self, thread: Any) -> object:
-        """Prepare a thread that is about to write and then wait: it is to read, if it may."""
+    def claim(self, thread: Any) -> bool:
+        """Prepare a thread that is about to write and then wait: whether it is to read."""
+
+    call_timeout: float | None
+    """How long a call may take at most (seconds), whatever the thread's deadline is."""
+
+    receive: Callable[[int], bytes]
+    """Receive at most so many bytes, holding the reader's role. Raises OSError."""
+
+    def failed_to_read(self, error: OSError) -> None:
+        """What `receive` has raised: the connection is lost, unless it was only interrupted."""
+
+    def give_back(self, thread: Any) -> None:
+        """Give the reader's role back, if the thread has it, and go on with something else."""
+
+    def leave(self, thread: Any) -> None:
+        """Give the reader's role back when the answer is there."""
 
     def recover(self, thread: Any) -> None:
         """An exception has left a call between `claim` and the end of `wait`."""
@@ -182,8 +208,9 @@ class Driver(Protocol):
         """Do work that may block on some thread, to be awaited. `give_up` is called when nobody
         awaits it any more."""
 
-    def wait(self, question: Question, thread: Any) -> None:
-        """Wait until the question is done, running what is posted to the thread meanwhile."""
+    def wait(self, question: Question, thread: Any, received: list[Any] | None = None) -> None:
+        """Wait until the question is done, running what is posted to the thread meanwhile.
+        `received`: what the thread has received already; taken out when it is taken in."""
 
     def stop(self) -> None:
         """Close the transport. Called without the lock."""
@@ -219,7 +246,10 @@ class Connection(Endpoint):
         self.driver = driver
         shortcuts = Shortcuts(self._session, self, self._lock)
         self._take_answer, self._take_call = shortcuts.take_answer, shortcuts.take_call
-        self._current = driver.current
+        self._answers, self._calls = shortcuts.answers, shortcuts.calls
+        self._nesting = limits.nesting
+        self._current, self._claim = driver.current, driver.claim
+        self._give_back_role = driver.give_back
         self._outbox = driver.outbox
         self._frames = FrameReader(limits)
         self._sharing: Sharing | None = None
@@ -263,7 +293,8 @@ class Connection(Endpoint):
             received(bytes(self.room[:count]))
             return filled(count)
 
-        self.__dict__.update(take=tapped_take, filled=tapped_filled)
+        # With nothing remembered, all is taken in here.
+        self.__dict__.update(take=tapped_take, filled=tapped_filled, _answers={}, _calls={})
         self.driver.tap(sent)
 
     @property
@@ -311,8 +342,10 @@ class Connection(Endpoint):
         if len(objects) != 2:
             objects = [self._outgoing(cap) for cap in objects[2:]]
         driver, session, outbox = self.driver, self._session, self._outbox
+        message: Message | None = None
+        received: list[bytes] = []
         try:
-            driver.claim(thread)
+            reads = driver.claim(thread)
             thread.writing = self
             with self._lock:
                 if session.closed:
@@ -338,15 +371,50 @@ class Connection(Endpoint):
                 if session.out:
                     self._flush()
             thread.writing = None
-            driver.wait(question, thread)
+            # What comes next is nearly always the answer, and looks as the last one did.
+            if (
+                reads
+                and thread.deadline is None
+                and driver.call_timeout is None
+                and not thread.backlog
+                and thread.inbox.empty()
+            ):
+                try:
+                    # In one step: an interrupt comes before or after it.
+                    received.extend(map(driver.receive, _CHUNK))
+                except OSError as e:
+                    driver.failed_to_read(e)
+                else:
+                    chunk = received[0]
+                    answer = self._answers.get(chunk[:ANSWER_CONTENT])
+                    if (
+                        answer is not None
+                        and answer.question is question
+                        and answer.size == len(chunk)
+                        and answer.export.references
+                        and not more
+                        and not self._frames.missing
+                    ):
+                        answer.export.references -= 1
+                        question.done = True
+                        driver.leave(thread)
+                        message = Message(
+                            chunk, 8, answer.size, None, answer.budget, self._nesting, (), self
+                        )
+                        content, data_words, pointers = answer.content
+            if message is None:
+                driver.wait(question, thread, received)
         except BaseException as e:
+            if received and not question.done:
+                self.interrupted()
             self._give_up(question, thread, e)
             raise
-        message = question.message
         if message is None:
-            return self._unpacked(method, question)
-        question.message = None
-        content, data_words, pointers = question.content
+            message = question.message
+            if message is None:
+                return self._unpacked(method, question)
+            question.message = None
+            content, data_words, pointers = question.content
         return method.unpack(message, content, data_words, pointers)
 
     def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
@@ -853,6 +921,127 @@ class Connection(Endpoint):
         except IpcError as e:
             self._reply_error(delivery.answer, e)
 
+    def serve(self, ticket: Any, thread: DriverThread, received: list[bytes]) -> None:
+        """Run the call that `thread` has received, and those that it receives then, as far as they
+        are as usual: calls for itself, alone in their chunk, that look as earlier ones did. It has
+        the reader's role, and mostly again when this returns. What is left in `received` is
+        something else. Returns when the ticket is done, or there may be something else to run."""
+        driver, session, outbox = self.driver, self._session, self._outbox
+        pending, frames, inbox, contexts = (
+            session.answers,
+            self._frames,
+            thread.inbox,
+            thread.contexts,
+        )
+        before = contexts.get(self)
+        answer: Answer | None = None
+        try:
+            while True:
+                chunk = received[0]
+                head = self._calls.get(chunk[:CALL_CONTENT])
+                if (
+                    head is None
+                    or not head.usual
+                    or head.size != len(chunk)
+                    or not chunk.startswith(head.context, head.context_at)
+                    or (head.pointer and not chunk.startswith(head.pointer, head.pointer_at))
+                    or (pending and (head.id in pending or len(pending) >= self.limits.calls))
+                    or frames.missing
+                    or session.events
+                    or self._dispatching
+                ):
+                    return
+                own: Any = head.thread.target
+                target: Any = head.target.target
+                if own is None or own.thread is not thread or target is None:
+                    return
+                impl = target.impl
+                if impl is None:
+                    return
+                lane, method, answer = head.lane, head.method, head.answer
+                lane.remote.id = head.callback
+                answer.done = False
+                pending[head.id] = answer
+                message: Any = Message(
+                    chunk, 8, head.size, None, head.budget, self._nesting, (own, lane.remote), self
+                )
+                received.clear()
+                self._give_back_role(thread)
+                contexts[self] = lane
+                try:
+                    w: Any = method.run(impl, message, *head.content)  # type: ignore[misc]
+                except BaseException as e:
+                    contexts[self] = before
+                    head.answer = Answer(head.id)
+                    call = Incoming(
+                        answer, target, method, message, head.content, lane, own, simple=True
+                    )
+                    self._reply_error(answer, e, params_unused=self._give_back(call))
+                    # As in `execute`.
+                    if thread.is_main and not isinstance(e, Exception):
+                        raise
+                    return
+                contexts[self] = before
+                del impl
+                # Whether there is another call to run at once: then the answers may go together.
+                more = thread.backlog or not inbox.empty()
+                if not more:
+                    # It goes back to waiting: the next call may be there as soon as this answer is.
+                    self._claim(thread)
+                thread.writing = self
+                with self._lock:
+                    if (
+                        w.caps
+                        or w.end > _BULK
+                        or answer.finished
+                        or answer.waiting
+                        or session.closed
+                    ):
+                        break
+                    lane.remote.id = -1
+                    answer.done = True
+                    del pending[answer.id]
+                    begin = _pack_return(
+                        w.end + _RETURN_WORDS, _RETURN_BEGIN, answer.id, _NOTHING_LEFT,
+                        _RETURN_MIDDLE, method.pointer,
+                    )  # fmt: skip
+                    if more or session.out or outbox.busy:
+                        session.out += (begin, w.head, *w.parts)
+                        driver.pump()
+                        alone = False
+                    else:
+                        alone = outbox.busy = True
+                if alone:
+                    if outbox.write(b"".join((begin, w.head, *w.parts))):
+                        driver.drain()
+                    if session.out:
+                        self._flush()
+                thread.writing = target = message = w = None
+                if (
+                    more
+                    or not thread.reads
+                    or ticket.done
+                    or thread.deadline is not None
+                    or self.room is not None
+                    or not inbox.empty()
+                ):
+                    return
+                try:
+                    # In one step: an interrupt comes before or after it.
+                    received.extend(map(driver.receive, _CHUNK))
+                except OSError as e:
+                    driver.failed_to_read(e)
+                    return
+            # Not as simple as it seemed.
+            thread.writing = None
+            head.answer = Answer(head.id)
+            call = Incoming(answer, target, method, message, head.content, lane, own, simple=True)
+            self._answer(call, w, thread)
+        except BaseException as e:
+            if answer is not None and not answer.done and thread.writing is None:
+                self._reply_error(answer, e)
+            raise
+
     def execute(self, call: Incoming, thread: DriverThread) -> None:
         """Run a call on the current thread and answer it.
 
@@ -864,7 +1053,7 @@ class Connection(Endpoint):
         method = call.method
         try:
             impl = call.target.impl
-            if impl is None or not method.plain or self._wraps_objects:
+            if impl is None or not method.plain or self.wraps_objects:
                 del impl
                 w = self._run(call)
             else:
@@ -880,7 +1069,48 @@ class Connection(Endpoint):
             return
         finally:
             contexts[self] = before
-        self._answer(call, w, thread)
+        # Whether there is another call to run at once: then the answers may go together.
+        more = thread.backlog or not thread.inbox.empty()
+        if thread.home is not None and not more:
+            # It goes back to waiting: the next call may be there as soon as this answer is.
+            self._claim(thread)
+        if (
+            w.caps
+            or not call.simple
+            or w.end > _BULK
+            or (call.hosted and not self._give_back(call))
+        ):
+            self._answer(call, w, thread)
+            return
+        answer, session, outbox = call.answer, self._session, self._outbox
+        thread.writing = self
+        with self._lock:
+            simple = not (answer.finished or answer.waiting or session.closed)
+            if simple:
+                call.lane.remote.id = -1  # type: ignore[union-attr]
+                answer.done = True
+                del session.answers[answer.id]
+                head = _pack_return(
+                    w.end + _RETURN_WORDS, _RETURN_BEGIN, answer.id, _NOTHING_LEFT, _RETURN_MIDDLE,
+                    method.pointer,
+                )  # fmt: skip
+                if more or session.out or outbox.busy:
+                    session.out += (head, w.head, *w.parts)
+                    if more and len(session.out) < _BATCH:
+                        self.driver.pump_soon()
+                    else:
+                        self.driver.pump()
+                    alone = False
+                else:
+                    alone = outbox.busy = True
+        if simple and alone:
+            if outbox.write(b"".join((head, w.head, *w.parts))):
+                self.driver.drain()
+            if session.out:
+                self._flush()
+        thread.writing = None
+        if not simple:
+            self._answer(call, w, thread)
 
     def execute_all(self, calls: list[Incoming], thread: DriverThread) -> None:
         """Run calls that came together, one after the other, and answer them together as far as
@@ -897,7 +1127,7 @@ class Connection(Endpoint):
                 if (
                     impl is None
                     or not method.plain
-                    or self._wraps_objects
+                    or self.wraps_objects
                     or call.hosted
                     or call.message.owner is not self
                 ):
@@ -941,64 +1171,12 @@ class Connection(Endpoint):
         if backlog:
             backlog.popleft()()
 
-    def _answer(self, call: Incoming, w: Writer, thread: DriverThread) -> None:
-        """Answer a call that has ended well."""
-        driver, answer, method = self.driver, call.answer, call.method
-        if w.caps:
-            try:
-                w.caps = [self._outgoing(cap) for cap in w.caps]
-            except IpcError as e:
-                self._reply_error(answer, e, params_unused=self._give_back(call))
-                return
-        # Whether there is another call to run at once: then the answers may go together.
-        more = thread.backlog or not thread.inbox.empty()
-        if thread.home is not None and not more:
-            # It goes back to waiting: the next call may be there as soon as this answer is.
-            driver.claim(thread)
-        if (
-            not call.simple
-            or w.caps
-            or w.end > _BULK
-            or (call.hosted and not self._give_back(call))
-        ):
-            self._reply_generally(call, w, thread)
-            return
-        session, outbox = self._session, self._outbox
-        thread.writing = self
-        with self._lock:
-            simple = not (answer.finished or answer.waiting or session.closed)
-            if simple:
-                call.lane.remote.id = -1  # type: ignore[union-attr]
-                answer.done = True
-                del session.answers[answer.id]
-                head = _pack_return(
-                    w.end + _RETURN_WORDS, _RETURN_BEGIN, answer.id, _NOTHING_LEFT, _RETURN_MIDDLE,
-                    method.pointer,
-                )  # fmt: skip
-                if more or session.out or outbox.busy:
-                    session.out += (head, w.head, *w.parts)
-                    if more and len(session.out) < _BATCH:
-                        driver.pump_soon()
-                    else:
-                        driver.pump()
-                    alone = False
-                else:
-                    alone = outbox.busy = True
-        if simple and alone:
-            if outbox.write(b"".join((head, w.head, *w.parts))):
-                driver.drain()
-            if session.out:
-                self._flush()
-        thread.writing = None
-        if not simple:
-            self._reply_generally(call, w, thread)
-
     def _run(self, call: Incoming) -> Writer:
         """The results of a call that is not the usual one."""
         impl, method = call.target.impl, call.method
         if impl is None:
             raise RemoteError("the object was destroyed")
-        if self._observer is not None and self._wraps_objects:
+        if self._observer is not None and self.wraps_objects:
             impl = self._observer.object(impl, call, self)
         run = method.run
         if run is not None and method.supplied:
@@ -1036,8 +1214,14 @@ class Connection(Endpoint):
             answer.cancel = None
         return w
 
-    def _reply_generally(self, call: Incoming, w: Writer, thread: DriverThread) -> None:
-        """Answer a call with any results."""
+    def _answer(self, call: Incoming, w: Writer, thread: DriverThread) -> None:
+        """Answer a call that has ended well, with any results."""
+        if w.caps:
+            try:
+                w.caps = [self._outgoing(cap) for cap in w.caps]
+            except IpcError as e:
+                self._reply_error(call.answer, e, params_unused=self._give_back(call))
+                return
         if w.viewed and not call.answer.finished:
             self._share(w, thread)
         thread.writing = self

@@ -74,7 +74,7 @@ class Endpoint(ABC):
         self._lock = lock
         self._tracebacks = tracebacks
         self._observer = observer
-        self._wraps_objects = observer is not None and observer.wraps_objects
+        self.wraps_objects = observer is not None and observer.wraps_objects
         self.peer: object = None
         """Who is at the other end, where that is known."""
         self._session = Session(bootstrap, limits, on_drop)

@@ -20,7 +20,7 @@ import msgspec
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.message import POINTER, Message, budget
-from mpipc.capnp.proxy import Local, Server, ServerMethod
+from mpipc.capnp.proxy import Local, ServerMethod
 from mpipc.capnp.session import Answer, Export, Import, Lane, Passing, Question, Session
 from mpipc.capnp.threads import CONTEXT, CONTEXT_WORDS, ThreadCapability
 
@@ -31,9 +31,11 @@ _ANSWER = Struct("<II24sII16siIQ")
 _CALL = Struct("<II24sIHHQ8x24sQ8xiIQQQ8xQ8x")
 
 SHORTEST = _ANSWER.size
-_ANSWER_CONTENT = _ANSWER.size
+ANSWER_CONTENT = _ANSWER.size
+"""The byte of an answer at which its content begins; what comes before is remembered."""
 _ANSWER_POINTER = 1 << 2  # one word between the pointer and the content behind it
-_CALL_CONTENT = _CALL.size
+CALL_CONTENT = _CALL.size
+"""As `ANSWER_CONTENT`, of a call."""
 _CALL_POINTER = 6 << 2
 _CONTEXT_SHAPE = CONTEXT_WORDS << 16
 _OBJECTS = 8  # in the parameters of a call that is not out of the ordinary
@@ -87,15 +89,17 @@ class _AnswerHead(msgspec.Struct, eq=False):
 class _CallHead(msgspec.Struct, eq=False):
     """What the beginning of a call says. The `pointer` to its context, and the `context` itself,
     are part of the content and so looked at each time; mostly they are one piece, the latter.
-    `objects` reads the rest of the table, where there is one. `thread` keeps nothing alive: an
-    export loses its target when it ends."""
+    `objects` reads the rest of the table, where there is one. `target` and `thread` keep nothing
+    alive: an export loses its target when it ends. `usual`: whether the method's `run` is all there
+    is to it. `answer`: what a usual call may use."""
 
     id: int
     size: int
     budget: int
-    target: int
-    server: Server
+    target: Export  # of a Local
     method: ServerMethod
+    usual: bool
+    answer: Answer
     thread: Export  # of a ThreadCapability
     callback: int
     lane: Lane
@@ -112,18 +116,17 @@ class Shortcuts:
 
     def __init__(self, session: Session, owner: Any, lock: Any) -> None:
         self._session = session
-        self._exports = session.exports
         self._pending = session.answers
         self._lock = lock
         self._owner = owner
         self._nesting = session.limits.nesting
         self._calls_at_once = session.limits.calls
-        self._answers: dict[bytes, _AnswerHead] = {}
-        self._calls: dict[bytes, _CallHead] = {}
+        self.answers: dict[bytes, _AnswerHead] = {}
+        self.calls: dict[bytes, _CallHead] = {}
 
     def take_answer(self, chunk: bytes) -> Question | None:
         """The question that the chunk answers, completed."""
-        head = self._answers.get(chunk[:_ANSWER_CONTENT])
+        head = self.answers.get(chunk[:ANSWER_CONTENT])
         if head is None or not head.question.kept:  # another thread has got its number
             head = self._new_answer(chunk)
             if head is None:
@@ -144,31 +147,27 @@ class Shortcuts:
 
     def take_call(self, chunk: bytes) -> Incoming | None:
         """The call in a chunk."""
-        head = self._calls.get(chunk[:_CALL_CONTENT])
-        if head is None or head.thread.target is None:  # another thread has got its number
+        head = self.calls.get(chunk[:CALL_CONTENT])
+        if head is None or head.thread.target is None or head.target.target is None:
+            # Another thread, or another object, has got its number.
             head = self._new_call(chunk)
             if head is None:
                 return None
-        export = self._exports.get(head.target)
+        target: Any = head.target.target
         capability: Any = head.thread.target
         id, pending = head.id, self._pending
         if (
-            head.size != len(chunk)
+            target is None
+            or capability is None
+            or head.size != len(chunk)
             or not chunk.startswith(head.context, head.context_at)
             or (head.pointer and not chunk.startswith(head.pointer, head.pointer_at))
-            or export is None
-            or capability is None
-            or id in pending
-            or len(pending) >= self._calls_at_once
+            or (pending and (id in pending or len(pending) >= self._calls_at_once))
         ):
-            return None
-        target: Any = export.target
-        # What has taken an object's place may be of another kind.
-        if type(target) is not Local or target.server is not head.server:
             return None
         hosted: tuple[Import, ...] = ()
         if head.objects is not None:
-            found = head.objects.unpack_from(chunk, _CALL_CONTENT)
+            found = head.objects.unpack_from(chunk, CALL_CONTENT)
             if any(kind != rpc.SENDER_HOSTED for kind in found[::3]) or any(found[2::3]):
                 return None
             with self._lock:
@@ -188,28 +187,26 @@ class Shortcuts:
 
     def _new_answer(self, chunk: bytes) -> _AnswerHead | None:
         """For a beginning that is not remembered."""
-        head = _answer_head(chunk, self._session) if len(chunk) >= _ANSWER_CONTENT else None
+        head = _answer_head(chunk, self._session) if len(chunk) >= ANSWER_CONTENT else None
         if head is not None:
-            if len(self._answers) >= _REMEMBERED:
-                self._answers.clear()
-            self._answers[chunk[:_ANSWER_CONTENT]] = head
+            if len(self.answers) >= _REMEMBERED:
+                self.answers.clear()
+            self.answers[chunk[:ANSWER_CONTENT]] = head
         return head
 
     def _new_call(self, chunk: bytes) -> _CallHead | None:
         """For a beginning that is not remembered."""
-        head = (
-            _call_head(chunk, self._session, self._owner) if len(chunk) >= _CALL_CONTENT else None
-        )
+        head = _call_head(chunk, self._session, self._owner) if len(chunk) >= CALL_CONTENT else None
         if head is not None:
-            if len(self._calls) >= _REMEMBERED:
-                self._calls.clear()
-            self._calls[chunk[:_CALL_CONTENT]] = head
+            if len(self.calls) >= _REMEMBERED:
+                self.calls.clear()
+            self.calls[chunk[:CALL_CONTENT]] = head
         return head
 
 
 def _answer_head(chunk: bytes, session: Session) -> _AnswerHead | None:
     segments, words, prefix, id, flags, middle, lo, hi, table = _ANSWER.unpack_from(chunk)
-    content = _ANSWER_CONTENT, hi & 0xFFFF, hi >> 16
+    content = ANSWER_CONTENT, hi & 0xFFFF, hi >> 16
     question = session.questions.get(id)
     if (
         prefix != rpc.RETURN_BEGIN
@@ -234,7 +231,7 @@ def _call_head(chunk: bytes, session: Session, owner: Any) -> _CallHead | None:
      first, second) = _CALL.unpack_from(chunk)  # fmt: skip
     count = table >> 36
     objects = count - 2
-    content = _CALL_CONTENT + objects * 16, hi & 0xFFFF, hi >> 16
+    content = CALL_CONTENT + objects * 16, hi & 0xFFFF, hi >> 16
     if (
         prefix != rpc.CALL_BEGIN
         or middle != rpc.CALL_MIDDLE
@@ -270,7 +267,8 @@ def _call_head(chunk: bytes, session: Session, owner: Any) -> _CallHead | None:
     if context_at == pointer_at + 8:
         pointer, context, context_at = b"", pointer + context, pointer_at
     return _CallHead(
-        id, len(chunk), budget(session.limits, words), target, local.server, method, running,
+        id, len(chunk), budget(session.limits, words), export, method,
+        method.plain and not owner.wraps_objects and not objects, Answer(id), running,
         second >> 32, Lane(Passing(session, -1)), content,
         Struct("<" + objects * "IIQ") if objects else None,
         pointer, pointer_at, context, context_at,

@@ -72,6 +72,10 @@ class ProtocolEnd(Protocol):
     def execute(self, call: Any, thread: Any) -> None:
         """Run a call on the current thread."""
 
+    def serve(self, ticket: Any, thread: Any, received: list[Any]) -> None:
+        """Run the call that the thread has received, and those that it receives then, as long as
+        they are as usual. What is left in `received` is to be taken in."""
+
     def lost(self, error: Disconnected) -> None:
         """The transport is gone. Called without the lock, and perhaps again."""
 
@@ -114,16 +118,19 @@ class Channel:
         sock.setblocking(True)
         self.lock = threading.Lock()
         self._sock = sock
-        self._recv, self._recv_into = sock.recv, sock.recv_into
+        self.receive: Callable[..., bytes] = sock.recv
+        self._recv_into = sock.recv_into
         self._description = description
         self.close_when_idle = False
+        self.call_timeout: float | None = None
         self._end: ProtocolEnd
         self.stopped = False
         self._tick: float | None = None
         self._epoll = select.epoll()
         self._fd = sock.fileno()
         self._role = ReaderRole(self, self._epoll, self._fd)
-        self.claim, self._give_back = self._role.claim, self._role.give_back
+        self.claim, self.give_back = self._role.claim, self._role.give_back
+        self.leave = self._role.leave
         self.pump_soon = self._role.watch
         self.outbox = Outbox(sock, self.lock, self._epoll)
         self.memory = (
@@ -221,11 +228,14 @@ class Channel:
         """An exception has left a call between `claim` and the end of `wait`."""
         self._role.recover(thread)
 
-    def wait(self, ticket: Ticket, thread: LocalThread) -> None:
+    def wait(self, ticket: Ticket, thread: LocalThread, received: list[Any] | None = None) -> None:
         """Wait until the ticket is done; the thread runs what is posted to it meanwhile.
 
+        `received` is what the thread has received already, and it has the reader's role then.
         Raises Timeout when the thread's deadline passes first. Only the thread itself calls this.
         """
+        if received is None:
+            received = []
         inbox, backlog, role = thread.inbox, thread.backlog, self._role
         home = thread.home
         if home is None:
@@ -236,17 +246,17 @@ class Channel:
         try:
             while not ticket.done:
                 aside = False
-                if backlog:
-                    self._give_back(thread)
+                if backlog and not received:
+                    self.give_back(thread)
                     backlog.popleft()()
                     continue
-                if inbox.empty() and (thread.reads or self.claim(thread)):
-                    aside = self._read_until(ticket, thread)
+                if received or (inbox.empty() and (thread.reads or self.claim(thread))):
+                    aside = self._read_until(ticket, thread, received)
                     if not aside:
                         continue
                     role.give_back_and_wait(thread)
                 else:
-                    self._give_back(thread)
+                    self.give_back(thread)
                 if not inbox.empty():
                     role.uses += 1  # it reads soon: no call has lasted long yet
                     self._run_next(thread)
@@ -262,11 +272,13 @@ class Channel:
                 waiting.pop(thread, None)
         except Empty:
             raise Timeout("no answer in time") from None
+        except BaseException:
+            if received:
+                self._end.interrupted()
+            raise
         finally:
             if thread.reads:
-                self._give_back(thread)
-                if role.asking and role.eager:
-                    role.hand_on()
+                self.leave(thread)
             else:
                 role.asking.pop(thread, None)
             if home is None:
@@ -291,34 +303,50 @@ class Channel:
                 self._end.failed(task, e)
             raise
 
-    def _read_until(self, ticket: Ticket, thread: LocalThread) -> bool:
+    def _read_until(self, ticket: Ticket, thread: LocalThread, received: list[Any]) -> bool:
         """Read, holding the reader's role, and run what comes for this thread, until the ticket is
-        done or there is something else to run; it may have lost the role then.
+        done or there is something else to run; it may have lost the role then. `received` holds
+        what was received and is not taken in yet: an interrupt may come between any two steps.
 
         True: the thread steps aside, and is to go on at its inbox. Either others may post to it
         (see `claim`), or others have something to do now and the last of them reads.
         """
         end, inbox, backlog = self._end, thread.inbox, thread.backlog
         while not self.stopped:
-            if thread.deadline is not None:
-                self._await_input(thread.deadline)
-            found = None
-            if thread.is_main or end.room is not None:
-                found = self._receive_carefully(thread)
-            else:
+            room = None
+            if not received:
+                room = end.room
+                if thread.deadline is not None:
+                    self._await_input(thread.deadline)
                 try:
-                    chunk = self._recv(65536)
-                except OSError as e:
-                    self._failed_to_read(e)
-                else:
-                    if chunk:
-                        found = end.take(chunk, thread)
+                    # In one step: an interrupt comes before or after it.
+                    if room is None:
+                        received.extend(map(self.receive, _CHUNK))
                     else:
-                        self._lost(_CLOSED)
+                        received.extend(map(self._recv_into, (room,)))
+                except OSError as e:
+                    self.failed_to_read(e)
+                    if ticket.done:
+                        return False
+                    continue
+            if room is None:
+                end.serve(ticket, thread, received)
+                if not received:
+                    if ticket.done or not thread.reads or backlog or not inbox.empty():
+                        return False
+                    continue
+            found: Any = None
+            if not received[0]:
+                self._lost(_CLOSED)
+            elif room is None:
+                found = end.take(received[0], thread)
+            else:
+                found = end.filled(received[0])
+            received.clear()
             if ticket.done:
                 return False
             if found is not None and found is not end.handed_on:
-                self._give_back(thread)
+                self.give_back(thread)
                 try:
                     end.execute(found, thread)
                 except BaseException as e:
@@ -332,37 +360,12 @@ class Channel:
             elif end.deferred:
                 return True
             elif turns.waiting:
-                self._give_back(thread)
+                self.give_back(thread)
                 return True
         return True
 
-    def _receive_carefully(self, thread: LocalThread) -> Any:
-        """Receive and take in a chunk, or a part of a large message, where an interrupt may come
-        between any two steps."""
-        end = self._end
-        received: list[Any] = []
-        room = end.room
-        try:
-            # In one step: an interrupt comes before or after it.
-            if room is not None:
-                received.extend(map(self._recv_into, (room,)))
-            else:
-                received.extend(map(self._recv, _CHUNK))
-            if not received[0]:
-                self._lost(_CLOSED)
-                return None
-            return end.take(received[0], thread) if room is None else end.filled(received[0])
-        except OSError as e:
-            if received:
-                raise
-            self._failed_to_read(e)
-            return None
-        except BaseException:
-            if received:
-                end.interrupted()
-            raise
-
-    def _failed_to_read(self, error: OSError) -> None:
+    def failed_to_read(self, error: OSError) -> None:
+        """What `receive` has raised: the connection is lost, unless it was only interrupted."""
         if not isinstance(error, BlockingIOError):
             self._lost(f"the connection broke: {error.strerror or error}")
 
@@ -377,7 +380,7 @@ class Channel:
     # ------------------------------------------------------------------------------ reading
 
     def _receive_by(self, recv: Callable[..., bytes]) -> None:
-        self._recv = recv
+        self.receive = recv
 
     def _interrupted(self) -> None:
         self._end.interrupted()
@@ -403,7 +406,7 @@ class Channel:
     def touch(self, thread: LocalThread) -> None:
         """The thread will read soon, if nobody else waits for what arrives."""
         if self.claim(thread) and thread.home is None:
-            self._give_back(thread)
+            self.give_back(thread)
 
     @property
     def uses(self) -> int:
@@ -473,7 +476,7 @@ class Channel:
             return False
         received = b""
         try:
-            received = self._recv(*_CHUNK, socket.MSG_DONTWAIT)
+            received = self.receive(*_CHUNK, socket.MSG_DONTWAIT)
             if received:
                 self._end.take(received, thread)
                 turns.wake_all()

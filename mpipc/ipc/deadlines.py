@@ -25,15 +25,13 @@ class PunctualChannel(Channel):
     """A channel on which no thread waits longer than `call_timeout` seconds for an answer, from
     when it is set."""
 
-    call_timeout: float | None = None
-
-    def wait(self, ticket: Any, thread: Any) -> None:
+    def wait(self, ticket: Any, thread: Any, received: list[Any] | None = None) -> None:
         """As Channel.wait. A worker's ticket is its end, for which it may wait for ever."""
         if self.call_timeout is None or isinstance(ticket, Worker):
-            super().wait(ticket, thread)
+            super().wait(ticket, thread, received)
         else:
             with within(self.call_timeout):
-                super().wait(ticket, thread)
+                super().wait(ticket, thread, received)
 
 
 def with_timeout(proxy: T, seconds: float) -> T:

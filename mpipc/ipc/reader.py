@@ -113,6 +113,20 @@ class ReaderRole:
                 if not self.watching:
                     self.watch()
 
+    def leave(self, thread: LocalThread) -> None:
+        """As `give_back`, of a thread whose answer has come. Others may wait for theirs."""
+        thread.reads = False
+        del self._holder[_HELD]
+        if self.eager:
+            self.eager -= 1
+            self.arm()
+            if self.asking and self.eager:
+                self.hand_on()
+        else:
+            self.uses += 1
+            if not self.watching:
+                self.watch()
+
     def watch(self) -> None:
         """Have the I/O thread look around once within a tick."""
         if not self.watching:
