@@ -90,7 +90,7 @@ def test_a_callback_thread_is_no_object(harness: Harness) -> None:
     start_server(driver)
     for received in (*harness.setup, message):
         driver.sent()
-        driver.receive(bytes(received))
+        driver.feed(bytes(received))
         while driver.run_next():
             pass
     (answer,) = frames(driver.sent())

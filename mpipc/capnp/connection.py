@@ -181,8 +181,9 @@ class Driver(Protocol):
     call_timeout: float | None
     """How long a call may take at most (seconds), whatever the thread's deadline is."""
 
-    receive: Callable[[int], bytes]
-    """Receive at most so many bytes, holding the reader's role. Raises OSError."""
+    @property
+    def receive(self) -> Callable[[int], bytes]:
+        """Receive at most so many bytes, holding the reader's role. Raises OSError."""
 
     def failed_to_read(self, error: OSError) -> None:
         """What `receive` has raised: the connection is lost, unless it was only interrupted."""

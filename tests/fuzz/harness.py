@@ -94,7 +94,7 @@ class Stream:
             self.fed += changed or 1
             self.mutated += changed
             self.bytes += len(chunk)
-            self.driver.receive(chunk)
+            self.driver.feed(chunk)
 
 
 def _calls_root(message: bytes) -> bool:
@@ -164,7 +164,7 @@ class Harness:
         stream = Stream(self.setup, choices, checked=checked)
         start_server(stream.driver)
         for message in self.setup:
-            stream.driver.receive(message)
+            stream.driver.feed(message)
             while stream.driver.run_next():
                 pass
         question = _FIRST_QUESTION

@@ -29,6 +29,8 @@ class InlineThread:
         self.pins: dict[Any, Any] = {}
         self.home: object = None
         self.nested = 0
+        self.deadline: float | None = None
+        self.reads = True
         self.is_main = False
         self.writing: Any = None
 
@@ -53,13 +55,19 @@ class Inbox:
         return all(thread is not self._thread for thread, _ in self._driver.tasks)
 
 
+class _Never:
+    """What nobody waits for."""
+
+    done = False
+
+
 class InlineDriver:
     """What the connection says is appended to `out`. `more` is called when a thread waits for an
     answer and there is nothing to run: it has something received, or returns False when nothing
     will come any more."""
 
     uses = 0
-    memory = None
+    memory = call_timeout = None
     busy = waits = False
 
     def __init__(self) -> None:
@@ -71,6 +79,10 @@ class InlineDriver:
         self.main = InlineThread(self, "main")
         self.stopped = False
         self._running = self.main
+        # Who reads: the thread that waits for an answer, or that ran something last.
+        self._reader = self.main
+        self._ahead: deque[bytes] = deque()
+        self._serving = self._receiving = False
         self._end: Connection
 
     def start(self, root: Local | None, limits: Limits) -> Connection:
@@ -129,20 +141,43 @@ class InlineDriver:
     def expect(self, thread: Any) -> None:
         pass
 
-    def claim(self, thread: Any) -> object:
+    def claim(self, thread: Any) -> bool:
         return True
 
-    def recover(self, thread: Any) -> None:
+    def give_back(self, thread: Any) -> None:
         pass
 
-    def wait(self, question: Any, thread: Any) -> None:
+    leave = recover = give_back
+
+    def receive(self, size: int) -> bytes:
+        """As of a socket that does not wait."""
+        if not self._ahead and not self._serving and not self.stopped:
+            self._receiving = True
+            try:
+                self.more()
+            finally:
+                self._receiving = False
+        if not self._ahead:
+            raise BlockingIOError
+        return self._ahead.popleft()
+
+    def failed_to_read(self, error: OSError) -> None:
+        assert isinstance(error, BlockingIOError)
+
+    def wait(self, question: Any, thread: Any, received: list[Any] | None = None) -> None:
+        reader, self._reader = self._reader, thread
         thread.nested += 1
         try:
+            if received:
+                self._take(received)
             while not question.done:
-                if not self.run_next() and not self.more():
+                if self._ahead:
+                    self._take([self._ahead.popleft()])
+                elif not self.run_next() and not self.more():
                     raise Timeout("no answer in time")
         finally:
             thread.nested -= 1
+            self._reader = reader
 
     def stop(self) -> None:
         self.stopped = True
@@ -158,27 +193,44 @@ class InlineDriver:
             return False
         before = self._running
         self._running, task = self.tasks.popleft()
+        self._reader = self._running
         try:
             task()
         finally:
             self._running = before
         return True
 
-    def receive(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         """Have something received, as a channel does."""
-        end = self._end
-        while chunk and not self.stopped:
+        if chunk:
+            self._ahead.append(chunk)
+        while self._ahead and not self._receiving:
+            self._take([self._ahead.popleft()])
+
+    def _take(self, received: list[Any]) -> None:
+        end, before = self._end, self._running
+        while received and not self.stopped:
             room = end.room
             if room is not None:
+                chunk = received.pop()
                 size = min(len(room), len(chunk))
                 room[:size] = chunk[:size]
                 end.filled(size)
-                chunk = chunk[size:]
-            else:
-                found = end.take(chunk, self._running)
-                if found is not None and found is not end.handed_on:
-                    end.execute(found, self._running)  # type: ignore[arg-type]
-                return
+                if chunk[size:]:
+                    received.append(chunk[size:])
+                continue
+            reader = self._running = self._reader
+            self._serving = True
+            try:
+                end.serve(_Never, reader, received)
+                self._serving = False
+                if received:
+                    found = end.take(received.pop(), reader)
+                    if found is not None and found is not end.handed_on:
+                        end.execute(found, reader)  # type: ignore[arg-type]
+            finally:
+                self._running = before
+                self._serving = False
 
     def sent(self) -> bytes:
         """All that was said since the last time."""

@@ -158,7 +158,7 @@ def record(script: Callable[[Any], None]) -> Transcript:
         sent = sender.sent()
         record += frames(sent)
         for message in frames(sent):
-            receiver.receive(message)
+            receiver.feed(message)
         return bool(sent)
 
     def exchange() -> bool:
