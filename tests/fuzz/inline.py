@@ -67,7 +67,8 @@ class InlineDriver:
     will come any more."""
 
     uses = 0
-    memory = call_timeout = None
+    memory = None
+    call_timeout: float | None = None
     busy = waits = False
 
     def __init__(self) -> None:
