@@ -1,7 +1,11 @@
-"""The demo, as `examples/bitcoin/run` runs it: to its end, and in a terminal until Ctrl-C."""
+"""The demo, as `examples/bitcoin/run` runs it: to its end, and in a terminal until Ctrl-C.
+
+With SCREENSHOTS=1 in the environment, its picture in docs/images is made anew.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -14,9 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 100.0
+WIDTH = "100"
 
 pytest.importorskip("btclib_wallet", reason="the wallet needs Python 3.11")
 pytestmark = pytest.mark.timeout(150)
@@ -79,18 +86,31 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
+def picture(output: str) -> None:
+    """Make a picture of the last table that a terminal has shown."""
+    if not os.environ.get("SCREENSHOTS"):
+        return
+    table = Text.from_ansi(re.findall("╭[^╭╰]*╰─*╯", output)[-1].replace("\r", ""))
+    console = Console(record=True, width=int(WIDTH), file=io.StringIO())
+    console.print(table)
+    drawn = console.export_svg(title="./examples/bitcoin/run", unique_id="terminal")
+    # Fonts would be fetched from elsewhere.
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+    (ROOT / "docs/images/terminal.svg").write_text(drawn)
+
+
 class Terminal:
     """The demo in a terminal."""
 
     def __init__(self, datadir: Path) -> None:
         self._master, slave = pty.openpty()
-        environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "50"}
+        environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": WIDTH, "LINES": "50"}
         self.process = subprocess.Popen(
             command(datadir), cwd=ROOT, stdin=slave, stdout=slave, stderr=slave,
             env=environment, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
-        self.shown = ""
+        self.output = self.shown = ""
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """Read until something is shown that was not looked at yet."""
@@ -98,9 +118,11 @@ class Terminal:
         while not (found := re.search(pattern, self.shown)):
             assert time.monotonic() < deadline, self.shown[-5000:]
             try:
-                self.shown += os.read(self._master, 1 << 16).decode(errors="replace")
+                read = os.read(self._master, 1 << 16).decode(errors="replace")
             except OSError:  # it has ended
                 raise AssertionError(self.shown[-5000:]) from None
+            self.output += read
+            self.shown += read
         self.shown = self.shown[found.end() :]
         return found
 
@@ -134,6 +156,9 @@ def test_in_a_terminal_it_goes_on_until_ctrl_c(terminal: Terminal, tmp_path: Pat
     os.kill(pid, signal.SIGKILL)
     terminal.wait_for("running again")
     terminal.wait_for("height 102 .* bob 12.50000000 BTC")
+    terminal.wait_for("Ctrl-C ends everything")
+    terminal.wait_for("╯")
+    picture(terminal.output)
     assert terminal.interrupt() == 0
     assert left(tmp_path) == []
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class Board:
@@ -85,3 +88,12 @@ class Changes:
         """Wait until there is one that was not waited for yet; the first is there already."""
         await self._some.wait()
         self._some.clear()
+
+
+def drained(queue: SimpleQueue[T]) -> Iterator[T]:
+    """What is in a queue, without waiting for more."""
+    while True:
+        try:
+            yield queue.get_nowait()
+        except Empty:
+            return

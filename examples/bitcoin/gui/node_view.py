@@ -10,13 +10,14 @@ from io import BytesIO
 import msgspec
 from btclib import var_int
 
-from examples.bitcoin.common.bitcoin import address_of, parse_block, parse_transaction, txid_of
+from examples.bitcoin.common.bitcoin import address_of, parse_block
 from examples.bitcoin.gui.board import Board, Changes
+from examples.bitcoin.gui.mempool_view import MempoolView
 from examples.bitcoin.gui.peers import Peer
 from examples.bitcoin.gui.refusals import NotRunning, Refused
 from examples.bitcoin.mine import NotMined, mine
-from interfaces.chain import BlockInfo, Chain, ChainNotifications, ChainstateRole, FoundBlockParam
-from interfaces.enums import ConnectionDirection, MemPoolRemovalReason
+from interfaces.chain import Chain, FoundBlockParam
+from interfaces.enums import ConnectionDirection
 from interfaces.handler import Handler
 from interfaces.mining import Mining
 from interfaces.node import Node
@@ -26,7 +27,6 @@ _BREATH = 0.1
 """Seconds between two looks, while much is happening."""
 
 _BLOCKS = 12
-_MEMPOOL = 25
 _OUTPUTS = 200
 _HEADER = 80
 
@@ -50,23 +50,6 @@ class BlockLine(msgspec.Struct, frozen=True):
     time: datetime
     size: int
     transactions: int
-
-
-class MempoolLine(msgspec.Struct, frozen=True):
-    txid: str
-    vsize: int
-    amount: int
-    """Satoshis of all outputs."""
-
-
-class Mempool(msgspec.Struct, frozen=True):
-    """The topic `mempool`: how many transactions there are, and some of them."""
-
-    size: int
-    usage: int
-    """Bytes of memory."""
-
-    transactions: list[MempoolLine]
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -108,7 +91,6 @@ class NodeView:
         self._mining: Mining | None = None
         self._peer: Peer | None = None
         self._blocks: dict[BlockHash, tuple[BlockLine, BlockHash]] = {}
-        self._lines: dict[bytes, MempoolLine] = {}
         self.tip: BlockHash | None = None
         self.on_tip = Changes()
 
@@ -117,16 +99,18 @@ class NodeView:
         node: Node = await peer.call(peer.root.make_node)
         chain: Chain = await peer.call(peer.root.make_chain)
         changes = Changes()
+        mempool = MempoolView(changes.tell)
         handlers: list[Handler] = [
             await peer.call(node.handle_notify_block_tip, changes.tell),
             await peer.call(node.handle_notify_alert_changed, changes.tell),
-            await peer.call(chain.handle_notifications, _Told(changes)),
+            await peer.call(chain.handle_notifications, mempool),
         ]
         self._chain, self._peer, self._mining = chain, peer, await peer.call(peer.root.make_mining)
         try:
             while True:
                 await changes.wait()
                 await self._show(node, chain, peer)
+                self._board.show("mempool", await mempool.look(node, chain, peer))
                 await asyncio.sleep(_BREATH)
         finally:
             self._chain = self._peer = self._mining = None
@@ -145,7 +129,6 @@ class NodeView:
             "chain", Tip(height, str(tip), time, catching_up, warnings.translated, peers)
         )
         self._board.show("blocks", await self._recent(tip, chain, peer))
-        self._board.show("mempool", await self._mempool(node, chain, peer))
         if tip != self.tip:
             self.tip = tip
             self.on_tip.tell()
@@ -166,16 +149,6 @@ class NodeView:
             self._blocks[hash] = known[hash]
             hash = known[hash][1]
         return [line for line, _ in self._blocks.values()]
-
-    async def _mempool(self, node: Node, chain: Chain, peer: Peer) -> Mempool:
-        found = _Collected()
-        await peer.call(chain.request_mempool_transactions, found)
-        newest = found.transactions[::-1][:_MEMPOOL]
-        self._lines = {data: self._lines.get(data) or _mempool_line(data) for data in newest}
-        size, usage = await asyncio.gather(
-            peer.call(node.get_mempool_size), peer.call(node.get_mempool_dynamic_usage)
-        )
-        return Mempool(size, usage, [self._lines[data] for data in newest])
 
     async def block(self, hash: str) -> BlockDetails:
         """All about a block. Raises Refused, NotRunning."""
@@ -213,11 +186,6 @@ async def disconnect(peer: Peer, handlers: list[Handler]) -> None:
     await asyncio.gather(*waits, return_exceptions=True)
 
 
-def _mempool_line(data: bytes) -> MempoolLine:
-    tx = parse_transaction(data)
-    return MempoolLine(str(txid_of(tx)), tx.vsize, sum(each.value for each in tx.vout))
-
-
 def _details(hash: str, height: int, in_chain: bool, data: bytes) -> BlockDetails:
     block = parse_block(data)
     header = block.header
@@ -236,38 +204,3 @@ def _details(hash: str, height: int, in_chain: bool, data: bytes) -> BlockDetail
             for tx in block.transactions[:_OUTPUTS]
         ],
     )  # fmt: skip
-
-
-class _Told(ChainNotifications):
-    """Whatever happens to the chain or the mempool is a change."""
-
-    def __init__(self, changes: Changes) -> None:
-        self._changes = changes
-
-    def transaction_added_to_mempool(self, tx: bytes) -> None:
-        self._changes.tell()
-
-    def transaction_removed_from_mempool(self, tx: bytes, reason: MemPoolRemovalReason) -> None:
-        self._changes.tell()
-
-    def block_connected(self, role: ChainstateRole, block: BlockInfo) -> None:
-        self._changes.tell()
-
-    def block_disconnected(self, block: BlockInfo) -> None:
-        self._changes.tell()
-
-    def updated_block_tip(self) -> None:
-        self._changes.tell()
-
-    def chain_state_flushed(self, role: ChainstateRole, locator: bytes) -> None:
-        pass
-
-
-class _Collected(_Told):
-    """The transactions that the node tells about."""
-
-    def __init__(self) -> None:
-        self.transactions: list[bytes] = []
-
-    def transaction_added_to_mempool(self, tx: bytes) -> None:
-        self.transactions.append(tx)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 
 import msgspec
 
-from examples.bitcoin.common.bitcoin import address_of, parse_transaction, txid_of
 from examples.bitcoin.common.chainparams import NETWORK
 from examples.bitcoin.common.destinations import destination_of, script_at, script_of
 from examples.bitcoin.gui.amounts import parse_amount
 from examples.bitcoin.gui.board import Board, Changes
+from examples.bitcoin.gui.history import Book, History, Payment, address_at
 from examples.bitcoin.gui.node_view import NodeView, disconnect
 from examples.bitcoin.gui.peers import Peer
 from examples.bitcoin.gui.refusals import Refused
-from interfaces.enums import AddressPurpose
+from interfaces.enums import AddressPurpose, ChangeType
 from interfaces.handler import Handler
-from interfaces.values import Passphrase, Transaction
+from interfaces.values import Passphrase, Transaction, Txid
 from interfaces.wallet import (
     CoinControl,
     Recipient,
     TxDestination,
     Wallet,
     WalletBalances,
-    WalletTx,
-    WalletTxStatus,
 )
 
 _BREATH = 0.1
@@ -34,41 +31,12 @@ _BREATH = 0.1
 _LAG = 0.25
 """Seconds until a wallet is looked at again that does not have the last block yet."""
 
-_TRANSACTIONS = 50
-_ADDRESSES = 50
-_NO_BLOCK = 2**31 - 1
 _MINING = "mining"
 
 
 class Address(msgspec.Struct, frozen=True):
     address: str
     label: str
-
-
-class Payment(msgspec.Struct, frozen=True):
-    """A transaction, as the wallet's owner sees it."""
-
-    txid: str
-    time: datetime
-    amount: int
-    """What the wallet has more; less than 0 where it has paid. With the fee."""
-
-    fee: int | None
-    """None: others have paid it."""
-
-    addresses: list[str]
-    """Whom it pays."""
-
-    label: str
-    coinbase: bool
-    height: int | None
-    """None: no block confirms it."""
-
-    matures: int
-    """How many blocks it takes until what was mined can be spent."""
-
-    state: str
-    """`confirmed`, `waiting`, `immature`, `conflicted` or `abandoned`."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -108,6 +76,7 @@ class WalletView:
         self.name = name
         self.changes = Changes()
         self._wallet, self._peer, self._board, self._node = wallet, peer, board, node
+        self._book, self._history = Book(wallet, peer), History(wallet, peer)
         self._loop = asyncio.get_running_loop()
         self._unloaded = False
 
@@ -118,8 +87,8 @@ class WalletView:
             await peer.call(wallet.handle_unload, self._on_unload),
             await peer.call(wallet.handle_show_progress, self._on_progress),
             await peer.call(wallet.handle_status_changed, tell),
-            await peer.call(wallet.handle_address_book_changed, tell),
-            await peer.call(wallet.handle_transaction_changed, tell),
+            await peer.call(wallet.handle_address_book_changed, self._on_book),
+            await peer.call(wallet.handle_transaction_changed, self._on_transaction),
         ]
         try:
             while not self._unloaded:
@@ -137,6 +106,16 @@ class WalletView:
         self._unloaded = True
         self.changes.tell()
 
+    def _on_book(
+        self, dest: TxDestination, label: str, mine: bool, purpose: AddressPurpose, kind: ChangeType
+    ) -> None:
+        self._book.tell(dest, label, mine, purpose, kind)
+        self.changes.tell()
+
+    def _on_transaction(self, txid: Txid, kind: ChangeType) -> None:
+        self._history.tell(txid, kind)
+        self.changes.tell()
+
     def _on_progress(self, title: str, percent: int) -> None:
         rescan = Rescan(title, percent) if percent < 100 else None
         self._loop.call_soon_threadsafe(self._board.show, f"rescan:{self.name}", rescan)
@@ -145,46 +124,22 @@ class WalletView:
     async def _show(self) -> bool:
         """Returns whether the node has a block that the wallet does not have yet."""
         wallet, peer = self._wallet, self._peer
-        encrypted, locked, book, txs, found = await asyncio.gather(
+        encrypted, locked, found, *_ = await asyncio.gather(
             peer.call(wallet.is_crypted),
             peer.call(wallet.is_locked),
-            peer.call(wallet.get_addresses),
-            peer.call(wallet.get_wallet_txs),
             peer.call(wallet.try_get_balances),
+            self._book.look(),
+            self._history.look(),
         )
         balances = found.balances if found.result else await peer.call(wallet.get_balances)
-        newest = sorted(txs, key=lambda tx: tx.time, reverse=True)[:_TRANSACTIONS]
-        labels = {address_at(each.dest): each.name for each in book}
-        payments = await asyncio.gather(*(self._payment(tx, labels) for tx in newest))
-        mine = [each for each in book if each.purpose is AddressPurpose.RECEIVE and each.is_mine]
-        addresses = [Address(address_at(each.dest), each.name) for each in mine[::-1][:_ADDRESSES]]
-        more = len(txs) - len(newest)
+        labels = self._book.labels
         shown = Shown(
-            self.name, encrypted, locked, balances, addresses,
-            [payment for payment in payments if payment is not None], more,
+            self.name, encrypted, locked, balances,
+            [Address(address, labels[address]) for address in self._book.newest()],
+            self._history.newest(labels), self._history.older,
         )  # fmt: skip
         self._board.show(f"wallet:{self.name}", shown)
         return found.result and self._node.tip not in (None, found.block_hash)
-
-    async def _payment(self, tx: WalletTx, labels: dict[str, str]) -> Payment | None:
-        if tx.tx is None:
-            return None
-        parsed = parse_transaction(tx.tx)
-        txid = txid_of(parsed)
-        status = (await self._peer.call(self._wallet.try_get_tx_status, txid)).tx_status
-        paid = sum(each.value for each in parsed.vout)
-        fee = tx.debit - paid if all(tx.txin_is_mine) and tx.txin_is_mine else None
-        sends = tx.debit > 0
-        outputs = zip(tx.txout_address, tx.txout_address_is_mine, tx.txout_is_change, strict=False)
-        addresses = [
-            address_at(each) for each, mine, change in outputs if not change and mine != sends
-        ]
-        label = next((labels[each] for each in addresses if labels.get(each)), "")
-        height = status.block_height if 0 <= status.block_height < _NO_BLOCK else None
-        return Payment(
-            str(txid), tx.time, tx.credit - tx.debit, fee, addresses, label, tx.is_coinbase,
-            height, status.blocks_to_maturity, _state(status),
-        )  # fmt: skip
 
     # ------------------------------------------------------------------------------- acting
 
@@ -202,9 +157,10 @@ class WalletView:
 
     async def mining_script(self) -> bytes:
         """A script to pay a miner with. Raises Refused."""
-        for each in await self._peer.call(self._wallet.get_addresses):
-            if each.is_mine and each.name == _MINING:
-                return script_of(each.dest)
+        await self._book.look()
+        address = self._book.own(_MINING)
+        if address is not None:
+            return script_at(address)
         return script_of(await self._new_destination(_MINING))
 
     async def prepare(self, address: str, amount: str, subtract_fee: bool) -> Prepared:
@@ -257,18 +213,3 @@ class WalletView:
     async def abort_rescan(self) -> None:
         """Stop looking through the chain."""
         await self._peer.call(self._wallet.abort_rescan)
-
-
-def _state(status: WalletTxStatus) -> str:
-    if status.is_abandoned:
-        return "abandoned"
-    if status.depth_in_main_chain < 0:
-        return "conflicted"
-    if status.depth_in_main_chain == 0:
-        return "waiting"
-    return "immature" if status.blocks_to_maturity > 0 else "confirmed"
-
-
-def address_at(destination: TxDestination) -> str:
-    """The address of a destination, empty where it has none."""
-    return address_of(script_of(destination)) if destination != TxDestination() else ""
