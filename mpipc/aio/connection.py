@@ -412,10 +412,8 @@ class Connection(Endpoint, asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         if out:
-            if len(out) == 1:
-                transport.write(out[0])
-            else:
-                transport.writelines(out)
+            for part in out:  # `writelines` heeds no limit in Python 3.12.1, 3.13.0
+                transport.write(part)
             if not self._writable.is_set() and transport.get_write_buffer_size() > _UNREAD:
                 transport.pause_reading()
         if self.close_when_idle and self.idle:
