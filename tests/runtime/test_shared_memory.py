@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,19 +91,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @contextlib.contextmanager
 def served(address: str) -> Iterator[None]:
-    process = get_context("spawn").Process(target=serve, args=(address,), daemon=True)
+    context = get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=serve, args=(address, ready), daemon=True)
     process.start()
     try:
-        path = Path(address.removeprefix("unix:"))
-        eventually(path.exists)
+        assert ready.wait(40)
         yield
     finally:
         process.terminate()
         process.join()
 
 
-def serve(address: str) -> None:
+def serve(address: str, ready: Event) -> None:
     with mpipc.serve(address, RealStore()) as server:
+        ready.set()
         server.serve_forever()
 
 
