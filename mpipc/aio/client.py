@@ -21,6 +21,7 @@ from mpipc.ipc.client import dial
 from mpipc.ipc.endpoints import root_class
 from mpipc.ipc.peers import Allowed
 from mpipc.ipc.seconds import checked_seconds
+from mpipc.ipc.server import watching
 
 T = TypeVar("T")
 
@@ -84,7 +85,10 @@ async def _connect(
     sock, relay = found
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
-    connection = Connection(None, limits, str(where))
+    observer = watching(in_loop=True)
+    connection = Connection(None, limits, str(where), observer=observer)
+    if observer is not None:
+        observer.opened(connection)
     await loop.create_connection(lambda: connection, sock=sock)
     try:
         return await asyncio.wait_for(connection.start(generated), deadline - time.monotonic())

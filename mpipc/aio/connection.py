@@ -24,11 +24,12 @@ from mpipc.aio.calls import begun
 from mpipc.aio.iterators import Later
 from mpipc.aio.remote_threads import MAKE_POOL, MAKE_THREAD, RemoteThreads, pool_of_threads
 from mpipc.capnp import threads
-from mpipc.capnp.endpoint import Endpoint
+from mpipc.capnp.endpoint import Endpoint, Observer, Tap
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local, ServerMethod
 from mpipc.capnp.session import Aborted, Answer, Delivery, Import, Question
+from mpipc.capnp.shortcuts import Incoming
 from mpipc.capnp.threads import ThreadCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
@@ -68,11 +69,23 @@ class Connection(Endpoint, asyncio.Protocol):
     """See the module. `description`: the other end, for people."""
 
     def __init__(
-        self, bootstrap: Local | None, limits: Limits, description: str, *, tracebacks: bool = False
+        self,
+        bootstrap: Local | None,
+        limits: Limits,
+        description: str,
+        *,
+        tracebacks: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         super().__init__(
-            bootstrap, limits, nullcontext(), self._flush_soon, tracebacks=tracebacks, observer=None
+            bootstrap,
+            limits,
+            nullcontext(),
+            self._flush_soon,
+            tracebacks=tracebacks,
+            observer=observer,
         )
+        self._output = self._session.take_output
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._description = description
@@ -98,6 +111,23 @@ class Connection(Endpoint, asyncio.Protocol):
     def heard(self) -> int:
         return self._heard
 
+    def tap(self, sent: Tap, received: Tap) -> None:
+        # Replaced, so that a connection that nobody taps pays nothing.
+        output, take = self._output, self.data_received
+
+        def tapped_output() -> list[bytes]:
+            parts = output()
+            for part in parts:
+                sent(part)
+            return parts
+
+        def tapped_take(data: bytes) -> None:
+            received(data)
+            take(data)
+
+        self._output = tapped_output
+        self.__dict__["data_received"] = tapped_take
+
     # ------------------------------------------------------------------------------- calling
 
     async def start(self, generated: Generated) -> Client:
@@ -118,7 +148,7 @@ class Connection(Endpoint, asyncio.Protocol):
         if threading.get_ident() != self._thread:
             made = self.call_async(target, method, w)
             return asyncio.run_coroutine_threadsafe(made, self._loop).result()
-        calls = begun.get()
+        calls = self.begun()
         if calls is None or calls:
             raise IpcError(
                 f"{method.name} is not async, and would block the event loop:"
@@ -127,10 +157,14 @@ class Connection(Endpoint, asyncio.Protocol):
         calls.append(self.call_async(target, method, w))
         return None  # type: ignore[return-value]  # `mpipc.aio.call` awaits the call
 
-    def iterate(self, target: Import, method: ClientMethod[Any], w: Writer) -> Any:
+    def begun(self) -> list[Any] | None:
+        return begun.get() if threading.get_ident() == self._thread else None
+
+    def iterate(self, client: Client, method: ClientMethod[Any], w: Writer) -> Any:
         if threading.get_ident() != self._thread or begun.get() is not None:
-            return self.call(target, method, w)
-        return Later(self.call_async(target, method, w))
+            return client._mpipc_call(method, w)
+        opening: Any = client._mpipc_await(method, w)
+        return Later(opening)
 
     async def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> R:
         while not self._writable.is_set():
@@ -148,7 +182,7 @@ class Connection(Endpoint, asyncio.Protocol):
         thread = await pool.take()
         busy = True
         try:
-            question = await self._send(target, method, _in_context(w, thread))
+            question = await self._send(target, method, self._in_context(w, method, thread))
             busy = False
         finally:
             pool.give_back(thread, busy=busy)
@@ -157,8 +191,25 @@ class Connection(Endpoint, asyncio.Protocol):
     async def _call_on(
         self, thread: Import | None, target: Import, method: ClientMethod[R], w: Writer
     ) -> R:
-        question = await self._send(target, method, _in_context(w, thread))
+        question = await self._send(target, method, self._in_context(w, method, thread))
         return self._unpacked(method, question)
+
+    def _in_context(self, w: Writer, method: ClientMethod[Any], thread: Import | None) -> Writer:
+        """Parameters whose context names this thread, or none; nobody waits as callback thread."""
+        # The context is always last in the fixed part.
+        fixed = w.head[: -len(_NO_CONTEXT)]
+        if thread is None:
+            w.head = fixed + _NO_CONTEXT
+            w.caps = [] if len(w.caps) == len(threads.CONTEXT_CAPS) else w.caps
+        else:
+            w.head = fixed + _THREAD_ONLY
+            w.caps[0] = thread
+        # As between programs that block, nothing is for a peer that has no threads.
+        if self._observer is not None and self.names_thread():
+            text = self._observer.carried()
+            if text:
+                threads.carry(w, method.shape, text)
+        return w
 
     async def _send(self, target: Import, method: ClientMethod[Any], w: Writer) -> Question:
         """Send a call and wait for its answer, of whatever kind."""
@@ -309,6 +360,9 @@ class Connection(Endpoint, asyncio.Protocol):
         impl, run = target.impl, method.run
         if impl is None:
             raise RemoteError("the object was destroyed")
+        if self._observer is not None and self._wraps_objects:
+            call = Incoming(delivery.answer, target, method, delivery.message, delivery.content)
+            impl = self._observer.object(impl, call, self)
         if run is not None and method.supplied:
             run = partial(run, _peer=self.peer)
         found: Writer
@@ -407,7 +461,7 @@ class Connection(Endpoint, asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flushing = False
-        out = self._session.take_output()
+        out = self._output()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -453,19 +507,6 @@ class Connection(Endpoint, asyncio.Protocol):
     def _abort(self) -> None:
         if self._transport is not None and not self.ended.is_set():
             self._transport.abort()
-
-
-def _in_context(w: Writer, thread: Import | None) -> Writer:
-    """Parameters whose context names this thread, or none; nobody waits as callback thread."""
-    # The context is always last in the fixed part.
-    fixed = w.head[: -len(_NO_CONTEXT)]
-    if thread is None:
-        w.head = fixed + _NO_CONTEXT
-        w.caps = [] if len(w.caps) == len(threads.CONTEXT_CAPS) else w.caps
-    else:
-        w.head = fixed + _THREAD_ONLY
-        w.caps[0] = thread
-    return w
 
 
 def _given_back(delivery: Delivery, caller: _Caller) -> bool:

@@ -91,6 +91,7 @@ def serve(
     construct_timeout: float = 10.0,
     idle_timeout: float | None = None,
     tracebacks: bool = False,
+    introspect: bool = False,
 ) -> Serving:
     """Listen on an address and serve `impl`, an object of a root interface, to every client:
     `await` this, or use it in `async with`. The parameters are those of `mpipc.serve`.
@@ -108,6 +109,7 @@ def serve(
             max_connections=max_connections, max_connections_per_peer=max_connections_per_peer,
             max_threads_per_peer=limits.threads, construct_timeout=construct_timeout,
             idle_timeout=idle_timeout, call_timeout=None, tracebacks=tracebacks,
+            introspect=introspect,
         )  # fmt: skip
         return Server(_Listener(*found))
 
@@ -137,9 +139,13 @@ class _Listener(server.Server):
         except Exception as e:
             self._refuse(client, sock, f"{type(e).__name__}: {e}")
             return
-        rules = self._rules
-        connection = Connection(root, rules.limits, self._shown, tracebacks=rules.tracebacks)
+        rules, observer = self._rules, server.watching(in_loop=True)
+        connection = Connection(
+            root, rules.limits, self._shown, tracebacks=rules.tracebacks, observer=observer
+        )
         connection.peer = peer
+        if observer is not None:
+            observer.opened(connection)
         task = self._loop.create_task(self._look_after(client, sock, connection))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)

@@ -53,6 +53,9 @@ class Observer(Protocol):
     def object(self, impl: Any, incoming: Any, connection: Any) -> Any:
         """A stand-in for the local object that an incoming call is for."""
 
+    def carried(self) -> str:
+        """What is to travel in the Context of a call that is made now, "" for nothing."""
+
 
 class Endpoint(ABC):
     """See the module. `lock` is held around every use of the session. `on_drop` is the session's.
@@ -81,7 +84,10 @@ class Endpoint(ABC):
         self._root: weakref.ref[Import] | None = None
         self._thread_map: Import | None = None
         self._own_thread_map = ThreadMapCapability()
-        self._made_threads: weakref.WeakSet[ThreadCapability] = weakref.WeakSet()
+        # By id: of such a dictionary any thread can make a list at any time.
+        self._made_threads: weakref.WeakValueDictionary[int, ThreadCapability] = (
+            weakref.WeakValueDictionary()
+        )
 
     # ----------------------------------------------------------------------------- for users
 
@@ -133,10 +139,12 @@ class Endpoint(ABC):
         """What there is on the connection: how many objects of ours the peer holds, by interface;
         how many of its we hold; and the names of the threads that it has made here."""
         with self._lock:
-            targets = [export.target for export in self._session.exports.values()]
+            exports = [*self._session.exports.values()]  # at once: a loop has no lock
             held = self._session.imports
+        targets = [export.target for export in exports]
         objects = Counter(each.server.name for each in targets if isinstance(each, Local))
-        return dict(objects), held, [each.thread.name for each in [*self._made_threads]]
+        made = [each() for each in self._made_threads.valuerefs()]
+        return dict(objects), held, [each.thread.name for each in made if each is not None]
 
     def names_thread(self) -> bool:
         """Whether a call that the current thread makes says which thread of the peer's runs it."""
@@ -164,9 +172,14 @@ class Endpoint(ABC):
     def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
         """As `call`, to be awaited."""
 
-    def iterate(self, target: Import, method: ClientMethod[Any], w: Writer) -> Any:
+    def begun(self) -> list[Any] | None:
+        """Where a call that is made now is put, to be awaited later, if it is only begun: while
+        `mpipc.aio.call` calls a method. None: it is made."""
+        return None
+
+    def iterate(self, client: Client, method: ClientMethod[Any], w: Writer) -> Any:
         """Call a method that gives an async iterator."""
-        return self.call(target, method, w)
+        return client._mpipc_call(method, w)
 
     def empty_params(self, method: ClientMethod[Any]) -> Writer:
         """Parameters of a method that has none but its context."""
@@ -285,7 +298,7 @@ class Endpoint(ABC):
             if len(self._made_threads) >= self.limits.threads:
                 raise Overloaded(f"more than {self.limits.threads} threads")
             capability = self._make_thread(threads.read_text(delivery.message, *delivery.content))
-            self._made_threads.add(capability)
+            self._made_threads[id(capability)] = capability
             self._reply(delivery, threads.write_capability(capability), threads.ONE_POINTER)
         elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_POOL:
             # The pool is always there, and grows as it is used.

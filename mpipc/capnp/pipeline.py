@@ -102,7 +102,9 @@ class _Recorder:
         """As `Connection.call`, without waiting."""
         self._record(method, w)
 
-    iterate = call
+    def iterate(self, client: Client, method: ClientMethod[Any], w: Writer) -> Any:
+        """As `Connection.iterate`, without waiting."""
+        return client._mpipc_call(method, w)
 
     def _record(self, method: ClientMethod[Any], w: Writer) -> None:
         question = self._send(self.target, method, w)
@@ -124,7 +126,9 @@ class _Later:
             raise IpcError("the promised object is none of the other end's")
         return found._mpipc_connection.call(found._mpipc_target, method, w)
 
-    iterate = call
+    def iterate(self, client: Client, method: ClientMethod[Any], w: Writer) -> Any:
+        """As `Connection.iterate`, without waiting."""
+        return client._mpipc_call(method, w)
 
     def describe(self) -> str:
         """The other end, for people."""

@@ -187,10 +187,7 @@ class Client(Closable):
     def _mpipc_iterate(self, method: ClientMethod[Any], w: Writer) -> Any:
         """As `_mpipc_call`, of a method that gives an AsyncIterator: where calls are awaited, this
         one is made when the iterator is first asked for something."""
-        target = self._mpipc_target
-        if target is None:
-            raise IpcError(f"{type(self).__name__} was closed")
-        return self._mpipc_connection.iterate(target, method, w)
+        return self._mpipc_connection.iterate(self, method, w)
 
     def _mpipc_deprecated(self, text: str) -> None:
         """Warn whoever called the method that calls this."""

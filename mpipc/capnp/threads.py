@@ -94,14 +94,15 @@ _LONGEST_CARRIED = 1 << 10  # bytes of a text that is read
 
 def carry(w: Writer, shape: int, text: str) -> None:
     """Put a text into the Context of written parameters, of the given shape: as a third pointer,
-    which those who do not know it ignore. The Context that was there stays behind, unused."""
-    at, position = shape & 0xFFFF, w.end
+    which those who do not know it ignore. The Context that was there, at the end of the fixed part,
+    stays behind, unused."""
+    at, position, context = shape & 0xFFFF, w.end, w.head[-len(CONTEXT) :]
     w.end += _CARRIED_WORDS
     pointer = (position - at - 1) << 2 | _CARRIED_WORDS << 48
     w.head = w.head[: at * 8] + _WORD.pack(pointer) + w.head[at * 8 + 8 :]
     w.parts.append(b"")  # the text is written first
     index = len(w.parts) - 1
-    w.parts[index] = CONTEXT + _WORD.pack(w.text(position + CONTEXT_WORDS, text))
+    w.parts[index] = context + _WORD.pack(w.text(position + CONTEXT_WORDS, text))
 
 
 def read_carried(message: Message, content: int, data_words: int, pointers: int) -> str:

@@ -97,9 +97,8 @@ def serve(
         max_connections=max_connections, max_connections_per_peer=max_connections_per_peer,
         max_threads_per_peer=max_threads_per_peer, construct_timeout=construct_timeout,
         idle_timeout=idle_timeout, call_timeout=call_timeout, tracebacks=tracebacks,
+        introspect=introspect,
     )  # fmt: skip
-    if introspect:
-        root_for = introspective(root_for)
     return Server(sock, where, root_for, rules, context)
 
 
@@ -118,6 +117,7 @@ def listen(
     idle_timeout: float | None,
     call_timeout: float | None,
     tracebacks: bool,
+    introspect: bool,
 ) -> tuple[socket.socket, Address, Callable[[Peer], Local], Rules, ssl.SSLContext | None]:
     """What a `Server` is made of, from the parameters of `serve`; it raises the same."""
     construct_timeout = checked_seconds("construct_timeout", construct_timeout)
@@ -139,6 +139,8 @@ def listen(
         limits, tracebacks, call_timeout, allowed, max_connections, max_connections_per_peer,
         max_threads_per_peer, construct_timeout, idle_timeout,
     )  # fmt: skip
+    if introspect:
+        root_for = introspective(root_for)
     return sock, where, root_for, rules, context
 
 

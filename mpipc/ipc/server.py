@@ -394,6 +394,12 @@ class Client:
             self._channel.join(timeout)
 
 
+def watching(*, in_loop: bool = False) -> calls.Observer | None:
+    """What watches a connection that is being made, None where nobody does. `in_loop`: an event
+    loop drives the connection."""
+    return calls.observer(*[("log", log.CALL_LOG)] * log.enabled(), in_loop=in_loop)
+
+
 def open_connection(
     sock: socket.socket,
     description: str,
@@ -408,7 +414,7 @@ def open_connection(
     """A channel on a connected socket, and the protocol on it; both still to be started."""
     kind = PunctualChannel if punctual else Channel
     channel = kind(sock, description, pool_threads=limits.threads, budget=budget)
-    observer = calls.observer(*[("log", log.CALL_LOG)] * log.enabled())
+    observer = watching()
     connection = Connection(channel, root, limits, tracebacks=tracebacks, observer=observer)
     connection.peer = peer
     if observer is not None:

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from mpipc.capnp.descriptions import secretive
 from mpipc.capnp.endpoint import Endpoint
 from mpipc.capnp.showing import HIDDEN, Shortener
-from mpipc.observe.calls import Function, Method
+from mpipc.observe.calls import Method, Watch
 
 _log = logging.getLogger("mpipc.ipc")
 _short = Shortener()
@@ -48,42 +48,37 @@ class CallLog:
     def opened(self, endpoint: Endpoint) -> None:
         """Nothing is logged of that."""
 
-    def watch(self, method: Method, function: Function) -> Function:
-        """A method that logs its calls."""
-
-        def logged(subject: Any, *args: Any, **kwargs: Any) -> Any:
-            outcome, error, told = "raised", None, ""
-            began = time.perf_counter()
-            try:
-                result = function(subject, *args, **kwargs)
-            except BaseException as e:
-                error = type(e).__name__
-                told = f"raised {error}: {_short.repr(e if secretive(type(e)) else str(e))}"
-                raise
-            else:
-                outcome = "returned"
-                told = f"-> {HIDDEN if 'return' in method.secrets else _short.repr(result)}"
-                return result
-            finally:
-                seconds = time.perf_counter() - began
-                connection: Endpoint = subject._mpipc_connection
-                where = connection.describe()
-                _log.debug(
-                    "%s %s %s(%s) %s %.3f ms %s",
-                    method.side, threading.current_thread().name, method,
-                    ", ".join(_shown(method.secrets, args, kwargs)), told, seconds * 1000, where,
-                    extra={
-                        "ipc_side": method.side,
-                        "ipc_interface": method.interface,
-                        "ipc_method": method.name,
-                        "ipc_peer": str(connection.peer or where.removeprefix("on ")),
-                        "ipc_seconds": seconds,
-                        "ipc_outcome": outcome,
-                        "ipc_error": error,
-                    },
-                )  # fmt: skip
-
-        return logged
+    def watch(
+        self, method: Method, subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Watch:
+        """Logs a call when it has ended."""
+        outcome, error = "raised", None
+        began = time.perf_counter()
+        try:
+            result = yield
+        except BaseException as e:
+            error = type(e).__name__
+            told = f"raised {error}: {_short.repr(e if secretive(type(e)) else str(e))}"
+        else:
+            outcome = "returned"
+            told = f"-> {HIDDEN if 'return' in method.secrets else _short.repr(result)}"
+        seconds = time.perf_counter() - began
+        connection: Endpoint = subject._mpipc_connection
+        where = connection.describe()
+        _log.debug(
+            "%s %s %s(%s) %s %.3f ms %s",
+            method.side, threading.current_thread().name, method,
+            ", ".join(_shown(method.secrets, args, kwargs)), told, seconds * 1000, where,
+            extra={
+                "ipc_side": method.side,
+                "ipc_interface": method.interface,
+                "ipc_method": method.name,
+                "ipc_peer": str(connection.peer or where.removeprefix("on ")),
+                "ipc_seconds": seconds,
+                "ipc_outcome": outcome,
+                "ipc_error": error,
+            },
+        )  # fmt: skip
 
 
 def _shown(secrets: tuple[int | str, ...], args: Any, kwargs: dict[str, Any]) -> list[str]:

@@ -161,17 +161,17 @@ class Metrics:
         with self._lock:
             return self._methods.setdefault(key, _Method(*key))
 
-    def client(self, client: type[Client]) -> dict[str, Function]:
+    def client(self, client: type[Client], *, in_loop: bool) -> dict[str, Function]:
         """Functions that count the calls that go through them."""
         methods = _Methods(client, self._counters)
+        counting = _counting_begun if in_loop else _counting_call
         awaited = client._mpipc_await
 
         def call_async(self: Client, method: ClientMethod[Any], w: Writer) -> Any:
             return methods[method].call_async(awaited, self._mpipc_connection, self, method, w)
 
         return {
-            "_mpipc_call": _counting_call(methods, client._mpipc_call),
-            "_mpipc_iterate": _counting_call(methods, client._mpipc_iterate),
+            "_mpipc_call": counting(methods, client._mpipc_call),
             "_mpipc_await": call_async,
         }
 
@@ -225,8 +225,8 @@ class Metrics:
         )
 
 
-# The next two are the same but for their arguments, and written out: a function more costs as much
-# as counting does.
+# `_counting_call` and `_counting` are the same but for their arguments, and written out: a function
+# more costs as much as counting does.
 
 
 def _counting_call(methods: _Methods, function: Function) -> Function:
@@ -244,6 +244,23 @@ def _counting_call(methods: _Methods, function: Function) -> Function:
             seconds = _clock() - began
             share.buckets[bisect_left(BOUNDS, seconds)] += 1
             share.seconds += seconds
+
+    return call
+
+
+def _counting_begun(methods: _Methods, function: Function) -> Function:
+    """As `_counting_call`, where a call may only be begun, and is awaited later."""
+    counted = _counting_call(methods, function)
+
+    def call(self: Client, method: ClientMethod[Any], w: Writer) -> Any:
+        connection = self._mpipc_connection
+        begun = connection.begun()
+        if begun is None:
+            return counted(self, method, w)
+        result = function(self, method, w)
+        awaitable = begun.pop()
+        begun.append(methods[method].call_async(lambda: awaitable, connection))
+        return result
 
     return call
 

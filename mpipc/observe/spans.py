@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from mpipc.capnp.endpoint import Endpoint
 from mpipc.capnp.threads import read_carried
-from mpipc.observe.calls import Function, Method, StandIn, switch
+from mpipc.observe.calls import Method, StandIn, Watch, switch
 
 _PARENT, _STATE = "traceparent", "tracestate"
 _LONGEST = 600  # characters of a text that is sent: `tracestate` may have 512
@@ -34,29 +34,26 @@ class Spans:
     def opened(self, endpoint: Endpoint) -> None:
         """That is no call."""
 
-    def watch(self, method: Method, function: Function) -> Function:
-        """A method whose calls have spans."""
-        tracer, name = self._tracer, f"{method.interface}/{method.name}"
-        kind = SpanKind.CLIENT if method.side == "client" else SpanKind.SERVER
+    def watch(
+        self, method: Method, subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Watch:
+        """Makes the span of a call."""
+        serves = method.side == "server"
         attributes = {
             "rpc.system": "mpipc", "rpc.service": method.interface, "rpc.method": method.name,
         }  # fmt: skip
-
-        def call(subject: Any, *args: Any, **kwargs: Any) -> Any:
-            parent = self._parent(subject) if kind is SpanKind.SERVER else None
-            # The text of an exception may show what is nobody's business: its class has to do.
-            with tracer.start_as_current_span(
-                name, parent, kind, attributes,
-                record_exception=False, set_status_on_exception=False,
-            ) as span:  # fmt: skip
-                try:
-                    return function(subject, *args, **kwargs)
-                except BaseException as e:
-                    span.set_status(Status(StatusCode.ERROR))
-                    span.set_attribute("error.type", type(e).__qualname__)
-                    raise
-
-        return call
+        # The text of an exception may show what is nobody's business: its class has to do.
+        with self._tracer.start_as_current_span(
+            f"{method.interface}/{method.name}",
+            self._parent(subject) if serves else None,
+            SpanKind.SERVER if serves else SpanKind.CLIENT,
+            attributes, record_exception=False, set_status_on_exception=False,
+        ) as span:  # fmt: skip
+            try:
+                yield
+            except BaseException as e:
+                span.set_status(Status(StatusCode.ERROR))
+                span.set_attribute("error.type", type(e).__qualname__)
 
     def carried(self) -> str:
         """The current span, as W3C Trace Context has it: `traceparent`, and `tracestate` in another
