@@ -360,7 +360,7 @@ class Connection(Endpoint, asyncio.Protocol):
         impl, run = target.impl, method.run
         if impl is None:
             raise RemoteError("the object was destroyed")
-        if self._observer is not None and self._wraps_objects:
+        if self._observer is not None and self.wraps_objects:
             call = Incoming(delivery.answer, target, method, delivery.message, delivery.content)
             impl = self._observer.object(impl, call, self)
         if run is not None and method.supplied:
