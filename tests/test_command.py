@@ -33,6 +33,22 @@ def test_each_command_has_an_example_of_itself(capsys: pytest.CaptureFixture[str
         assert f"\n  mpipc {command} " in text.partition("example:")[2], command
 
 
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "call unix:nobody Echo.echo 1 --timeout", "top unix:nobody --interval",
+        "trace replay no-such-file unix:nobody --timeout",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_is_said(line: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main([*line.split(), value])
+    assert exited.value.code == 2
+    said = capsys.readouterr().err
+    assert f"argument {line.split()[-1]}: " in said and value in said
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

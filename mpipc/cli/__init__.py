@@ -211,12 +211,25 @@ mpipc call --package shop.api unix:shop.sock Orders.place '{"item": "tea", "coun
         "--root", default="", help="the root interface (default: the only one, or Init)"
     )
     call.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="give up after this time (default: never)"
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="give up after this time (default: never)",
     )
     call.add_argument(
         "--follow", action="store_true", help="go on printing calls until Ctrl-C or the server ends"
     )
     call.set_defaults(run=_call)
+
+
+def _seconds(text: str) -> float:
+    """A time on the command line."""
+    from mpipc.ipc.seconds import checked_seconds
+
+    try:
+        return checked_seconds("SECONDS", float(text))
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
 
 
 def _complete_target(parsed_args: argparse.Namespace, **_: object) -> list[str]:
@@ -247,7 +260,11 @@ def _add_top(commands: Any) -> None:
     )
     top.add_argument("address", metavar="ADDRESS", help="as for mpipc.connect")
     top.add_argument(
-        "--interval", type=float, default=1.0, metavar="SECONDS", help="between looks (default: 1)"
+        "--interval",
+        type=_seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="between looks (default: 1)",
     )
     top.add_argument("--once", action="store_true", help="look once, and end")
     top.add_argument("--json", action="store_true", help="print a line of JSON for each look")
@@ -297,7 +314,9 @@ def _add_trace(commands: Any) -> None:
     replay.add_argument("file", type=Path, metavar="FILE")
     replay.add_argument("address", metavar="ADDRESS", help="of the server")
     replay.add_argument("--connection", type=int, default=1, metavar="N", help="which (default: 1)")
-    replay.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="of a call")
+    replay.add_argument(
+        "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="of a call"
+    )
     replay.set_defaults(run=_trace_replay)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from mpipc.ipc.backoff import Backoff
+from mpipc.ipc.seconds import checked_seconds
 from mpipc.launch.sandbox import Sandbox
 
 T = TypeVar("T")
@@ -49,7 +50,8 @@ class Component(_Program[T], Generic[T], frozen=True, kw_only=True):
     `sandbox`          what it may do.
     `options`          for `subprocess.Popen`: `env`, `cwd`, `stdout` …
 
-    Raises ValueError for what does not fit together.
+    Raises ValueError for what does not fit together, and TypeError and ValueError for what is no
+    time.
     """
 
     address: str | None = None
@@ -79,6 +81,10 @@ class Component(_Program[T], Generic[T], frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: what is at the address is not known: give a root")
         if self.restart not in ("always", "on-failure", "never"):
             raise ValueError(f"{self.name}: restart={self.restart!r}")
+        for name in ("health_timeout", "start_timeout", "stop_timeout"):
+            checked_seconds(name, getattr(self, name))
+        for name in ("health_interval", "watchdog"):
+            checked_seconds(name, getattr(self, name), optional=True)
 
 
 class ComponentEvent(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from mpipc.errors import ComponentFailed, Unreachable
 from mpipc.ipc import systemd
 from mpipc.ipc.backoff import Backoff
 from mpipc.ipc.reconnect import Link, as_function
+from mpipc.ipc.seconds import checked_seconds
 from mpipc.launch.temporary import Temporary
 from mpipc.supervisor.component import Component, ComponentEvent
 from mpipc.supervisor.runner import Runner
@@ -113,7 +114,9 @@ class Supervisor:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until no component runs any more, or `stop` was called; False when that takes more
-        than `timeout` seconds. Raises ComponentFailed when one is given up."""
+        than `timeout` seconds. Raises ComponentFailed when one is given up, and TypeError and
+        ValueError for what is no time."""
+        timeout = checked_seconds("timeout", timeout, optional=True)
         return self._await(lambda: all(each.over for each in self._all), timeout)
 
     def run(self) -> None:
@@ -183,6 +186,7 @@ class Supervisor:
         Raises ValueError for a component without a root interface, and what `mpipc.reconnecting`
         raises.
         """
+        wait = checked_seconds("wait", wait, optional=True)
         runner = self._runner(component)
         if component.root is None:
             raise ValueError(f"{component.name} has no root interface")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -48,6 +49,14 @@ class TestOrder:
             ({"after": "node"}, "are lists"),
             ({"pass_socket": True}, "needs an address"),
             ({"restart": "sometimes"}, "restart="),
+            *(
+                ({name: value}, f"^{name}=")
+                for name in (
+                    *("health_interval", "health_timeout", "watchdog"),
+                    *("start_timeout", "stop_timeout"),
+                )
+                for value in (-1, math.nan, math.inf)
+            ),
         ],
     )
     def test_so_is_what_is_wrong_with_one(self, wrong: Any, why: str) -> None:
@@ -55,6 +64,12 @@ class TestOrder:
             worker("a", **wrong)
         with pytest.raises(ValueError, match="nobody can be asked"):
             mpipc.Component("a", ["true"], health_interval=1)
+        with pytest.raises(TypeError, match=r"^stop_timeout='5': expected a number of seconds"):
+            mpipc.Component("a", ["true"], stop_timeout="5")  # type: ignore[arg-type]
+
+    def test_so_is_a_wait_that_is_none(self) -> None:
+        with pytest.raises(ValueError, match=r"^timeout=-1"):
+            mpipc.Supervisor([]).wait(-1)
 
 
 class TestRestart:
