@@ -45,6 +45,7 @@ _exact: dict[object, Hook] = {}
 _bases: dict[type, Hook] = {}
 _predicates: list[tuple[Predicate, Hook]] = []
 _supplied: dict[object, Callable[[Peer], object]] = {}
+_filled_in: dict[object, Callable[[], object]] = {}
 
 
 def register(
@@ -126,3 +127,25 @@ def supply(cls: type, function: Callable[[Peer], object]) -> None:
 def supplier(base: object) -> Callable[[Peer], object] | None:
     """The function that supplies parameters of a class, None where the caller passes them."""
     return _supplied.get(base) if isinstance(base, type) else None
+
+
+def fill_in(cls: type, function: Callable[[], object]) -> None:
+    """Say what a parameter of a class is where the caller leaves it out: the caller's side fills
+    it in, and it travels like any other. What C++ does for a type with `$Proxy.count(0)`.
+
+        def settings() -> Settings: ...
+
+        hooks.fill_in(Settings, settings)
+
+        def make_wallet(self, name: str, *, settings: Settings | None = None) -> Wallet: ...
+
+    `function` is called for each call that passes None or nothing, in the caller's thread; what it
+    raises the caller gets. This holds for parameters that are None by default; where the method is
+    called without a connection, they are.
+    """
+    _filled_in[cls] = function
+
+
+def filler(base: object) -> Callable[[], object] | None:
+    """The function that fills in parameters of a class, None where there is none."""
+    return _filled_in.get(base) if isinstance(base, type) else None

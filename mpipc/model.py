@@ -321,6 +321,7 @@ class Field:
     before their own, `origin.x`. The record has no slot for the group itself.
     `parts`: the parameters in Python that travel as this one, a struct with fields of these names.
     Their slots say nothing.
+    `filled_in`: the function that says what it is where a caller leaves it out (mpipc.hooks).
     """
 
     name: str
@@ -333,6 +334,7 @@ class Field:
     secret: bool = False
     group: tuple[Field, ...] = ()
     parts: tuple[Field, ...] = ()
+    filled_in: TypeName | None = None
 
     def apart(self, value: Any) -> Iterator[tuple[Field, Any]]:
         """The parameters in Python that this one stands for, each with its value."""

@@ -12,7 +12,7 @@ from mpipc import declare
 from mpipc.derive.lock import former_name
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import camel, member_name
-from mpipc.derive.parameters import packed, supplied, supplier_of
+from mpipc.derive.parameters import filler_of, packed, supplied, supplier_of
 from mpipc.derive.records import Member, member, record
 from mpipc.derive.site import Site
 from mpipc.derive.structs import field_members
@@ -142,7 +142,10 @@ def _passed(signature: Signature, site: Site) -> Iterator[Member]:
         with site.session.reporting(at.place):
             if supplier_of(annotation, at) is None:
                 keyword = name if name in signature.keywords else ""
-                yield member(name, annotation, at, keyword=keyword)
+                found = member(name, annotation, at, keyword=keyword)
+                if signature.defaults.get(name, ...) is None:
+                    found = replace(found, filled_in=filler_of(annotation, at))
+                yield found
                 _refuse_group(annotation, at)
 
 

@@ -13,7 +13,16 @@ from mpipc.derive.site import Site
 from mpipc.derive.structs import attributes_of
 from mpipc.derive.types import type_of
 from mpipc.derive.types.hooked import named
-from mpipc.model import Context, Field, Model, Slot, StructType, Supplied, ThreadMap
+from mpipc.model import (
+    Context,
+    Field,
+    Model,
+    Slot,
+    StructType,
+    Supplied,
+    ThreadMap,
+    TypeName,
+)
 
 
 def packed(
@@ -49,6 +58,11 @@ def _part(part: Member) -> Field:
             f"Field(...) says how {part.field} travels, which does not travel alone",
             "Field(...) in the struct class",
         )
+    if part.filled_in is not None:
+        raise Mistake(
+            f"{part.field} is filled in where callers leave it out, and does not travel alone",
+            "a parameter that is not packed",
+        )
     assert not isinstance(part.type, Context | ThreadMap)
     slot = Slot(part.slot, 0, part.type)
     return Field(
@@ -77,6 +91,16 @@ def _kind(field: Field) -> object:
 def supplier_of(annotation: object, site: Site) -> Callable[..., object] | None:
     """The function that says what a parameter is which the caller does not pass."""
     return hooks.supplier(site.unwrap(annotation).base)
+
+
+def filler_of(annotation: object, site: Site) -> TypeName | None:
+    """The function that says what a parameter is which may be None, where the caller leaves it
+    out. Raises Mistake."""
+    found = site.unwrap(annotation)
+    function = hooks.filler(found.base)
+    if function is None or not found.optional:
+        return None
+    return named(function, f"the function that fills in {shown(found.base)}")
 
 
 def supplied(

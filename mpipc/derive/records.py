@@ -31,6 +31,7 @@ from mpipc.model import (
     ThreadMap,
     TimedeltaType,
     Type,
+    TypeName,
     is_pointer,
 )
 
@@ -54,6 +55,7 @@ class Member:
     secret: bool = False
     group: tuple[Member, ...] = ()
     parts: tuple[Field, ...] = ()
+    filled_in: TypeName | None = None
 
     def within(self, group: str) -> Member:
         """It as a member of a group; the ordinals that it asks for are those of its own struct."""
@@ -206,7 +208,7 @@ def record(
             return None
         assert not isinstance(each.type, Context | ThreadMap)
         how = each.optional, flag, each.keyword, each.missing, each.secret
-        return Field(each.field, each.type, slot, *how, parts=each.parts)
+        return Field(each.field, each.type, slot, *how, parts=each.parts, filled_in=each.filled_in)
 
     fields = [*filter(None, map(made, members))]
     every = sorted([*slots, *flags], key=lambda slot: slot.ordinal)

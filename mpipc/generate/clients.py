@@ -192,6 +192,10 @@ class _Maker:
             text = f"{self._interface.name}.{method.name}: {supplied.name} is not for callers"
             yield f"        if {supplied.name} is not None:"
             yield f"            raise {self._scope.builtin('TypeError')}({quoted(text)})"
+        for field in parts_of(method.parameters):
+            if field.filled_in is not None:
+                yield f"        if {field.name} is None:"
+                yield f"            {field.name} = {self._scope.declared(field.filled_in)}()"
         if method.parameters:
             writer = f"_pack_{name}({', '.join(map(self._argument, method.parameters))})"
         elif self._has_context:

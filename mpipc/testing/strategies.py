@@ -82,10 +82,11 @@ class Strategies:
 
     def field(self, field: Field) -> st.SearchStrategy[Any]:
         """Values of a parameter, a result or a struct field."""
-        if field.optional and not self._depth:
+        can_be_none = field.optional and field.filled_in is None  # else None does not arrive
+        if can_be_none and not self._depth:
             return st.none()
         value = self.of(field.type)
-        return st.none() | value if field.optional else value
+        return st.none() | value if can_be_none else value
 
     def fields(self, fields: Iterable[Field]) -> st.SearchStrategy[tuple[Any, ...]]:
         """Values of several fields, in order."""

@@ -1,4 +1,4 @@
-"""Parameters that travel as one, and those that the side that is called fills in."""
+"""Parameters that travel as one, and those that the one side or the other fills in."""
 
 from __future__ import annotations
 
@@ -14,9 +14,18 @@ import mpipc.aio
 from mpipc import testing
 from mpipc.jsonrpc import Dispatcher
 from mpipc.testing.loopback import Loopback
-from tests.codecs.declarations.parameters import Area, Outpoint, Packing, User
+from tests.codecs.declarations import parameters
+from tests.codecs.declarations.parameters import (
+    Area,
+    Outpoint,
+    Packing,
+    Settings,
+    Starting,
+    User,
+    Zone,
+)
 
-test_packing = testing.suite(Packing, max_examples=20)
+test_packing = testing.suite(Packing, Starting, max_examples=20)
 
 
 class Real(Packing):
@@ -117,3 +126,69 @@ def test_json_has_them_as_one_and_says_nothing_of_the_others() -> None:
     claimed = b'{"jsonrpc":"2.0","id":1,"method":"who","params":{"number":1,"user":{"uid":0}}}'
     answer = dispatcher.handle(claimed)
     assert answer is not None and b"there is no parameter" in answer
+
+
+class RealStarting(Starting):
+    def start(
+        self, name: str, settings: Settings | None = None, *, zone: Zone | None = None
+    ) -> list[str]:
+        return [name, str(settings and settings.path), str(zone and zone.name)]
+
+    async def start_later(self, *, settings: Settings | None = None) -> Settings | None:
+        return settings
+
+    def as_passed(self, settings: Settings, other: Settings | None) -> Settings | None:
+        return other
+
+    def beside(self, path: str, level: int, *, settings: Settings | None = None) -> str:
+        return f"{path} {level} {settings and settings.path}"
+
+
+def test_what_a_caller_leaves_out_is_filled_in_and_travels(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/s"
+    with mpipc.serve(address, RealStarting()), mpipc.connect(address, Starting) as client:
+        assert client.start("a") == ["a", "/here", "CET"]
+        assert client.start("a", None, zone=None) == ["a", "/here", "CET"]
+        assert client.start("a", Settings("/b")) == ["a", "/b", "CET"]
+        assert client.start("a", settings=Settings("/b"), zone=Zone.UTC) == ["a", "/b", "UTC"]
+        assert client.as_passed(Settings("/b"), None) is None
+        assert client.beside("/p", 1) == "/p 1 /here"
+        assert asyncio.run(client.start_later()) == parameters.HERE
+
+
+def test_it_is_asked_for_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    client: Any = Loopback(Starting, RealStarting()).client
+    for path in ("/first", "/second"):
+        monkeypatch.setattr(parameters, "HERE", Settings(path))
+        assert client.start("a") == ["a", path, "CET"]
+
+
+def test_a_program_with_an_event_loop_fills_it_in_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        address = f"unix:{tmp_path}/s"
+        async with (
+            mpipc.aio.serve(address, RealStarting()),
+            mpipc.aio.connect(address, Starting) as client,
+        ):
+            assert await client.start_later() == parameters.HERE
+            assert await mpipc.aio.call(client.start, "a") == ["a", "/here", "CET"]
+
+    asyncio.run(main())
+
+
+def test_what_the_function_raises_the_caller_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Settings:
+        raise LookupError("no settings yet")
+
+    monkeypatch.setattr(parameters, "settings", fail)
+    client: Any = Loopback(Starting, RealStarting()).client
+    with pytest.raises(LookupError, match="no settings yet"):
+        client.start("a")
+    assert client.start("a", Settings("/b")) == ["a", "/b", "CET"]
+
+
+def test_nothing_is_filled_in_without_a_connection() -> None:
+    assert RealStarting().start("a") == ["a", "None", "None"]
+    asked = b'{"jsonrpc":"2.0","id":1,"method":"start","params":{"name":"a"}}'
+    answer = Dispatcher(RealStarting()).handle(asked)
+    assert answer is not None and b'"result":["a","None","None"]' in answer

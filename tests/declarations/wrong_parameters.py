@@ -25,7 +25,18 @@ class User:
     pass
 
 
+class Origin(msgspec.Struct):
+    x: Int32
+
+
+class Moved(msgspec.Struct):
+    by: Int32
+    origin: Origin | None = None
+
+
 mpipc.hooks.supply(User, lambda peer: User())
+mpipc.hooks.fill_in(Area, lambda: Area(1, 1))
+mpipc.hooks.fill_in(Origin, Origin)
 
 
 @mpipc.interface
@@ -50,6 +61,10 @@ class Packed(ABC):
     @abstractmethod
     def attributes(self, width: Annotated[Int32, Field(1)], height: Int32) -> None: ...
 
+    @mpipc.method(packed={"moved": Moved})
+    @abstractmethod
+    def filled_in(self, by: Int32, origin: Origin | None = None) -> None: ...
+
     @mpipc.method(packed={"area": Area})
     @abstractmethod
     def names(self, width: Int32, height: Int32, area: int) -> None: ...
@@ -71,3 +86,6 @@ class Supplied(ABC):
 
     @abstractmethod
     def by_lambda(self, *, user: User | None = None) -> None: ...
+
+    @abstractmethod
+    def filled_in_by_lambda(self, area: Area | None = None) -> None: ...

@@ -1,7 +1,8 @@
-"""Parameters that travel as one, and some that do not travel."""
+"""Parameters that travel as one, some that do not travel, and some that nobody has to pass."""
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -80,3 +81,51 @@ class Packing(ABC):
     @mpipc.method(context=False)
     @abstractmethod
     def whoever(self, *, peer: mpipc.Peer | None = None) -> int | None: ...
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a process passes on to another one."""
+
+    path: str
+    level: Int32 = 0
+
+
+class Zone(enum.Enum):
+    """It does not travel behind a pointer."""
+
+    UTC = 0
+    CET = 1
+
+
+HERE = Settings("/here", 2)
+
+
+def settings() -> Settings:
+    return HERE
+
+
+def zone() -> Zone:
+    return Zone.CET
+
+
+mpipc.hooks.fill_in(Settings, settings)
+mpipc.hooks.fill_in(Zone, zone)
+
+
+@mpipc.interface(root=True)
+class Starting(ABC):
+    @abstractmethod
+    def start(
+        self, name: str, settings: Settings | None = None, *, zone: Zone | None = None
+    ) -> list[str]: ...
+
+    @abstractmethod
+    async def start_later(self, *, settings: Settings | None = None) -> Settings | None: ...
+
+    @abstractmethod
+    def as_passed(self, settings: Settings, other: Settings | None) -> Settings | None:
+        """Nothing is filled in here: callers have to say what they mean."""
+
+    @mpipc.method(packed={"given": Settings})
+    @abstractmethod
+    def beside(self, path: str, level: Int32, *, settings: Settings | None = None) -> str: ...
