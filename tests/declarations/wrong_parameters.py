@@ -36,7 +36,7 @@ class Moved(msgspec.Struct):
 
 mpipc.hooks.supply(User, lambda peer: User())
 mpipc.hooks.fill_in(Area, lambda: Area(1, 1))
-mpipc.hooks.fill_in(Origin, Origin)
+mpipc.hooks.fill_in(Origin, lambda: Origin(0))
 
 
 @mpipc.interface
