@@ -52,7 +52,7 @@ from .. import values as _values_types
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "d12c7dae3ae11f5ec30fb5aea81aff44"
+MODEL = "1db2b60f699754c44824be295c525c33"
 SOURCES: dict[str, str] = {
     "interfaces.chain": "00f74e628768791696b5d1cf8a8d5870",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
@@ -60,7 +60,7 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.common": "39b4a9c5185cb7d9fbdd19f14867964c",
     "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
 }
 

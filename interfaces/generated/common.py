@@ -27,7 +27,7 @@ from .. import common as _common
 from .. import enums as _enums
 from .. import values as _values_types
 
-MODEL = "6e3f7941dcc8b2472262c9fde061ec6f"
+MODEL = "39b4a9c5185cb7d9fbdd19f14867964c"
 SOURCES: dict[str, str] = {
     "interfaces.common": "0510c89a61be2606626d25f592ba579f",
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",

@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import echo as _echo
 
-MODEL = "c395cade33b25b43fe883ee61f99a51d"
+MODEL = "44cd02e4f45572c6aacbe48871ff53bc"
 SOURCES: dict[str, str] = {
     "interfaces.echo": "fd6f31dd4b8dfd2569929aa2c13dda19",
 }

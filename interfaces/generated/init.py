@@ -26,14 +26,14 @@ from .. import mining as _mining
 from . import echo as _echo_codec
 from . import mining as _mining_codec
 
-MODEL = "37c81942a066917654e932d03e6bd314"
+MODEL = "963774413f48332301cbbf9d8aa7d3de"
 SOURCES: dict[str, str] = {
     "interfaces.init": "ef05dd0f912caf26d68d1c211dccbcca",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
-    "interfaces.echo": "c395cade33b25b43fe883ee61f99a51d",
-    "interfaces.mining": "8b8d2bfa06d0984d24ef1b9b752e0eb2",
+    "interfaces.common": "39b4a9c5185cb7d9fbdd19f14867964c",
+    "interfaces.echo": "44cd02e4f45572c6aacbe48871ff53bc",
+    "interfaces.mining": "2fe443e36724af2f126cb969d78d2802",
 }
 
 

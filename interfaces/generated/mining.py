@@ -37,13 +37,13 @@ from .. import mining as _mining
 from .. import values as _values_types
 from . import common as _common_codec
 
-MODEL = "8b8d2bfa06d0984d24ef1b9b752e0eb2"
+MODEL = "2fe443e36724af2f126cb969d78d2802"
 SOURCES: dict[str, str] = {
     "interfaces.mining": "a1a31e1af47552317553c2c917f9f191",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.common": "39b4a9c5185cb7d9fbdd19f14867964c",
 }
 
 

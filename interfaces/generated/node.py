@@ -52,7 +52,7 @@ from . import common as _common_codec
 from . import handler as _handler_codec
 from . import wallet as _wallet_codec
 
-MODEL = "dddc7131c6e5843f024cd722f8b870cf"
+MODEL = "7bf6773a0e88e849b30c66923daeca2f"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.errors": "b4da4e0f36e3fb2d23f8a66b1d297f5c",
@@ -60,10 +60,10 @@ SOURCES: dict[str, str] = {
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "d12c7dae3ae11f5ec30fb5aea81aff44",
-    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.chain": "1db2b60f699754c44824be295c525c33",
+    "interfaces.common": "39b4a9c5185cb7d9fbdd19f14867964c",
     "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
-    "interfaces.wallet": "c60b29c81dd3c398711605fbde99820e",
+    "interfaces.wallet": "2329cb9b0e8f67f9aec9e55ab05fde0e",
 }
 
 

@@ -19,7 +19,7 @@ from mpipc.capnp.runtime import (
 
 from .. import rpc as _rpc
 
-MODEL = "cfa0b92dbfc63ab200f3f0dbca83bda0"
+MODEL = "49273bf68ead28c5620f3e00c7c8e8de"
 SOURCES: dict[str, str] = {
     "interfaces.rpc": "20a4b80e6d019d661358c91669537faa",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",

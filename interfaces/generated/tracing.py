@@ -29,7 +29,7 @@ from .. import tracing as _tracing
 from .. import values as _values_types
 from . import handler as _handler_codec
 
-MODEL = "2da0df692050a7334377ccafe0072f60"
+MODEL = "d1bafa448604ad496f4bad8ff59ecec3"
 SOURCES: dict[str, str] = {
     "interfaces.tracing": "9e4a6b991ac359feb434109e4508fa89",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",

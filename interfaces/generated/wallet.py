@@ -51,15 +51,15 @@ from . import chain as _chain_codec
 from . import common as _common_codec
 from . import handler as _handler_codec
 
-MODEL = "c60b29c81dd3c398711605fbde99820e"
+MODEL = "2329cb9b0e8f67f9aec9e55ab05fde0e"
 SOURCES: dict[str, str] = {
     "interfaces.enums": "47f1e3de42fa70a60fe9d493ac11a173",
     "interfaces.values": "58de405989621f831f0cd1a1a04ee192",
     "interfaces.wallet": "49a30ae3644d3344d60e96d9d53760b4",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "d12c7dae3ae11f5ec30fb5aea81aff44",
-    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
+    "interfaces.chain": "1db2b60f699754c44824be295c525c33",
+    "interfaces.common": "39b4a9c5185cb7d9fbdd19f14867964c",
     "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
 }
 

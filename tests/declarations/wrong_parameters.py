@@ -29,6 +29,10 @@ class Origin(msgspec.Struct):
     x: Int32
 
 
+def origin() -> Origin:
+    return Origin(0)
+
+
 class Moved(msgspec.Struct):
     by: Int32
     origin: Origin | None = None
@@ -36,7 +40,7 @@ class Moved(msgspec.Struct):
 
 mpipc.hooks.supply(User, lambda peer: User())
 mpipc.hooks.fill_in(Area, lambda: Area(1, 1))
-mpipc.hooks.fill_in(Origin, lambda: Origin(0))
+mpipc.hooks.fill_in(Origin, origin)
 
 
 @mpipc.interface

@@ -31,7 +31,7 @@ from mpipc.capnp.runtime import (
 
 from .. import bench as _bench
 
-MODEL = "a193586409df868997ccf9d80ad031e2"
+MODEL = "6db24bfd885674c6f04836ff9e18d22c"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench": "2aa481cbdd98043eafd60abf5d323360",
 }

@@ -31,12 +31,12 @@ from .. import bench as _bench
 from .. import bench_async as _bench_async
 from . import bench as _bench_codec
 
-MODEL = "354cb82c7ae3850ac79019087231cf31"
+MODEL = "eead6b673ac481d70c204952d953e269"
 SOURCES: dict[str, str] = {
     "benchmarks.interfaces.bench_async": "48cf0e93e44e66594a50c1d724b07ee8",
 }
 IMPORTS: dict[str, str] = {
-    "benchmarks.interfaces.bench": "a193586409df868997ccf9d80ad031e2",
+    "benchmarks.interfaces.bench": "6db24bfd885674c6f04836ff9e18d22c",
 }
 
 

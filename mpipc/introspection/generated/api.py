@@ -29,7 +29,7 @@ from mpipc.capnp.runtime import (
 
 from .. import api as _api
 
-MODEL = "03c1bf3c6ad1279fd04ab4f1a40a1b32"
+MODEL = "2bf256f3318c505a59302d88ab69bed2"
 SOURCES: dict[str, str] = {
     "mpipc.declare": "3d99fd276b24beb3884143ccad9c90e8",
     "mpipc.introspection.api": "8ed9317e3d97cd73f0280e907169d36f",

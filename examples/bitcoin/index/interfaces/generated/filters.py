@@ -38,22 +38,22 @@ from mpipc.capnp.runtime import (
 
 from .. import filters as _filters
 
-MODEL = "5a5868c6b663466a97ed9f86076bdcae"
+MODEL = "78c3c0077f59148f054e9d231e7317b2"
 SOURCES: dict[str, str] = {
     "examples.bitcoin.index.interfaces.filters": "9c8aeac23425cccbffaf2cd5ce72b9f0",
 }
 IMPORTS: dict[str, str] = {
-    "interfaces.chain": "d12c7dae3ae11f5ec30fb5aea81aff44",
-    "interfaces.common": "6e3f7941dcc8b2472262c9fde061ec6f",
-    "interfaces.echo": "c395cade33b25b43fe883ee61f99a51d",
+    "interfaces.chain": "1db2b60f699754c44824be295c525c33",
+    "interfaces.common": "39b4a9c5185cb7d9fbdd19f14867964c",
+    "interfaces.echo": "44cd02e4f45572c6aacbe48871ff53bc",
     "interfaces.handler": "7cb2693fcbe15d30a4f32baebf95404c",
-    "interfaces.init": "37c81942a066917654e932d03e6bd314",
-    "interfaces.mining": "8b8d2bfa06d0984d24ef1b9b752e0eb2",
-    "interfaces.node": "dddc7131c6e5843f024cd722f8b870cf",
-    "interfaces.proposed": "1f7c6a81bf90abd69ccd2fa90d443042",
-    "interfaces.rpc": "cfa0b92dbfc63ab200f3f0dbca83bda0",
-    "interfaces.tracing": "2da0df692050a7334377ccafe0072f60",
-    "interfaces.wallet": "c60b29c81dd3c398711605fbde99820e",
+    "interfaces.init": "963774413f48332301cbbf9d8aa7d3de",
+    "interfaces.mining": "2fe443e36724af2f126cb969d78d2802",
+    "interfaces.node": "7bf6773a0e88e849b30c66923daeca2f",
+    "interfaces.proposed": "235036e902a3ffe0d1fc94415f081cea",
+    "interfaces.rpc": "49273bf68ead28c5620f3e00c7c8e8de",
+    "interfaces.tracing": "d1bafa448604ad496f4bad8ff59ecec3",
+    "interfaces.wallet": "2329cb9b0e8f67f9aec9e55ab05fde0e",
 }
 
 
