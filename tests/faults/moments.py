@@ -170,8 +170,10 @@ CHILD = """
 import os, socket, sys, time
 from pathlib import Path
 import mpipc
-from tests.runtime.program import RealRoot
+from mpipc.generate.load import generated_for
+from tests.runtime.program import RealRoot, Root
 
+generated_for(Root)  # which takes a temporary directory: in a sandbox, that goes with its parent
 directory, fd = Path(sys.argv[1]), int(sys.argv[-1])
 (directory / "pid").write_text(str(os.getpid()))
 (directory / "reached").touch()
@@ -194,9 +196,14 @@ class Spawning(Moment):
     expected = 3
     needs_root = False
 
+    sandbox: mpipc.Sandbox | None = None
+
+    @property
+    def argv(self) -> list[str]:
+        return [sys.executable, "-c", CHILD, str(self.directory)]
+
     def act(self) -> object:
-        argv = [sys.executable, "-c", CHILD, str(self.directory)]
-        with mpipc.spawn(argv, Root, timeout=60, cwd=ROOT) as root:
+        with mpipc.spawn(self.argv, Root, timeout=60, cwd=ROOT, sandbox=self.sandbox) as root:
             return root.values().small(1, 2)
 
     @property
@@ -216,6 +223,28 @@ class Spawning(Moment):
         whole.rename(self.directory / "let go")
 
 
+class Sandboxing(Spawning):
+    """A child in a sandbox that does not serve yet."""
+
+    def __init__(self, address: str, directory: Path) -> None:
+        super().__init__(address, directory)
+        self.sandbox = mpipc.Sandbox(readable=[ROOT], writable=[directory])
+
+
+class Supervising(Spawning):
+    """A component that is not ready yet, and is not started again."""
+
+    start_timeout = 60.0
+
+    def act(self) -> object:
+        component: mpipc.Component[Root] = mpipc.Component(
+            "child", self.argv, Root, restart="never", start_timeout=self.start_timeout,
+            options={"cwd": ROOT},
+        )  # fmt: skip
+        with mpipc.Supervisor([component]) as supervisor, supervisor.root(component) as root:
+            return root.values().small(1, 2)
+
+
 MOMENTS: dict[str, type[Moment]] = {
     "waiting": Waiting,
     "sending": Sending,
@@ -223,6 +252,8 @@ MOMENTS: dict[str, type[Moment]] = {
     "destroy": Destroying,
     "connect": Connecting,
     "spawn": Spawning,
+    "sandbox": Sandboxing,
+    "supervise": Supervising,
 }
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import mpipc
-from tests.faults.moments import MOMENTS, Connecting, Spawning
+from tests.faults.moments import MOMENTS, Connecting, Spawning, Supervising
 from tests.faults.scene import OtherProcess, Scene, nothing_is_left, outcome
 from tests.rpc_peer import built
 from tests.runtime.support import PATIENCE, ROOT, Running, eventually
@@ -104,7 +104,7 @@ def stopped(scene: Scene) -> str:
 
 @fault("the peer is slow")
 def slow(scene: Scene) -> str:
-    if scene.name == "spawn":
+    if isinstance(scene.moment, Spawning):
         # A child that takes its time is one that is stopped again and again.
         scene.begin()
         for _ in range(5):
@@ -139,6 +139,8 @@ def closed_by_many(scene: Scene) -> str:
 @fault("a deadline passes")
 def deadline(scene: Scene) -> str:
     act = scene.moment.act
+    if isinstance(scene.moment, Supervising):
+        scene.moment.start_timeout = SOON  # the component's own; the child is not told when to go
 
     def act_in_time() -> object:
         with mpipc.timeout(SOON):
