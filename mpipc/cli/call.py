@@ -207,7 +207,8 @@ def _arguments(
             field, value = typed[positional], text
             positional += 1
         else:
-            raise Usage(f"{method.name} takes {len(typed)} arguments: {text!r} is one too many")
+            most = f"{len(typed)} argument{'s' * (len(typed) != 1)}"
+            raise Usage(f"{method.name} takes {most}: {text!r} is one too many")
         if field.name in given:
             raise Usage(f"{field.name} was given twice")
         given[field.name] = field, value

@@ -6,12 +6,15 @@ name, a dict whose keys are no text has their JSON as keys, and an object is `<I
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from types import NoneType
 from typing import Any
 
 import msgspec
 
+from mpipc.generate.records import CODES
 from mpipc.generate.scope import python_object
 from mpipc.model import (
     CheckedType,
@@ -45,6 +48,15 @@ _CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
     "frozenset": frozenset,
 }
 
+
+_CLASSES: dict[type, type] = {
+    TextType: str,
+    DataType: bytes,
+    TimedeltaType: timedelta,
+    TupleType: tuple,
+    MapType: dict,
+    VoidType: NoneType,
+}
 
 _NOT_SHOWN = "this is no value that fits, and is not shown because it is, or has, a secret"
 
@@ -111,14 +123,33 @@ class JsonValues:
         return msgspec.to_builtins(value)
 
     def _alternative(self, union: TypeName, value: Any) -> Any:
-        """As the first alternative that the value is one of: JSON does not tell them apart."""
-        for field in self.model.struct(union).fields:
-            if isinstance(field.type, StructType):
-                if isinstance(value, python_object(self.model.struct(field.type.key).cls)):
+        """As the alternative that the value is of, by its class: a class comes before its bases."""
+        fields = self.model.struct(union).fields
+        classes = [(self._class_of(field.type), field) for field in fields]
+        for base in type(value).__mro__:
+            for cls, field in classes:
+                if cls is base:
                     return self.dump(field.type, value)
-            elif isinstance(field.type, DataType) and isinstance(value, bytes):
-                return value.hex()
-        return msgspec.to_builtins(value, enc_hook=repr)
+        objects = [field for cls, field in classes if cls is None]
+        return self.dump(objects[0].type, value) if objects else msgspec.to_builtins(value)
+
+    def _class_of(self, type: Type) -> Any:
+        """The class of the values of an alternative, None for objects and callables."""
+        match type:
+            case CheckedType(wire=wire):
+                return self._class_of(wire)
+            case LiteralType(wire=wire, cls=cls):
+                return python_object(cls) if cls else self._class_of(wire)
+            case StructType(key):
+                struct = self.model.struct(key)
+                return dict if struct.kind == "typeddict" else python_object(struct.cls)
+            case EnumType(key) | HookedType(key):
+                return python_object(key)
+            case ListType(container=container):
+                return _CONTAINERS[container]
+            case Primitive(name):
+                return _KINDS.get(name, int)
+        return _CLASSES.get(type.__class__)
 
     # -------------------------------------------------------------------------- from JSON
 
@@ -149,7 +180,7 @@ class JsonValues:
             return self._load(type, value)
         except NoValue:
             raise
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
             if self.model.secretive(type):
                 raise NoValue(_NOT_SHOWN) from None
             raise NoValue(f"{msgspec.json.encode(value).decode()}: {error}") from None
@@ -180,6 +211,9 @@ class JsonValues:
                 return msgspec.convert(value, None)
             case ViewType(element=None):
                 return memoryview(bytes.fromhex(msgspec.convert(value, str)))
+            case ViewType(element=Primitive(name)):
+                numbers = msgspec.convert(value, list[_KINDS.get(name, int)])  # type: ignore[misc]
+                return memoryview(array(CODES[name], numbers))
             case OptionalType(inner):
                 return None if value is None else self._load(inner, value)
             case CheckedType(wire=wire):
@@ -195,13 +229,10 @@ class JsonValues:
                 return self._struct(key, msgspec.convert(value, dict[str, Any]))
             case HookedType(key, _, _, wire, _, read, takes_type):
                 cls = python_object(key)
-                try:
-                    return msgspec.convert(value, cls)
-                except msgspec.ValidationError:
-                    raise
-                except TypeError:  # msgspec does not know it
-                    function, found = python_object(read), self.load(wire, value)
-                    return function(cls, found) if takes_type else function(found)
+                if _is_known(cls):
+                    return msgspec.convert(value, cls, strict=cls is not timedelta)
+                function, found = python_object(read), self.load(wire, value)
+                return function(cls, found) if takes_type else function(found)
         raise NoValue("such a value cannot be given as JSON")
 
     def _first(self, alternatives: Iterable[Field], value: Any) -> Any:
@@ -232,9 +263,18 @@ class JsonValues:
         """Whether JSON says it as a text."""
         if isinstance(type, HookedType | CheckedType | LiteralType):
             return self._is_text(type.wire)
-        return isinstance(type, TextType | DataType | ViewType) or (
-            isinstance(type, EnumType) and not type.flags
-        )
+        match type:
+            case TextType() | DataType() | ViewType(element=None) | EnumType(flags=False):
+                return True
+        return False
+
+
+def _is_known(cls: Any) -> bool:
+    """Whether msgspec has a form of its own for values of a class."""
+    try:
+        return not isinstance(msgspec.inspect.type_info(cls), msgspec.inspect.CustomType)
+    except TypeError:
+        return False
 
 
 def _as_key(value: Any) -> str:
