@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from struct import Struct
 from struct import error as StructError
@@ -94,6 +94,7 @@ class DriverThread(threads.Thread, Protocol):
     backlog: deque[Callable[[], None]]
     home: object
     nested: int
+    away: int
     deadline: float | None
     is_main: bool
     writing: Any
@@ -248,7 +249,7 @@ class Connection(Endpoint):
         shortcuts = Shortcuts(self._session, self, self._lock)
         self._take_answer, self._take_call = shortcuts.take_answer, shortcuts.take_call
         self._answers, self._calls = shortcuts.answers, shortcuts.calls
-        self._nesting = limits.nesting
+        self._hosted, self._nesting = shortcuts.hosted, limits.nesting
         self._current, self._claim = driver.current, driver.claim
         self._give_back_role = driver.give_back
         self._outbox = driver.outbox
@@ -372,7 +373,8 @@ class Connection(Endpoint):
                 if session.out:
                     self._flush()
             thread.writing = None
-            # What comes next is nearly always the answer, and looks as the last one did.
+            # What comes next is nearly always the answer, and looks as the last one did; or else a
+            # callback.
             if (
                 reads
                 and thread.deadline is None
@@ -385,7 +387,9 @@ class Connection(Endpoint):
                     received.extend(map(driver.receive, _CHUNK))
                 except OSError as e:
                     driver.failed_to_read(e)
-                else:
+                if more and received and received[0]:
+                    self._serve_in(question, thread, received)
+                if received:
                     chunk = received[0]
                     answer = self._answers.get(chunk[:ANSWER_CONTENT])
                     if (
@@ -393,12 +397,16 @@ class Connection(Endpoint):
                         and answer.question is question
                         and answer.size == len(chunk)
                         and answer.export.references
-                        and not more
                         and not self._frames.missing
                     ):
                         answer.export.references -= 1
+                        if more:
+                            with self._lock:
+                                session.take_back(question)
                         question.done = True
                         driver.leave(thread)
+                        if session.freed:
+                            self._dispatch()
                         message = Message(
                             chunk, 8, answer.size, None, answer.budget, self._nesting, (), self
                         )
@@ -417,6 +425,23 @@ class Connection(Endpoint):
             question.message = None
             content, data_words, pointers = question.content
         return method.unpack(message, content, data_words, pointers)
+
+    def _serve_in(self, question: Question, thread: DriverThread, received: list[bytes]) -> None:
+        """As `serve`, while waiting for an answer."""
+        home = thread.home
+        if home is None:
+            thread.home = self.driver
+        else:
+            thread.nested += 1
+            thread.away += home is not self.driver
+        try:
+            self.serve(question, thread, received)
+        finally:
+            if home is None:
+                thread.home = None
+            else:
+                thread.nested -= 1
+                thread.away -= home is not self.driver
 
     def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
         call = AwaitedCall(self, target, method, w)
@@ -953,19 +978,29 @@ class Connection(Endpoint):
                 ):
                     return
                 own: Any = head.thread.target
-                target: Any = head.target.target
-                if own is None or own.thread is not thread or target is None:
+                export = session.exports.get(head.target)
+                if own is None or own.thread is not thread or export is None:
+                    return
+                target: Any = export.target
+                # What has taken an object's place may be of another kind.
+                if type(target) is not Local or target.server is not head.server:
                     return
                 impl = target.impl
                 if impl is None:
                     return
+                caps: Any = ()
+                if head.objects is not None:
+                    caps = self._hosted(head.objects, chunk)
+                    if caps is None:
+                        return
                 lane, method, answer = head.lane, head.method, head.answer
                 lane.remote.id = head.callback
                 answer.done = False
                 pending[head.id] = answer
                 message: Any = Message(
-                    chunk, 8, head.size, None, head.budget, self._nesting, (own, lane.remote), self
-                )
+                    chunk, 8, head.size, None, head.budget, self._nesting,
+                    (own, lane.remote, *caps) if caps else (own, lane.remote), self,
+                )  # fmt: skip
                 received.clear()
                 self._give_back_role(thread)
                 contexts[self] = lane
@@ -975,7 +1010,7 @@ class Connection(Endpoint):
                     contexts[self] = before
                     head.answer = Answer(head.id)
                     call = Incoming(
-                        answer, target, method, message, head.content, lane, own, simple=True
+                        answer, target, method, message, head.content, lane, own, True, caps
                     )
                     self._reply_error(answer, e, params_unused=self._give_back(call))
                     # As in `execute`.
@@ -997,6 +1032,7 @@ class Connection(Endpoint):
                         or answer.finished
                         or answer.waiting
                         or session.closed
+                        or (caps and not _given_back(message, caps))
                     ):
                         break
                     lane.remote.id = -1
@@ -1017,7 +1053,7 @@ class Connection(Endpoint):
                         driver.drain()
                     if session.out:
                         self._flush()
-                thread.writing = target = message = w = None
+                thread.writing = target = message = caps = w = None
                 if (
                     more
                     or not thread.reads
@@ -1036,7 +1072,7 @@ class Connection(Endpoint):
             # Not as simple as it seemed.
             thread.writing = None
             head.answer = Answer(head.id)
-            call = Incoming(answer, target, method, message, head.content, lane, own, simple=True)
+            call = Incoming(answer, target, method, message, head.content, lane, own, True, caps)
             self._answer(call, w, thread)
         except BaseException as e:
             if answer is not None and not answer.done and thread.writing is None:
@@ -1242,15 +1278,10 @@ class Connection(Endpoint):
         """Whether the answer gives back all that came with a call, which is when nobody has kept
         any of it."""
         if call.given_back is None:
-            call.message.caps = ()
             lane = call.lane
-            call.given_back = not any(
-                getrefcount(held) > _HOSTED + (lane is not None and held is lane.remote)
-                for held in call.hosted
+            call.given_back = _given_back(
+                call.message, call.hosted, lane.remote if lane is not None else None
             )
-            if call.given_back:
-                for held in call.hosted:
-                    held.disown()
             if call.simple and lane is not None:
                 if not call.given_back:
                     self._session.dropped(~lane.remote.id)
@@ -1292,6 +1323,18 @@ class Connection(Endpoint):
 
     def _make_thread(self, name: str) -> ThreadCapability:
         return ThreadCapability(*self.driver.start_worker(name))
+
+
+def _given_back(message: Message, hosted: Sequence[Import], thread: Import | None = None) -> bool:
+    """Whether nobody has kept any of the peer's objects that came with a call. Then they do not
+    count as ours any more. `thread` is one that its lane refers to."""
+    message.caps = ()
+    for held in hosted:
+        if getrefcount(held) > _HOSTED + (held is thread):
+            return False
+    for held in hosted:
+        held.disown()
+    return True
 
 
 def _keep_headroom(frames: int) -> None:

@@ -9,6 +9,7 @@ position here with what the official compiler says about `rpc.capnp`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from struct import Struct, pack
 
 import msgspec
@@ -129,10 +130,14 @@ TAG_OF_2 = table_tag(2)
 
 def _cap_table(words: Sequence[int]) -> bytes:
     """A capTable, given as its elements' data words."""
-    if not words:
-        return b""
-    elements = [half for word in words for half in (word, 0)]
-    return pack(f"<{len(elements) + 1}Q", table_tag(len(words)), *elements)
+    count = len(words)
+    return _elements(count).pack(table_tag(count), *words) if count else b""
+
+
+@lru_cache(16)
+def _elements(count: int) -> Struct:
+    """The layout of a capTable's tag and elements."""
+    return Struct("<Q" + count * "Q8x")
 
 
 def descriptor(kind: int, id: int) -> int:

@@ -298,7 +298,8 @@ class Session:
         return rpc.context_table(*lane.threads, *words)
 
     def take_back(self, question: Question) -> None:
-        """The answer to a question that is kept gives back the objects in its parameters."""
+        """The answer to a question that is kept gives back the objects in its parameters. Whoever
+        calls this looks after those that are `freed`."""
         own, *exported = question.exported
         question.exported = (own,)
         for number in exported:

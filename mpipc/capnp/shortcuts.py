@@ -13,6 +13,7 @@ tables in single steps that no other thread's depend on, or takes the lock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
 from typing import Any
 
@@ -20,7 +21,7 @@ import msgspec
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.message import POINTER, Message, budget
-from mpipc.capnp.proxy import Local, ServerMethod
+from mpipc.capnp.proxy import Local, Server, ServerMethod
 from mpipc.capnp.session import Answer, Export, Import, Lane, Passing, Question, Session
 from mpipc.capnp.threads import CONTEXT, CONTEXT_WORDS, ThreadCapability
 
@@ -58,7 +59,7 @@ class Incoming(msgspec.Struct, eq=False):
     lane: Lane | None = None
     capability: ThreadCapability | None = None
     simple: bool = False
-    hosted: tuple[Import, ...] = ()
+    hosted: Sequence[Import] = ()
     given_back: bool | None = None
 
     def __call__(self) -> None:
@@ -89,14 +90,15 @@ class _AnswerHead(msgspec.Struct, eq=False):
 class _CallHead(msgspec.Struct, eq=False):
     """What the beginning of a call says. The `pointer` to its context, and the `context` itself,
     are part of the content and so looked at each time; mostly they are one piece, the latter.
-    `objects` reads the rest of the table, where there is one. `target` and `thread` keep nothing
-    alive: an export loses its target when it ends. `usual`: whether the method's `run` is all there
-    is to it. `answer`: what a usual call may use."""
+    `objects` reads the rest of the table, where there is one. `thread` keeps nothing alive: an
+    export loses its target when it ends. `usual`: whether the method's `run` is all there is to it.
+    `answer`: what a usual call may use."""
 
     id: int
     size: int
     budget: int
-    target: Export  # of a Local
+    target: int
+    server: Server
     method: ServerMethod
     usual: bool
     answer: Answer
@@ -116,6 +118,7 @@ class Shortcuts:
 
     def __init__(self, session: Session, owner: Any, lock: Any) -> None:
         self._session = session
+        self._exports = session.exports
         self._pending = session.answers
         self._lock = lock
         self._owner = owner
@@ -148,16 +151,15 @@ class Shortcuts:
     def take_call(self, chunk: bytes) -> Incoming | None:
         """The call in a chunk."""
         head = self.calls.get(chunk[:CALL_CONTENT])
-        if head is None or head.thread.target is None or head.target.target is None:
-            # Another thread, or another object, has got its number.
+        if head is None or head.thread.target is None:  # another thread has got its number
             head = self._new_call(chunk)
             if head is None:
                 return None
-        target: Any = head.target.target
+        export = self._exports.get(head.target)
         capability: Any = head.thread.target
         id, pending = head.id, self._pending
         if (
-            target is None
+            export is None
             or capability is None
             or head.size != len(chunk)
             or not chunk.startswith(head.context, head.context_at)
@@ -165,14 +167,13 @@ class Shortcuts:
             or (pending and (id in pending or len(pending) >= self._calls_at_once))
         ):
             return None
-        hosted: tuple[Import, ...] = ()
-        if head.objects is not None:
-            found = head.objects.unpack_from(chunk, CALL_CONTENT)
-            if any(kind != rpc.SENDER_HOSTED for kind in found[::3]) or any(found[2::3]):
-                return None
-            with self._lock:
-                hosted = tuple([Import(self._session, number) for number in found[1::3]])
-                self._session.imports += len(hosted)
+        target: Any = export.target
+        # What has taken an object's place may be of another kind.
+        if type(target) is not Local or target.server is not head.server:
+            return None
+        hosted = () if head.objects is None else self.hosted(head.objects, chunk)
+        if hosted is None:
+            return None
         lane = head.lane
         lane.remote.id = head.callback
         answer = pending[id] = Answer(id)
@@ -184,6 +185,16 @@ class Shortcuts:
         return Incoming(
             answer, target, head.method, message, head.content, lane, capability, True, hosted
         )
+
+    def hosted(self, objects: Struct, chunk: bytes) -> tuple[Import, ...] | None:
+        """The peer's objects in the parameters of a call; None where there is something else."""
+        found = objects.unpack_from(chunk, CALL_CONTENT)
+        if any(found[2::3]) or found[::3].count(rpc.SENDER_HOSTED) < len(found) // 3:
+            return None
+        session = self._session
+        with self._lock:
+            session.imports += len(found) // 3
+        return tuple([Import(session, number) for number in found[1::3]])
 
     def _new_answer(self, chunk: bytes) -> _AnswerHead | None:
         """For a beginning that is not remembered."""
@@ -267,8 +278,8 @@ def _call_head(chunk: bytes, session: Session, owner: Any) -> _CallHead | None:
     if context_at == pointer_at + 8:
         pointer, context, context_at = b"", pointer + context, pointer_at
     return _CallHead(
-        id, len(chunk), budget(session.limits, words), export, method,
-        method.plain and not owner.wraps_objects and not objects, Answer(id), running,
+        id, len(chunk), budget(session.limits, words), target, local.server, method,
+        method.plain and not owner.wraps_objects, Answer(id), running,
         second >> 32, Lane(Passing(session, -1)), content,
         Struct("<" + objects * "IIQ") if objects else None,
         pointer, pointer_at, context, context_at,
