@@ -65,7 +65,6 @@ _HEADROOM = 80
 _LAST = 2
 _HOSTED = 3
 _SOON = 1e-4  # seconds
-_CHUNK = (1 << 16,)  # bytes
 _BATCH = 300  # pieces of messages that wait to be written together
 _BULK = 1 << 12  # words of parameters, beyond which a call is out of the ordinary
 _MAKE_THREAD = ClientMethod(
@@ -182,9 +181,9 @@ class Driver(Protocol):
     call_timeout: float | None
     """How long a call may take at most (seconds), whatever the thread's deadline is."""
 
-    @property
-    def receive(self) -> Callable[[int], bytes]:
-        """Receive at most so many bytes, holding the reader's role. Raises OSError."""
+    def receive(self, received: list[bytes]) -> None:
+        """Receive a chunk, holding the reader's role, and append it to `received` in one step.
+        Raises OSError."""
 
     def failed_to_read(self, error: OSError) -> None:
         """What `receive` has raised: the connection is lost, unless it was only interrupted."""
@@ -383,8 +382,7 @@ class Connection(Endpoint):
                 and thread.inbox.empty()
             ):
                 try:
-                    # In one step: an interrupt comes before or after it.
-                    received.extend(map(driver.receive, _CHUNK))
+                    driver.receive(received)
                 except OSError as e:
                     driver.failed_to_read(e)
                 if more and received and received[0]:
@@ -1064,8 +1062,7 @@ class Connection(Endpoint):
                 ):
                     return
                 try:
-                    # In one step: an interrupt comes before or after it.
-                    received.extend(map(driver.receive, _CHUNK))
+                    driver.receive(received)
                 except OSError as e:
                     driver.failed_to_read(e)
                     return

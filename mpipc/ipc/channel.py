@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from queue import Empty
 from struct import pack
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from mpipc.errors import Disconnected, Timeout
@@ -37,6 +38,11 @@ _log = logging.getLogger("mpipc")
 # Bytes that are received at once. Larger ones would leave the processor's cache before they are
 # looked at, and have their memory mapped anew each time: twice as long for a large message.
 _CHUNK = (1 << 16,)
+_AT_ONCE = (socket.MSG_DONTWAIT,)
+# Seconds for which a thread looks whether something has come, before it sleeps: what it takes to
+# wake the other end's, and an ordinary call. And the most times that it then sleeps at once.
+_ALERT = 1e-4
+_SLEEPIEST = 1 << 10
 _CLOSED = "the other end closed the connection"
 # The main thread may be interrupted anywhere, such as between giving up the reader's role and
 # having it guarded, and the I/O thread then tidies up within this time (seconds).
@@ -118,9 +124,12 @@ class Channel:
         sock.setblocking(True)
         self.lock = threading.Lock()
         self._sock = sock
-        self.receive: Callable[..., bytes] = sock.recv
+        self._recv: Callable[..., bytes] = sock.recv
         self._recv_into = sock.recv_into
         self._description = description
+        # How often `receive` is to sleep at once, and how often it was to the last time.
+        self._sleepy = 0.0 if len(os.sched_getaffinity(0)) > 1 else math.inf
+        self._slept = 1
         self.close_when_idle = False
         self.call_timeout: float | None = None
         self._end: ProtocolEnd
@@ -321,7 +330,7 @@ class Channel:
                 try:
                     # In one step: an interrupt comes before or after it.
                     if room is None:
-                        received.extend(map(self.receive, _CHUNK))
+                        received.extend(map(self._recv, _CHUNK))
                     else:
                         received.extend(map(self._recv_into, (room,)))
                 except OSError as e:
@@ -379,8 +388,32 @@ class Channel:
 
     # ------------------------------------------------------------------------------ reading
 
+    def receive(self, received: list[bytes]) -> None:
+        """Receive a chunk, holding the reader's role. Raises OSError.
+
+        To be woken up on another processor takes longer than the other end does to answer most
+        calls. So before the thread sleeps, it looks for a moment whether there is something; but
+        only while that pays off, and nobody else wants to go on.
+        """
+        if self._sleepy:
+            self._sleepy -= 1
+        elif not self._role.asking and not self._role.idling:
+            until = perf_counter() + _ALERT
+            while not received:
+                try:
+                    # In one step: an interrupt comes before or after it.
+                    received.extend(map(self._recv, _CHUNK, _AT_ONCE))
+                except BlockingIOError:
+                    if perf_counter() > until:
+                        break
+            else:
+                self._slept = 1
+                return
+            self._sleepy = self._slept = min(2 * self._slept, _SLEEPIEST)
+        received.extend(map(self._recv, _CHUNK))
+
     def _receive_by(self, recv: Callable[..., bytes]) -> None:
-        self.receive = recv
+        self._recv = recv
 
     def _interrupted(self) -> None:
         self._end.interrupted()
@@ -476,7 +509,7 @@ class Channel:
             return False
         received = b""
         try:
-            received = self.receive(*_CHUNK, socket.MSG_DONTWAIT)
+            received = self._recv(*_CHUNK, *_AT_ONCE)
             if received:
                 self._end.take(received, thread)
                 turns.wake_all()

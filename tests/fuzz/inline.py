@@ -28,7 +28,7 @@ class InlineThread:
         self.capability = ThreadCapability(self)
         self.pins: dict[Any, Any] = {}
         self.home: object = None
-        self.nested = 0
+        self.nested = self.away = 0
         self.deadline: float | None = None
         self.reads = True
         self.is_main = False
@@ -150,7 +150,7 @@ class InlineDriver:
 
     leave = recover = give_back
 
-    def receive(self, size: int) -> bytes:
+    def receive(self, received: list[bytes]) -> None:
         """As of a socket that does not wait."""
         if not self._ahead and not self._serving and not self.stopped:
             self._receiving = True
@@ -160,7 +160,7 @@ class InlineDriver:
                 self._receiving = False
         if not self._ahead:
             raise BlockingIOError
-        return self._ahead.popleft()
+        received.append(self._ahead.popleft())
 
     def failed_to_read(self, error: OSError) -> None:
         assert isinstance(error, BlockingIOError)
