@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
+from examples.bitcoin.common import interrupts  # noqa: F401
 from examples.bitcoin.common.chainparams import NODE_RPC_PORT
 from examples.bitcoin.common.link import LocalLink
 from examples.bitcoin.common.lock import locked

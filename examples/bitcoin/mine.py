@@ -76,7 +76,7 @@ class MineOptions(Options):
 
 
 def main() -> None:
-    parser = Parser("mine", "Mine blocks on the chain of a regtest node.")
+    parser = Parser("mpipc-mine", "Mine blocks on the chain of a regtest node.")
     parser.connects()
     parser.option("blocks", "N", "how many", 1, type=int)
     parser.option("address", "ADDRESS", "who gets the reward; without it, whoever takes it")

@@ -52,7 +52,8 @@ def serve(
     try:
         http = _Http(host, port, dispatcher)
     except (OSError, OverflowError) as error:
-        raise AddressError(f"cannot listen on {host}:{port}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise AddressError(f"cannot listen on {host}:{port}: {why}") from None
     try:
         http.cookie = Cookie(Path(cookie))
     except BaseException:

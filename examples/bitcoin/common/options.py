@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import mpipc
+from mpipc.ipc.address import parse
+
 DEBUG_CATEGORIES = ("calls", "ipc")
 
 
@@ -91,6 +94,7 @@ class Parser(argparse.ArgumentParser):
             "ADDR",
             "listen on unix, unix:PATH or tcp:HOST:PORT (default: unix); repeatable",
             action="append",
+            type=address,
         )
         self.option(
             "ipcfd", "N", "serve the process that spawned this one, on descriptor N", type=int
@@ -98,13 +102,15 @@ class Parser(argparse.ArgumentParser):
 
     def connects(self) -> None:
         """Add what a process that uses a node can be told."""
-        self.option("ipcconnect", "ADDR", "where the node is", "unix")
+        self.option("ipcconnect", "ADDR", "where the node is", "unix", type=address)
 
-    def offers_rpc(self, port: int) -> None:
+    def offers_rpc(self, default_port: int) -> None:
         """Add what a process with a JSON-RPC server can be told."""
         self.switch("server", "accept JSON-RPC commands")
         self.option("rpcbind", "HOST", "listen for JSON-RPC on this loopback address", "127.0.0.1")
-        self.option("rpcport", "PORT", "and on this port; 0 for a free one", port, type=int)
+        self.option(
+            "rpcport", "PORT", "and on this port; 0 for a free one", default_port, type=port
+        )
 
     def parse(self, arguments: Sequence[str] | None = None) -> Options:
         """The options on the command line; exits with a message when they are wrong."""
@@ -113,6 +119,21 @@ class Parser(argparse.ArgumentParser):
 
 def directory(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+def address(text: str) -> str:
+    """An address, which is only looked at here: what is relative in it is not known yet."""
+    try:
+        parse(text, datadir="/", name="node")
+    except mpipc.AddressError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
 
 
 def _yes_or_no(text: str) -> bool:

@@ -28,6 +28,8 @@ class Shutdown:
 
     def __init__(self) -> None:
         self._requested = threading.Event()
+        self.failure = ""
+        """Why it was asked for, where it is the user's to mend."""
 
     @property
     def requested(self) -> bool:
@@ -37,6 +39,11 @@ class Shutdown:
     def request(self) -> None:
         """Ask the process to end."""
         self._requested.set()
+
+    def fail(self, why: str) -> None:
+        """Ask the process to end as one that cannot go on."""
+        self.failure = why
+        self.request()
 
     def request_soon(self) -> None:
         """As `request`, once whoever asked for it has had an answer."""
@@ -97,6 +104,8 @@ def run(name: str, options: Options, open_part: Open) -> None:
             listen(name, options, part, shutdown, stack)
             shutdown.wait()
             say("ending")
+        if shutdown.failure:
+            raise Failure(shutdown.failure)
     except (Failure, mpipc.IpcError) as error:
         sys.exit(f"{name}: {error}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import signal
 import textwrap
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def derive_schemas() -> str:
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         code = mpipc.cli.main(["build", "interfaces"])
+    if code == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
     if code != 0:
         raise Failure("cannot derive the schemas")
     return said.getvalue().strip()

@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import socket
-import tempfile
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 
 from examples.bitcoin.common.console import say
 from examples.bitcoin.common.failures import Failure
-from examples.bitcoin.common.options import Options, Parser
+from examples.bitcoin.common.options import Options, Parser, address, port
 from examples.bitcoin.common.process import Part, Shutdown, run
 from examples.bitcoin.gui.board import Board
 from examples.bitcoin.gui.guard import HOST
@@ -52,9 +51,9 @@ def parser() -> Parser:
 
 def add_options(parser: Parser) -> None:
     """Add the options of the gui alone."""
-    parser.option("walletconnect", "ADDR", "where the wallets are", "unix")
-    parser.option("indexconnect", "ADDR", "where the index is", "unix")
-    parser.option("guiport", "PORT", "the page's port; 0 for a free one", 0, type=int)
+    parser.option("walletconnect", "ADDR", "where the wallets are", "unix", type=address)
+    parser.option("indexconnect", "ADDR", "where the index is", "unix", type=address)
+    parser.option("guiport", "PORT", "the page's port; 0 for a free one", 0, type=port)
 
 
 def link_path(datadir: Path) -> Path:
@@ -149,15 +148,24 @@ async def _look(peer: Peer) -> None:
 def _listening(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
-    except (OSError, OverflowError) as error:
-        raise Failure(f"cannot show the page on port {port}: {error}") from None
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else error
+        raise Failure(f"cannot show the page on port {port}: {why}") from None
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only the user can read, in one step."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.write(text)
-    os.replace(file.name, path)
+    """Write a file that only the user can read, in one step. Raises Failure."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(
+            os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w"
+        ) as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Failure(f"cannot write {path}: {error.strerror}") from None
 
 
 def main() -> None:

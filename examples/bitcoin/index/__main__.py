@@ -1,5 +1,7 @@
 """The index: python -m examples.bitcoin.index [options]"""
 
+from examples.bitcoin.common import interrupts  # noqa: F401
 from examples.bitcoin.index.main import main
 
-main()
+if __name__ == "__main__":
+    main()

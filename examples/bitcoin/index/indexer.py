@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import mpipc
 from examples.bitcoin.common.console import say
@@ -28,6 +28,8 @@ _NEXT = FoundBlockParam(
     want_in_active_chain=True, next_block=FoundBlockParam(want_data=True, want_hash=True)
 )
 _SAY_EVERY = 1000
+_AGAIN = 2.0
+"""Seconds until what has failed is tried again."""
 
 
 class Indexer:
@@ -92,13 +94,24 @@ class Indexer:
     # ---------------------------------------------------------------------------- in the thread
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None and not self._stopped:
+        failed = False
+        while (work := self._next(_AGAIN if failed else None)) is not None and not self._stopped:
             try:
                 work()
+                failed = False
             except mpipc.IpcError as error:
                 say(f"the node has gone in between: {error}")
             except Exception as error:
-                say(f"cannot index a block: {type(error).__name__}: {error}")
+                if not failed:
+                    say(f"cannot index a block: {type(error).__name__}: {error}")
+                failed = True
+
+    def _next(self, timeout: float | None) -> Work | None:
+        """What is to be done; after so many seconds, what could not be done before."""
+        try:
+            return self._work.get(timeout=timeout)
+        except Empty:
+            return self._catch_up
 
     def _connected(self, block: BlockInfo) -> None:
         tip = self.store.tip()

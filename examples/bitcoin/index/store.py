@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,23 @@ from typing import Any
 from btclib.block.block_filter import BasicBlockFilter
 
 from examples.bitcoin.common.bitcoin import block_hash_of, parse_block, spent_by, txid_of
-from examples.bitcoin.common.failures import Failure
+from examples.bitcoin.common.database import open_database, transaction
 from examples.bitcoin.index.interfaces.filters import Filter
 from interfaces.common import BlockRef
 from interfaces.values import BlockHash, OutPoint
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS block(
+CREATE TABLE block(
     height INTEGER PRIMARY KEY, hash BLOB UNIQUE NOT NULL, filter BLOB NOT NULL,
     header BLOB NOT NULL
 );
 -- The scripts of all outputs that the chain has made: a block does not say what its inputs spend.
-CREATE TABLE IF NOT EXISTS output(
+CREATE TABLE output(
     outpoint BLOB PRIMARY KEY, script BLOB NOT NULL, height INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS output_height ON output(height);
+CREATE INDEX output_height ON output(height);
 """
+_VERSION = 1
 
 
 class FilterStore:
@@ -34,14 +34,8 @@ class FilterStore:
     def __init__(self, datadir: Path) -> None:
         path = datadir / "index.sqlite"
         self._lock = threading.Lock()
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # All of it can be made again from the node's blocks.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise Failure(f"cannot use {path}: {error}") from None
+        # All of it can be made again from the node's blocks.
+        self._db = open_database(path, _SCHEMA, _VERSION, "NORMAL")
 
     def close(self) -> None:
         with self._lock:
@@ -80,8 +74,7 @@ class FilterStore:
         made = BasicBlockFilter.from_block(block, scripts)
         before = self.filter(tip.hash) if tip else None
         header = made.header((before.header if before else bytes(32))[::-1])[::-1]
-        with self._lock:
-            self._db.execute("BEGIN")
+        with self._lock, transaction(self._db):
             self._db.execute(
                 "INSERT INTO block VALUES(?, ?, ?, ?)", (height, hash, made.serialize(), header)
             )
@@ -89,16 +82,13 @@ class FilterStore:
                 "INSERT OR REPLACE INTO output VALUES(?, ?, ?)",
                 [(name, script, height) for name, script in outputs.items()],
             )
-            self._db.execute("COMMIT")
         return BlockRef(hash, height)
 
     def remove(self, height: int) -> None:
         """Forget the tip, which has this height."""
-        with self._lock:
-            self._db.execute("BEGIN")
+        with self._lock, transaction(self._db):
             self._db.execute("DELETE FROM block WHERE height=?", (height,))
             self._db.execute("DELETE FROM output WHERE height=?", (height,))
-            self._db.execute("COMMIT")
 
     def _script(self, name: OutPoint) -> bytes:
         row = self._one("SELECT script FROM output WHERE outpoint=?", name)

@@ -63,13 +63,21 @@ class _Broken(Exception):
         self.block, self.error = block, error
 
 
+class NotWritten(Exception):
+    """A block, or a transaction, cannot be kept: the disk is full, or broken."""
+
+    code = -20
+
+
 class Chainstate:
     """All of it, behind one lock.
 
     What is on disk when a method returns stays there, whatever happens to the process.
     """
 
-    def __init__(self, datadir: Path, on_failure: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, datadir: Path, on_failure: Callable[[str], object] = lambda why: None
+    ) -> None:
         self._on_failure = on_failure
         self.lock = threading.RLock()
         self.blocks = Blocks()
@@ -190,15 +198,15 @@ class Chainstate:
     @contextmanager
     def _durably(self) -> Iterator[None]:
         """A transaction of the store. When it fails, what is in memory may be ahead of the disk,
-        and the node has to end."""
+        and the node has to end. Raises NotWritten."""
         try:
             with self.store.transaction():
                 yield
         except sqlite3.Error as error:
-            say(f"cannot write to the disk: {error}")
             self.stopped = True
-            self._on_failure()
-            raise
+            why = f"cannot write to the disk: {error}"
+            self._on_failure(why)
+            raise NotWritten(why) from error
 
     def _reconsider(self, hash: BlockHash, *, invalid: bool) -> None:
         with self.lock:

@@ -23,7 +23,7 @@ from examples.bitcoin.common.bitcoin import (
 from examples.bitcoin.common.chainparams import NETWORK
 from examples.bitcoin.mine import NotMined, mine
 from examples.bitcoin.node.blocks import KnownBlock
-from examples.bitcoin.node.chainstate import Chainstate
+from examples.bitcoin.node.chainstate import Chainstate, NotWritten
 from examples.bitcoin.node.mining import MiningOfNode
 from examples.bitcoin.node.validation import Invalid
 from interfaces.values import Amount, BlockHash, OutPoint, Txid
@@ -46,6 +46,9 @@ class Rejected(Exception):
     """A block or a transaction that breaks a rule."""
 
     code = -26
+
+
+_NOT_WRITTEN = mpipc.Raises(NotWritten, "notWritten")
 
 
 class ChainInfo(msgspec.Struct, frozen=True):
@@ -151,27 +154,30 @@ class NodeCommands(ABC):
     def get_raw_mempool(self) -> list[str]:
         """The ids of the transactions in the mempool."""
 
-    @mpipc.method(name="sendrawtransaction", raises=Rejected)
+    @mpipc.method(name="sendrawtransaction", raises=[Rejected, _NOT_WRITTEN])
     @abstractmethod
     def send_raw_transaction(self, transaction: bytes) -> str:
         """Hand a transaction in. Returns its id."""
 
-    @mpipc.method(name="submitblock", raises=Rejected)
+    @mpipc.method(name="submitblock", raises=[Rejected, _NOT_WRITTEN])
     @abstractmethod
     def submit_block(self, block: bytes) -> None:
         """Hand a block in."""
 
-    @mpipc.method(name="invalidateblock", raises=NotFound)
+    @mpipc.method(name="invalidateblock", raises=[NotFound, _NOT_WRITTEN])
     @abstractmethod
     def invalidate_block(self, blockhash: str) -> None:
         """Treat a block as if it broke a rule."""
 
-    @mpipc.method(name="reconsiderblock", raises=NotFound)
+    @mpipc.method(name="reconsiderblock", raises=[NotFound, _NOT_WRITTEN])
     @abstractmethod
     def reconsider_block(self, blockhash: str) -> None:
         """Undo `invalidateblock`."""
 
-    @mpipc.method(name="generatetoaddress", raises=[NotFound, mpipc.Raises(Rejected, "rejected")])
+    @mpipc.method(
+        name="generatetoaddress",
+        raises=[NotFound, mpipc.Raises(Rejected, "rejected"), _NOT_WRITTEN],
+    )
     @abstractmethod
     def generate_to_address(self, nblocks: UInt32, address: str) -> list[str]:
         """Mine blocks whose rewards go to an address. Returns their hashes."""

@@ -9,7 +9,7 @@ from examples.bitcoin.common.chainparams import NODE_RPC_PORT
 from examples.bitcoin.common.console import say
 from examples.bitcoin.common.init import PartialInit
 from examples.bitcoin.common.link import Link, RemoteLink
-from examples.bitcoin.common.options import Options, Parser
+from examples.bitcoin.common.options import Options, Parser, address
 from examples.bitcoin.common.process import Part, Shutdown, run
 from examples.bitcoin.index.interfaces.filters import IndexInit
 from examples.bitcoin.node.chain import ChainOfNode
@@ -70,7 +70,7 @@ def open_node(
             options.blockfilters, datadir=options.datadir, name="index", interface=IndexInit
         )
     with (
-        closing(Chainstate(options.datadir, shutdown.request)) as state,
+        closing(Chainstate(options.datadir, shutdown.fail)) as state,
         closing(Filters(index)) as filters,
     ):
         own = CommandsOfNode(state, lambda: list(warnings), shutdown.request_soon)
@@ -98,12 +98,13 @@ def add_options(parser: Parser) -> None:
     """Add the options of the node alone."""
     parser.option(
         "blockfilters", "ADDR", "ask the index at this address for filters of blocks (unix without"
-        " an address)", nargs="?", const="unix",
+        " an address)", nargs="?", const="unix", type=address,
     )  # fmt: skip
     parser.option(
         "connect-core",
         "ADDR",
         "keep no chain, and serve what the bitcoin-node of Bitcoin Core at this address has",
+        type=address,
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from examples.bitcoin.common.failures import Failure
+from examples.bitcoin.common.database import open_database, savepoint, transaction
 from interfaces.values import BlockHash, OutPoint, Txid
 
 _SCHEMA = """
@@ -35,18 +34,7 @@ class Store:
     def __init__(self, datadir: Path) -> None:
         path = datadir / "chain.sqlite"
         self._level = 0
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                begin = f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT"
-                self._db.executescript(begin)
-            elif version != _VERSION:
-                raise Failure(f"{path} is of another version of this program")
-        except sqlite3.Error as error:
-            raise Failure(f"cannot use {path}: {error}") from None
+        self._db = open_database(path, _SCHEMA, _VERSION, "FULL")
 
     def close(self) -> None:
         self._db.close()
@@ -55,21 +43,13 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Write everything that is changed in this block, or, after an exception, nothing. One
         within another one can fail alone, and is on disk when the outer one is."""
-        name = f"level{self._level}"
-        self._db.execute(f"SAVEPOINT {name}" if self._level else "BEGIN IMMEDIATE")
+        level = self._level
         self._level += 1
         try:
-            yield
-        except BaseException:
+            with savepoint(self._db, f"level{level}") if level else transaction(self._db):
+                yield
+        finally:
             self._level -= 1
-            if self._level:
-                self._db.execute(f"ROLLBACK TO {name}")
-                self._db.execute(f"RELEASE {name}")
-            else:
-                self._db.execute("ROLLBACK")
-            raise
-        self._level -= 1
-        self._db.execute(f"RELEASE {name}" if self._level else "COMMIT")
 
     # ---------------------------------------------------------------------------------- blocks
 

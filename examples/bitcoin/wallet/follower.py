@@ -49,6 +49,7 @@ class Follower:
         self._name = name
         self._ledger = ledger
         self._changed = changed
+        self._said = ""
         self._progress = progress
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._session: _Session | None = None
@@ -169,8 +170,10 @@ class Follower:
             if self._ended or session is None:
                 return  # what failed was to be given up anyway
             gone = isinstance(error, mpipc.Disconnected)
-            if not gone:
-                say(f"{self._name or 'the default wallet'}: {type(error).__name__}: {error}")
+            text = f"{type(error).__name__}: {error}"
+            if not gone and text != self._said:
+                self._said = text
+                say(f"{self._name or 'the default wallet'}: {text}")
                 _log.debug("following failed", exc_info=True)
             # While the connection lasts, begin anew: that mends whatever was missed.
             self.is_synced = False

@@ -10,9 +10,12 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+
+from examples.bitcoin.common.database import transaction
+from examples.bitcoin.wallet.failures import WalletError
 
 _VERSION = 1
 _TABLES = """
@@ -95,7 +98,7 @@ CREATE TABLE receive_requests (
 """
 
 
-class StoreError(Exception):
+class StoreError(WalletError):
     """A wallet's file cannot be used."""
 
 
@@ -109,14 +112,15 @@ class Store:
         self.path = path
         self.lock = threading.RLock()
         self._depth = 0
-        self._db = _open(path)
+        try:
+            self._db = _open(path)
+        except sqlite3.Error as error:
+            raise _not_opened(path, error) from None
         try:
             version = self.meta("version")
-        except (sqlite3.Error, StoreError) as error:
+        except sqlite3.Error as error:
             self._db.close()
-            if "locked" in str(error):
-                raise StoreError(f"{path} is in use by another process") from None
-            raise StoreError(f"{path} is no wallet: {error}") from None
+            raise _not_opened(path, error) from None
         if version != _VERSION:
             self._db.close()
             raise StoreError(f"{path} is of version {version}, and not of {_VERSION}")
@@ -149,21 +153,17 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the lock, and write all of it or nothing: at the end of the outermost block it is on
-        disk."""
+        disk. Raises StoreError."""
         with self.lock:
-            if self._depth == 0:
-                self._db.execute("BEGIN IMMEDIATE")
+            whole = nullcontext() if self._depth else transaction(self._db)
             self._depth += 1
             try:
-                yield
-            except BaseException:
+                with whole:
+                    yield
+            except sqlite3.OperationalError as error:  # as when the disk is full
+                raise StoreError(f"cannot write {self.path}: {error}") from error
+            finally:
                 self._depth -= 1
-                if self._depth == 0:
-                    self._db.execute("ROLLBACK")
-                raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._db.execute("COMMIT")
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """What a query finds."""
@@ -232,6 +232,7 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error."""
     # The lock serialises threads, so SQLite need not bind the connection to this one.
     db = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
@@ -242,9 +243,15 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("BEGIN IMMEDIATE")  # takes the lock, which the mode then keeps
         db.execute("COMMIT")
-    except sqlite3.Error as error:
+    except sqlite3.Error:
         db.close()
-        if "locked" in str(error):
-            raise StoreError(f"{path} is in use by another process") from None
-        raise StoreError(f"{path} is no wallet: {error}") from None
+        raise
     return db
+
+
+def _not_opened(path: Path, error: sqlite3.Error) -> StoreError:
+    if "locked" in str(error):
+        return StoreError(f"{path} is in use by another process")
+    if "full" in str(error) or "unable" in str(error):
+        return StoreError(f"cannot use {path}: {error}")
+    return StoreError(f"{path} is no wallet: {error}")

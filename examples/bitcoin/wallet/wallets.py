@@ -39,7 +39,8 @@ class Wallets:
             for left in directory.glob(".*.tmp"):
                 left.unlink()  # of a process that ended while it made a wallet
         except OSError as error:
-            raise Failure(f"cannot use the wallet directory {directory}: {error}") from None
+            why = error.strerror
+            raise Failure(f"cannot use the wallet directory {directory}: {why}") from None
 
     # ---------------------------------------------------------------------------- the wallets
 
