@@ -14,6 +14,13 @@ runs the demo.
 """
 
 import sys
+from pathlib import Path
 
 if sys.version_info < (3, 11):
-    raise ImportError("examples.bitcoin needs Python 3.11: its library for Bitcoin does")
+    _WHY = (
+        "examples.bitcoin needs Python 3.11 or newer, as btclib does, its library for Bitcoin;"
+        f" this is Python {sys.version.split()[0]}"
+    )
+    if sys.argv[0] == "-m" or Path(sys.argv[0]).name.startswith("mpipc-"):
+        sys.exit(_WHY)  # it is run as a program
+    raise ImportError(_WHY)

@@ -294,9 +294,10 @@ def test_the_mempool_keeps_the_order_of_parents_across_restarts(
 class Slow(Recorder):
     def __init__(self) -> None:
         super().__init__()
-        self.go_on = threading.Event()
+        self.waits, self.go_on = threading.Event(), threading.Event()
 
     def updated_block_tip(self) -> None:
+        self.waits.set()
         assert self.go_on.wait(50)
         super().updated_block_tip()
 
@@ -321,6 +322,7 @@ def test_who_is_slow_lost_or_wrong_hinders_nobody(state: Chainstate) -> None:
     tips = [("connected", 104), ("tip",), ("connected", 105), ("tip",), ("connected", 106)]
     assert failing.told == [*tips, ("tip",)]
     assert lost.told == tips[:2]
+    assert slow.waits.wait(50)
     assert slow.told == tips[:1]
     slow.go_on.set()
     state.notifications.wait(handlers)
