@@ -149,7 +149,7 @@ def _add_diff(commands: Any) -> None:
     )
     for name in ("old", "new"):
         diff.add_argument(
-            name, metavar=name.upper(), help="PACKAGE, DIRECTORY, FILE.capnp, or REV:PACKAGE"
+            name, metavar=name.upper(), help="PACKAGE, DIRECTORY, FILE.capnp, REV:PACKAGE, or REV"
         )
     _add_forms(diff)
     diff.set_defaults(run=_diff)

@@ -38,8 +38,9 @@ class Version(msgspec.Struct, frozen=True):
 
 
 def find_version(name: str, scratch: Path) -> Version:
-    """What somebody means by FILE.capnp, a directory, a dotted name, or one of these in a git
-    revision (`REV:NAME`). `scratch` is a directory that does not exist yet.
+    """What somebody means by FILE.capnp, a directory, a dotted name, one of these in a git revision
+    (`REV:NAME`), or a revision (`REV`), of which it is all that was built. `scratch` is a directory
+    that does not exist yet.
 
     Raises Unknown, SchemaError.
     """
@@ -48,7 +49,16 @@ def find_version(name: str, scratch: Path) -> Version:
         return _at_path(name, path, scratch)
     revision, colon, inside = name.rpartition(":")
     if not colon:
-        return _at_path(name, _package_directory(name), scratch)
+        directory = _package_directory(name)
+        if directory is not None:
+            return _at_path(name, directory, scratch)
+        if not _is_revision(name):
+            raise Unknown(f"{name}: no schema file, directory, package or revision of this name")
+        root = _checked_out(name, scratch / "tree")
+        schemas = _below(root)
+        if not schemas:
+            raise Unknown(f"{name}: nothing in this revision was built: {name}:PACKAGE")
+        return built(name, schemas, root)
     found = in_revision(revision, inside, scratch)
     if found is None:
         raise Unknown(f"{name}: there is no such schema file, directory or package in it")
@@ -107,18 +117,29 @@ def _at_path(label: str, path: Path, scratch: Path, root: Path | None = None) ->
     if path.is_file():
         return built(label, [path], root)
     generated = [*path.glob(f"{GENERATED}/*.capnp")] or [*path.glob("*.capnp")]
+    if not generated and not (path / "__init__.py").exists():
+        generated = _below(path)
     if generated:
         return built(label, generated, root)
     return _declared_elsewhere(label, path.resolve(), scratch, root)
 
 
-def _package_directory(name: str) -> Path:
+def _below(directory: Path) -> list[Path]:
+    """The schemas of all packages in a directory that were built, without installed ones."""
+    found: list[Path] = []
+    for inside, directories, _ in os.walk(directory):
+        directories[:] = [n for n in directories if n[0] != "." and n != "site-packages"]
+        found += Path(inside).glob(f"{GENERATED}/*.capnp")
+    return found
+
+
+def _package_directory(name: str) -> Path | None:
     try:
         found = find_spec(name)
     except (ImportError, ValueError):
         found = None
     if found is None or not found.submodule_search_locations:
-        raise Unknown(f"{name}: no schema file, no directory and no package of this name")
+        return None
     return Path(next(iter(found.submodule_search_locations)))
 
 
@@ -166,6 +187,14 @@ def _git(*arguments: str, cwd: Path | None = None, stdin: bytes = b"", index: st
     return os.fsdecode(run.stdout)
 
 
+def _is_revision(name: str) -> bool:
+    try:
+        _git("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+    except Unknown:
+        return False
+    return True
+
+
 def _checked_out(revision: str, directory: Path) -> Path:
     """The modules and schemas in a revision of the repository around the working directory,
     written to `directory`."""
@@ -193,7 +222,9 @@ def _path_in(root: Path, name: str) -> Path | None:
     """A file, a directory or a package in the files of a revision: as a path from the working
     directory or from the top, or wherever a package of the name is."""
     prefix = _git("rev-parse", "--show-prefix").strip()
-    dotted = name.replace(".", "/")
-    candidates = [root / prefix / name, root / name, root / prefix / dotted, root / dotted]
-    deeper = [each.parent for each in root.rglob(f"{dotted}/__init__.py")]
-    return next((each for each in (*candidates, *deeper) if each.exists()), None)
+    candidates = [root / prefix / name, root / name]
+    if all(part.isidentifier() for part in name.split(".")):
+        dotted = name.replace(".", "/")
+        candidates += [root / prefix / dotted, root / dotted]
+        candidates += [each.parent for each in root.rglob(f"{dotted}/__init__.py")]
+    return next((each for each in candidates if each.exists()), None)

@@ -50,6 +50,38 @@ def test_two_revisions(package: Package, capsys: pytest.CaptureFixture[str]) -> 
     assert compared(capsys, "HEAD:demo", "HEAD:demo")[0] == 0
 
 
+def test_all_packages_of_two_revisions(
+    package: Package, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions(package)
+    top = package.directory.parent
+    (top / "inside" / "more").mkdir(parents=True)
+    git(top, "mv", "demo", "inside/more/demo")
+    commit(top)
+    for old, new in (
+        ("HEAD~2", "HEAD~1"),
+        ("HEAD~2:.", "HEAD:."),
+        ("HEAD~2", "."),
+        (".", "HEAD~2"),
+    ):
+        status, out = compared(capsys, old, new)
+        assert status == 1 and f"{new}, compared with {old}" in out
+        assert "Chain.getBlock(height): type changed" in out
+    assert compared(capsys, "HEAD", "HEAD")[0] == 0
+    monkeypatch.chdir(top / "inside")
+    assert BREAKS in compared(capsys, "HEAD~2", "HEAD")[1]
+    assert BREAKS in compared(capsys, "HEAD~2", "more")[1]
+
+
+def test_a_revision_without_schemas(package: Package, capsys: pytest.CaptureFixture[str]) -> None:
+    package.write(CHAIN)
+    commit(package.directory.parent)
+    assert compared(capsys, "HEAD", "demo") == (
+        2,
+        "mpipc: HEAD: nothing in this revision was built: HEAD:PACKAGE\n",
+    )
+
+
 def test_a_revision_and_what_is_there_now(
     package: Package, capsys: pytest.CaptureFixture[str]
 ) -> None:
