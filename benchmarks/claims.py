@@ -55,34 +55,37 @@ LIMITS = ((IMPORT, 60.0), (FIRST_CALL, 5.0), (GENERATED, 30.0))  # milliseconds
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what was found, and whether it holds."""
+    """A claim, where it was tried (a place, or any), what was found, and whether it holds."""
 
     text: str
     claimed: str
+    place: str
     found: str
     holds: bool | None
 
 
-def verdicts(results: Results, starts: dict[str, list[float]]) -> Iterator[Verdict]:
-    """Of every claim; None where a rival is not installed."""
+def verdicts(results: dict[str, Results], starts: dict[str, list[float]]) -> Iterator[Verdict]:
+    """Of every claim in every place; None where a rival is not installed."""
     for ratio in RATIOS:
-        yield _of_ratio(ratio, results)
+        for place in results:
+            yield _of_ratio(ratio, place, results[place])
     for name, limit in LIMITS:
         times = starts[name]
         shown = f"{median(times):.1f}   {_quartiles(times, '.1f')}"
-        yield Verdict(f"{name}; ms", f"<= {limit:g}", shown, median(times) <= limit)
+        yield Verdict(f"{name}; ms", f"<= {limit:g}", "any", shown, median(times) <= limit)
 
 
-def _of_ratio(ratio: Ratio, results: Results) -> Verdict:
+def _of_ratio(ratio: Ratio, place: str, results: Results) -> Verdict:
     one, other = (results[task][name] for task, name in (ratio.one, ratio.other))
     if one.missing or other.missing:
-        return Verdict(ratio.text, ratio.claimed, one.missing or other.missing, None)
+        return Verdict(ratio.text, ratio.claimed, place, one.missing or other.missing, None)
     found = [a / (b * ratio.each) for a, b in zip(one.rounds, other.rounds, strict=True)]
     middle = median(found)
     holds = (ratio.at_most is None or middle <= ratio.at_most) and (
         ratio.at_least is None or middle >= ratio.at_least
     )
-    return Verdict(ratio.text, ratio.claimed, f"{middle:.2f}   {_quartiles(found, '.2f')}", holds)
+    shown = f"{middle:.2f}   {_quartiles(found, '.2f')}"
+    return Verdict(ratio.text, ratio.claimed, place, shown, holds)
 
 
 def _quartiles(found: list[float], form: str) -> str:

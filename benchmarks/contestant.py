@@ -192,6 +192,11 @@ class Running:
         finally:
             self._stop()
 
+    @property
+    def process(self) -> int:
+        """The server's process id."""
+        return self._server.pid
+
     def _connect(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while True:

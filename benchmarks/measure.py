@@ -13,6 +13,7 @@ from statistics import median
 from benchmarks import work
 from benchmarks.contestant import Contestant, NotSupported, Running
 from benchmarks.contestants import MODULES
+from benchmarks.placement import Placement, places
 
 ROWS = 10_000
 THREADS = 8
@@ -50,29 +51,35 @@ TASKS = (
 Results = dict[str, dict[str, Series]]  # by task, by name of the contestant
 
 
-def measure(effort: Effort) -> Results:
-    """Let all contestants do all tasks, in turns."""
-    results: Results = {task: {} for task in TASKS}
+def measure(effort: Effort) -> dict[str, Results]:
+    """Let all contestants do all tasks, in turns, in each of the `places`."""
+    found: dict[str, Results] = {place: {task: {} for task in TASKS} for place in places()}
+    placement = Placement()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mpipc-bench-")))
-        contestants = []
+        stack.callback(placement.restore)
+        running: list[Running] = []
         for module in MODULES:
-            name, contestant = _start(module, directory, stack)
-            for task in TASKS:
-                results[task][name] = Series(missing="" if contestant else "not installed")
-            if contestant:
-                contestants.append(contestant)
+            name, one = _start(module, directory, stack)
+            for results in found.values():
+                for task in TASKS:
+                    results[task][name] = Series(missing="" if one else "not installed")
+            if one:
+                running.append(one)
         # One round more than asked for: the first warms up and does not count.
         for number in range(effort.rounds + 1):
-            _progress(f"round {number} of {effort.rounds}")
-            # Task by task, so that what is compared was measured in the same moment.
-            for task in TASKS:
-                for contestant in contestants:
-                    _measure(task, contestant, effort, results[task][contestant.name], number > 0)
-    return results
+            for place, results in found.items():
+                _progress(f"round {number} of {effort.rounds}, on {place}")
+                # Task by task, so that what is compared was measured in the same moment.
+                for task in TASKS:
+                    for one in running:
+                        placement.move(place, [each.process for each in running])
+                        series = results[task][one.contestant.name]
+                        _measure(task, one.contestant, effort, series, number > 0)
+    return found
 
 
-def _start(module: str, directory: Path, stack: ExitStack) -> tuple[str, Contestant | None]:
+def _start(module: str, directory: Path, stack: ExitStack) -> tuple[str, Running | None]:
     """A contestant that is ready and gives right answers; None when it is not installed."""
     try:
         client = importlib.import_module(f"benchmarks.contestants.{module}").Client
@@ -80,12 +87,13 @@ def _start(module: str, directory: Path, stack: ExitStack) -> tuple[str, Contest
         if str(error.name).startswith(("benchmarks", "mpipc")):
             raise
         return str(error.name), None
-    contestant: Contestant = stack.enter_context(Running(module, client(str(directory / module))))
+    running = Running(module, client(str(directory / module)))
+    contestant: Contestant = stack.enter_context(running)
     if contestant.get_rows(ROWS) != work.rows(ROWS):
         sys.exit(f"{contestant.name} returned wrong rows")
     if contestant.get_data(ROWS) != work.data(ROWS):
         sys.exit(f"{contestant.name} returned wrong bytes")
-    return contestant.name, contestant
+    return contestant.name, running
 
 
 def _measure(

@@ -39,14 +39,15 @@ _HEADINGS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
-def table(results: Results, effort: Effort) -> str:
-    """Median, fastest and slowest round, and the time in relation to mpipc's."""
+def table(found: dict[str, Results], effort: Effort) -> str:
+    """For each task and place: median, fastest and slowest round, and the time by mpipc's."""
     load = os.getloadavg()[1]
     machine = f"{platform.system()}, {os.cpu_count()} CPUs, load {load:.1f}"
     lines = [f"Python {platform.python_version()}, {machine}"]
     for task, (heading, show) in _HEADINGS.items():
-        lines += ["", heading.format(effort=effort), ""]
-        lines += [f"    {name:<26}{text}" for name, text in _rows(results[task], show)]
+        for place, results in found.items():
+            lines += ["", f"{heading.format(effort=effort)}; on {place}", ""]
+            lines += [f"    {name:<26}{text}" for name, text in _rows(results[task], show)]
     return "\n".join(lines)
 
 
@@ -64,14 +65,19 @@ def _rows(series: dict[str, Series], show: Callable[[float], str]) -> Iterator[t
 
 def claims_table(verdicts: list[Verdict]) -> str:
     """Every claim, what was found (median and quartiles of the rounds), and whether it holds."""
-    lines = ["", "Claims", "", f"    {'':<48}{'claimed':>8}   {'found':<24}holds", ""]
+    lines = ["", "Claims", "", f"    {'':<48}{'claimed':>8}   {'on':<10}{'found':<24}holds", ""]
     for verdict in verdicts:
         holds = {True: "yes", False: "NO", None: "-"}[verdict.holds]
-        lines.append(f"    {verdict.text:<48}{verdict.claimed:>8}   {verdict.found:<24}{holds}")
+        lines.append(
+            f"    {verdict.text:<48}{verdict.claimed:>8}   {verdict.place:<10}{verdict.found:<24}"
+            f"{holds}"
+        )
     return "\n".join(lines)
 
 
-def as_json(results: Results, effort: Effort, verdicts: list[Verdict]) -> dict[str, object]:
+def as_json(
+    found: dict[str, Results], effort: Effort, verdicts: list[Verdict]
+) -> dict[str, object]:
     """Every figure, in nanoseconds per operation, and what it was measured on."""
     return {
         "python": platform.python_version(),
@@ -80,14 +86,17 @@ def as_json(results: Results, effort: Effort, verdicts: list[Verdict]) -> dict[s
         "effort": asdict(effort),
         "claims": [asdict(verdict) for verdict in verdicts],
         "nanoseconds": {
-            task: {
-                name: {
-                    "median": median(one.rounds) if one.rounds else None,
-                    "rounds": one.rounds,
-                    "missing": one.missing,
+            place: {
+                task: {
+                    name: {
+                        "median": median(one.rounds) if one.rounds else None,
+                        "rounds": one.rounds,
+                        "missing": one.missing,
+                    }
+                    for name, one in series.items()
                 }
-                for name, one in series.items()
+                for task, series in results.items()
             }
-            for task, series in results.items()
+            for place, results in found.items()
         },
     }

@@ -42,7 +42,7 @@ _AT_ONCE = (socket.MSG_DONTWAIT,)
 # Seconds for which a thread looks whether something has come, before it sleeps: what it takes to
 # wake the other end's, and an ordinary call. And the most times that it then sleeps at once.
 _ALERT = 1e-4
-_SLEEPIEST = 1 << 10
+_SLEEPIEST = 1 << 8
 _CLOSED = "the other end closed the connection"
 # The main thread may be interrupted anywhere, such as between giving up the reader's role and
 # having it guarded, and the I/O thread then tidies up within this time (seconds).
@@ -397,7 +397,7 @@ class Channel:
         """
         if self._sleepy:
             self._sleepy -= 1
-        elif not self._role.asking and not self._role.idling:
+        elif not self._role.asking:
             until = perf_counter() + _ALERT
             while not received:
                 try:
