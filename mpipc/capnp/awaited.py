@@ -11,7 +11,7 @@ from mpipc.capnp.writer import Writer
 from mpipc.errors import IpcError
 
 if TYPE_CHECKING:
-    from mpipc.capnp.connection import Connection
+    from mpipc.capnp.calling import Calling
 
 R = TypeVar("R")
 
@@ -22,7 +22,7 @@ class AwaitedCall(Generic[R]):
     runs this one's calls is busy as long."""
 
     def __init__(
-        self, connection: Connection, target: Import, method: ClientMethod[R], w: Writer
+        self, connection: Calling, target: Import, method: ClientMethod[R], w: Writer
     ) -> None:
         self._connection = connection
         self._call: Any = target, method, w
@@ -32,7 +32,7 @@ class AwaitedCall(Generic[R]):
         self._lock = threading.Lock()
 
     def run(self) -> R:
-        """Make the call, on a thread that may block. Raises what `Connection.call` raises."""
+        """Make the call, on a thread that may block. Raises what `Calling.call` raises."""
         connection, (target, method, w) = self._connection, self._call
         del self._call  # and with it, later on, what the call refers to
         if self._given_up:

@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from typing_extensions import ParamSpec
 
-from mpipc.capnp.connection import AlreadyThere, Connection
+from mpipc.capnp.calling import AlreadyThere
+from mpipc.capnp.connection import Connection
 from mpipc.capnp.proxy import Client, ClientMethod
 from mpipc.capnp.session import Import, Promised, Question
 from mpipc.capnp.writer import Writer
