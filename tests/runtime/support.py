@@ -65,6 +65,11 @@ class ServerProcess:
     def pid(self) -> int:
         return self.process.pid
 
+    def processor_time(self) -> float:
+        """Seconds that it has used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def connect(self) -> Any:
         return mpipc.connect(self.address, Root)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -42,6 +43,21 @@ def test_a_slow_call_delays_no_other(root: Root) -> None:
     assert gates.waiting("slow") == 1  # it lasted longer than all of them
     gates.open("slow")
     assert slow.result() == "slow"
+
+
+def test_waiting_for_long_takes_no_processor_time(root: Root, shared: ServerProcess) -> None:
+    gates = root.gates()
+    gates.waiting("long")  # the threads are there, and were alert a moment ago
+    slow = Running(lambda: gates.wait("long"))
+    eventually(lambda: gates.waiting("long") == 1)
+    before = time.process_time(), shared.processor_time()
+    time.sleep(1)
+    ours, theirs = time.process_time() - before[0], shared.processor_time() - before[1]
+    gates.open("long")
+    slow.result()
+    # Whoever never slept would have taken a second, however busy the machine is.
+    assert ours < 0.5
+    assert theirs < 0.5
 
 
 def test_a_client_thread_that_ends_gives_its_server_thread_back(root: Root) -> None:
