@@ -10,10 +10,12 @@ import logging
 from collections.abc import Iterator
 from struct import Struct
 from struct import error as StructError
+from time import perf_counter
 from typing import Any, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
+from mpipc.capnp.bursts import PIECE
 from mpipc.capnp.calling import Calling
 from mpipc.capnp.driver import DriverThread
 from mpipc.capnp.endpoint import Tap
@@ -184,15 +186,26 @@ class Connection(Calling):
         self._heard += 1
         self._handed_over = False
         try:
-            with self._lock:
-                for message in messages:
-                    message.owner = self
-                    self._session.receive(message)
-                self.room = self._frames.room()
-                # Before anybody can settle what it waits for.
-                self.deferred = self._session.deferred > 0
-                self.driver.pump()
-            self._dispatch()
+            message = next(messages, None)
+            while True:
+                began = perf_counter()
+                with self._lock:
+                    while message is not None:
+                        message.owner = self
+                        self._session.receive(message)
+                        message = next(messages, None)
+                        if perf_counter() - began > PIECE:
+                            break
+                    self.room = self._frames.room()
+                    # Before anybody can settle what it waits for.
+                    self.deferred = self._session.deferred > 0
+                    self.driver.pump()
+                self._dispatch()
+                if message is None:
+                    break
+                # An interrupt in a pause would lose the rest.
+                if self.serves and not self._current().is_main:
+                    self._bursts.pause(perf_counter() - began)
         except Aborted as e:
             _log.info("lost the connection %s: %s", self.describe(), e)
             self.lost(Disconnected(str(e)))

@@ -11,6 +11,7 @@ from sys import getrefcount
 from typing import Any, TypeVar
 
 from mpipc.capnp.driver import Driver, DriverThread
+from mpipc.capnp.bursts import Bursts
 from mpipc.capnp.endpoint import Endpoint, Observer
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits
@@ -68,6 +69,7 @@ class Driven(Endpoint):
         self.output = self._session.take_output
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
         self._heard = 0
+        self._bursts = Bursts(self)
         self._handed_over = False
         self._dispatching = False
         self._dispatch_lock = threading.RLock()
