@@ -17,9 +17,9 @@ from typing import Protocol
 PIECE = 0.0002
 """Seconds, after which a thread that has more to take in asks for a pause."""
 
-_FREE = 0.02  # seconds that it may go on before there is one
+_FREE = 0.01  # seconds that it may go on before there is one
 _REFILL = 0.1  # the part of the time in which these come back
-_LONGER, _LONGEST = 4, 0.02  # a pause, compared with the work before it; and in seconds
+_LONGER, _LONGEST = 8, 0.05  # a pause, compared with the work before it; and in seconds
 _IN_USE = 0.1  # seconds since another connection was last found to be used
 
 

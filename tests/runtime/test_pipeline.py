@@ -152,3 +152,30 @@ def test_any_mixture(shared: ServerProcess, steps: list[int]) -> None:
                     promises.append(p.call(values.large, number * step))
                     expected.append(number * step)
         assert [promise.result() for promise in promises] == expected
+
+
+def test_many_calls_on_promises_while_others_are_served(shared: ServerProcess) -> None:
+    """The server takes them in a little at a time then: all come, and in order."""
+    done = threading.Event()
+
+    def others() -> int:
+        with mpipc.connect(shared.address, Root) as other:
+            values, count = other.values(), 0
+            while not done.is_set():
+                assert values.small(1, 2) == 3
+                count += 1
+        return count
+
+    running = Running(others)
+    try:
+        with mpipc.connect(shared.address, Root) as root:
+            for _ in range(3):
+                with mpipc.pipeline() as pipeline:
+                    values = [pipeline.object(root.values) for _ in range(200)]
+                    answers = [
+                        pipeline.call(each.large, number) for number, each in enumerate(values)
+                    ]
+                assert [each.result() for each in answers] == list(range(200))
+    finally:
+        done.set()
+    assert running.result() > 0
