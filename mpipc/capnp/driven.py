@@ -10,8 +10,8 @@ from functools import partial
 from sys import getrefcount
 from typing import Any, TypeVar
 
-from mpipc.capnp.driver import Driver, DriverThread
 from mpipc.capnp.bursts import Bursts
+from mpipc.capnp.driver import Driver, DriverThread
 from mpipc.capnp.endpoint import Endpoint, Observer
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits
