@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Generic, TypeVar, overload
+from typing import Annotated, Generic, TypeVar
 
 import attrs
 import msgspec
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import NotRequired, TypedDict, overload
 
 import mpipc
 from mpipc import Field, Int8, Int32
