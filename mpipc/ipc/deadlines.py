@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from mpipc.capnp.connection import Connection
@@ -70,6 +70,12 @@ class _Timed(Client):
             return super()._mpipc_call(method, w)
         with within(self._mpipc_seconds):
             return super()._mpipc_call(method, w)
+
+    def _mpipc_await(self, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
+        if self._mpipc_seconds is None:
+            return super()._mpipc_await(method, w)
+        with within(self._mpipc_seconds):  # which the call keeps
+            return super()._mpipc_await(method, w)
 
     def _mpipc_end(self, target: Import) -> None:
         with within(self._mpipc_seconds or 0):

@@ -27,4 +27,6 @@ def test_a_deadline_holds_for_what_is_awaited() -> None:
     with testing.connected(Slow(), Feed) as feed:
         with mpipc.timeout(0.1), pytest.raises(mpipc.Timeout):
             asyncio.run(feed.ended())
+        with pytest.raises(mpipc.Timeout):
+            asyncio.run(mpipc.with_timeout(feed, 0.1).ended())
         assert asyncio.run(feed.total([1, 2])) == 3
