@@ -63,7 +63,8 @@ def parser() -> Parser:
     found.offers_rpc(NODE_RPC_PORT)
     gui.add_options(found)
     # They have each other, and look for nobody.
-    found.set_defaults(ipcconnect="unix", blockfilters=None, connect_core=None)
+    elsewhere = {"ipcconnect": "unix", "walletconnect": "unix", "indexconnect": "unix"}
+    found.set_defaults(**elsewhere, blockfilters=None, connect_core=None)
     return found
 
 

@@ -45,7 +45,9 @@ class _Help(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """A parser for the options that every program of the example has, to be extended by each."""
 
-    def __init__(self, prog: str, description: str) -> None:
+    def __init__(
+        self, prog: str, description: str, *, datadir: str | None = "~/.mpipc-bitcoin"
+    ) -> None:
         super().__init__(
             prog,
             "%(prog)s [options]",
@@ -54,9 +56,7 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
             allow_abbrev=False,
         )
-        self.option(
-            "datadir", "DIR", "data directory", directory("~/.mpipc-bitcoin"), type=directory
-        )
+        self.option("datadir", "DIR", "data directory", datadir, type=directory)
         self.option(
             "debug",
             "CATEGORY",

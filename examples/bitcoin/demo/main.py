@@ -35,8 +35,10 @@ class DemoOptions(Options):
 
 
 def parse() -> DemoOptions:
-    parser = Parser("demo", "Run node, wallet and page as processes, and show what they do.")
-    parser.set_defaults(datadir=None)
+    parser = Parser(
+        "demo", "Run node, wallet and page as processes, and show what they do. Without -datadir,"
+        " everything is in a directory that is removed at the end.", datadir=None,
+    )  # fmt: skip
     parser.switch("once", "end when everything has happened, also in a terminal")
     parser.option("guiport", "PORT", "the page's port; 0 for a free one", 0, type=port)
     return parser.parse_args(namespace=DemoOptions())

@@ -45,14 +45,14 @@ def parser() -> Parser:
     """The gui's command line."""
     found = Parser("mpipc-gui", "Show a node and its wallets on a page for browsers here.")
     found.connects()
+    found.option("walletconnect", "ADDR", "where the wallets are", "unix", type=address)
+    found.option("indexconnect", "ADDR", "where the index is", "unix", type=address)
     add_options(found)
     return found
 
 
 def add_options(parser: Parser) -> None:
-    """Add the options of the gui alone."""
-    parser.option("walletconnect", "ADDR", "where the wallets are", "unix", type=address)
-    parser.option("indexconnect", "ADDR", "where the index is", "unix", type=address)
+    """Add the options of the page itself."""
     parser.option("guiport", "PORT", "the page's port; 0 for a free one", 0, type=port)
 
 
