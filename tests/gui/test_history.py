@@ -84,7 +84,8 @@ def test_only_what_has_changed_is_asked_for(viewer: Viewer, programs: Programs) 
     for number in range(2):
         viewer.do("mine", wallet="savings", count=BLOCKS)
         shown = viewer.until("wallet:savings", "blocks", more=(number + 1) * BLOCKS - SHOWN)
-        assert len(shown["payments"]) == SHOWN
+        heights = [each["height"] for each in shown["payments"]]
+        assert heights == [*range((number + 1) * BLOCKS, (number + 1) * BLOCKS - SHOWN, -1)]
     viewer.do("create-wallet", name="shop")
     viewer.until("wallet:shop", "another wallet", addresses=[])
     own = viewer.do("new-address", wallet="shop", label="Invoice 17")["address"]
@@ -110,4 +111,4 @@ def test_only_what_has_changed_is_asked_for(viewer: Viewer, programs: Programs) 
 
     said = programs.said("wallet")
     assert said.count("Wallet.get_wallet_txs(") == 2  # once of each wallet
-    assert said.count("Wallet.get_addresses(") == 2
+    assert said.count("Wallet.get_addresses(") <= 2 + 3  # and where to mine for

@@ -4,7 +4,8 @@ has changed."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from queue import SimpleQueue
 from typing import TypeVar
@@ -69,7 +70,7 @@ class History:
 
     async def look(self) -> None:
         """Ask about what has changed, and about what changes with every block."""
-        changed = set(drained(self._told))
+        changed = dict.fromkeys(drained(self._told))
         if self._all is None or not await self._update(changed, self._all):
             await self._begin()
         passing = [
@@ -93,10 +94,10 @@ class History:
         found = await self._peer.call(self._wallet.get_wallet_txs)
         by_txid = await asyncio.to_thread(_by_txid, found)
         self._all, self._newest = set(by_txid), {}
-        newest = sorted(by_txid, key=lambda txid: by_txid[txid].time, reverse=True)[:_SHOWN]
+        newest = sorted(by_txid, key=lambda txid: by_txid[txid].time)[-_SHOWN:]
         await self._take({txid: by_txid[txid] for txid in newest})
 
-    async def _update(self, changed: set[Txid], known: set[Txid]) -> bool:
+    async def _update(self, changed: Iterable[Txid], known: set[Txid]) -> bool:
         """Returns whether all that was known is still there."""
         # What is known and not shown is older than all that is shown.
         for some in _parts([each for each in changed if each in self._newest or each not in known]):
@@ -114,7 +115,7 @@ class History:
         for some in _parts(list(found)):
             for txid, status in zip(some, await self._statuses(some), strict=True):
                 self._newest[txid] = _payment(txid, found[txid], status)
-        newest = sorted(self._newest.items(), key=lambda each: each[1].time, reverse=True)
+        newest = sorted(self._newest.items(), key=lambda each: _age(each[1]))
         self._newest = dict(newest[:_SHOWN])
 
     async def _statuses(self, txids: list[Txid]) -> list[WalletTxStatus]:
@@ -147,7 +148,7 @@ class Book:
         self._told.put((address_at(dest), None if kind is ChangeType.DELETED else label, own))
 
     async def look(self) -> None:
-        """Take in what has changed."""
+        """Take in what has changed. To be called once `tell` is called about changes."""
         if not self._read:
             for each in await self._peer.call(self._wallet.get_addresses):
                 own = each.is_mine and each.purpose is AddressPurpose.RECEIVE
@@ -190,6 +191,12 @@ def _payment(txid: Txid, tx: WalletTx, status: WalletTxStatus) -> Payment:
         str(txid), tx.time, tx.credit - tx.debit, fee, addresses, "", tx.is_coinbase, None, 0, ""
     )
     return _with_status(made, status)
+
+
+def _age(payment: Payment) -> tuple[float, float]:
+    """What the newest has least of."""
+    height = math.inf if payment.height is None else payment.height
+    return -payment.time.timestamp(), -height
 
 
 def _with_status(payment: Payment, status: WalletTxStatus) -> Payment:

@@ -157,10 +157,13 @@ class WalletView:
 
     async def mining_script(self) -> bytes:
         """A script to pay a miner with. Raises Refused."""
-        await self._book.look()
         address = self._book.own(_MINING)
         if address is not None:
             return script_at(address)
+        # It may have been made before the wallet was followed.
+        for each in await self._peer.call(self._wallet.get_addresses):
+            if each.is_mine and each.name == _MINING:
+                return script_of(each.dest)
         return script_of(await self._new_destination(_MINING))
 
     async def prepare(self, address: str, amount: str, subtract_fee: bool) -> Prepared:
