@@ -121,11 +121,9 @@ class Calling(Serving):
                         answer.export.references -= 1
                         if more:
                             with self._lock:
-                                session.take_back(question)
+                                session.take_back(question)  # what ends there is in `objects`, too
                         question.done = True
                         driver.leave(thread)
-                        if session.freed:
-                            self._dispatch()
                         message = Message(
                             chunk, 8, answer.size, None, answer.budget, self._nesting, (), self
                         )

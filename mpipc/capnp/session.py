@@ -297,13 +297,15 @@ class Session:
         own.question.exported = (own.number, *exported)
         return rpc.context_table(*lane.threads, *words)
 
-    def take_back(self, question: Question) -> None:
-        """The answer to a question that is kept gives back the objects in its parameters. Whoever
-        calls this looks after those that are `freed`."""
+    def take_back(self, question: Question) -> list[Capability]:
+        """The answer to a question that is kept gives back the objects in its parameters. Returns
+        those that the peer does not hold any more, to be dropped without the lock."""
         own, *exported = question.exported
         question.exported = (own,)
+        ended: list[Capability] = []
         for number in exported:
-            self.unexport(number, 1)
+            ended += self._unexported(number, 1)
+        return ended
 
     def _write(self, header: bytes, w: Writer) -> None:
         if w.end > _BULK:
@@ -878,15 +880,21 @@ class Session:
 
     def unexport(self, number: int, count: int) -> None:
         """The peer gave back references. Raises ProtocolError when it does not have as many."""
+        self.freed += self._unexported(number, count)
+
+    def _unexported(self, number: int, count: int) -> Sequence[Capability]:
+        """As `unexport`; the object is returned if the peer does not hold it any more."""
         export = self.exports.get(number)
         if export is None or count > export.references:
             raise ProtocolError("the peer released an object that it does not hold")
         export.references -= count
-        if not export.references and not export.pins:
-            del self.exports[number]
-            del self._export_ids[id(export.target)]
-            self._free_exports.append(number)
-            self._free(export)
+        if export.references or export.pins:
+            return ()
+        target, export.target = export.target, None
+        del self.exports[number]
+        del self._export_ids[id(target)]
+        self._free_exports.append(number)
+        return (target,)
 
     def _free(self, export: Export) -> None:
         self.freed.append(export.target)

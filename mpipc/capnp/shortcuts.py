@@ -140,7 +140,7 @@ class Shortcuts:
         export.references -= 1  # it is pinned, so it stays
         if len(question.exported) != 1:
             with self._lock:
-                self._session.take_back(question)
+                self._session.freed += self._session.take_back(question)
         question.message = Message(
             chunk, 8, head.size, None, head.budget, self._nesting, (), self._owner
         )
@@ -189,11 +189,11 @@ class Shortcuts:
     def hosted(self, objects: Struct, chunk: bytes) -> tuple[Import, ...] | None:
         """The peer's objects in the parameters of a call; None where there is something else."""
         found = objects.unpack_from(chunk, CALL_CONTENT)
-        if any(found[2::3]) or found[::3].count(rpc.SENDER_HOSTED) < len(found) // 3:
+        session, count = self._session, len(found) // 3
+        if found[::3] != (rpc.SENDER_HOSTED,) * count or found[2::3] != (0,) * count:
             return None
-        session = self._session
         with self._lock:
-            session.imports += len(found) // 3
+            session.imports += count
         return tuple([Import(session, number) for number in found[1::3]])
 
     def _new_answer(self, chunk: bytes) -> _AnswerHead | None:
