@@ -22,12 +22,14 @@ needs_mypy = pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="no
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's project, which has no configuration but the strictest."""
+    """A user's project, which has no configuration but the strictest, with what was generated."""
     root = tmp_path_factory.mktemp("project")
     package = root / "user"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "sample.py").write_text((SAMPLE / "sample.py").read_text())
+    built = run(root, "mpipc", "build", "user")
+    assert built.returncode == 0, built.stderr
     (package / "wrong.py").write_text((SAMPLE / "wrong.py.txt").read_text())
     settings = {"typeCheckingMode": "strict", "include": ["user"], "extraPaths": [str(ROOT)]}
     (root / "pyrightconfig.json").write_text(json.dumps(settings))
