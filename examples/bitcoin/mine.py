@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import replace
 
@@ -75,17 +76,23 @@ class MineOptions(Options):
     blocks: int
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return int(text)
+
+
 def main() -> None:
     parser = Parser("mpipc-mine", "Mine blocks on the chain of a regtest node.")
     parser.connects()
-    parser.option("blocks", "N", "how many", 1, type=int)
+    parser.option("blocks", "N", "how many", 1, type=_count)
     parser.option("address", "ADDRESS", "who gets the reward; without it, whoever takes it")
     options = parser.parse_args(namespace=MineOptions())
     console.introduce("mine")
     try:
         script = script_of(options.address) if options.address else ANYONE
     except ValueError as error:
-        sys.exit(f"mine: {error}")
+        sys.exit(f"mine: {options.address} is no address: {error}")
     try:
         with mpipc.connect(options.ipcconnect, Init, datadir=options.datadir) as init:
             mining = init.make_mining()

@@ -60,6 +60,7 @@ def test_a_file_of_another_program(name: str, file: str, start: Start, datadir: 
         ("index", ["-server", "-rpcport=99999"], "a port is a number from 0 to 65535"),
         ("gui", ["-guiport=-1"], "a port is a number from 0 to 65535"),
         ("gui", ["-walletconnect=nonsense"], "nonsense: expected unix, unix:PATH"),
+        ("mine", ["-blocks=0"], "a number from 1 on"),
         ("all", ["-debug=everything"], "invalid choice: 'everything'"),
     ],
 )
@@ -68,6 +69,11 @@ def test_wrong_options(
 ) -> None:
     assert text in failed(start(name, *options), 2)
     assert not datadir.exists()
+
+
+def test_a_miner_without_a_node_or_an_address(start: Start, datadir: Path) -> None:
+    assert failed(start("mine")) == f"mine: nobody listens on unix:{datadir}/node.sock"
+    assert failed(start("mine", "-address=me")).startswith("mine: me is no address: ")
 
 
 @pytest.mark.parametrize(
