@@ -120,7 +120,8 @@ class _Example:
         schema = self._referee.results(self._interface, self._method)
         fields, values = as_results(self._method, self._answer)
         read = self._referee.read(schema, fields, self._loop.results)
-        assert comparing.same(fields, values, read), f"pycapnp reads the results {read!r}"
+        if not comparing.same(fields, values, read):
+            raise AssertionError(f"pycapnp reads the results {read!r}")
 
     def _pycapnp_writes(self, first_segment: int, messages: dict[str, bytes]) -> None:
         comparing = Comparing(self._model, nothing)
@@ -142,7 +143,9 @@ class _Example:
 
     def _compare_arguments(self, comparing: Comparing, found: tuple[Any, ...], what: str) -> None:
         fields = self._method.parameters
-        assert comparing.same(fields, self._arguments, found), f"{what} {found!r}"
+        if not comparing.same(fields, self._arguments, found):
+            raise AssertionError(f"{what} {found!r}")
 
     def _compare_outcome(self, comparing: Comparing, found: Any, what: str) -> None:
-        assert same_outcome(comparing, self._method, self._answer, found), f"{what} {found!r}"
+        if not same_outcome(comparing, self._method, self._answer, found):
+            raise AssertionError(f"{what} {found!r}")

@@ -175,8 +175,8 @@ class World:
         finally:
             self._calls.pop()
         assert call.served, f"{name} returned, but nobody was called"
-        same = same_outcome(self._comparing, method, call.answer, outcome)
-        assert same, f"{name} gave {outcome!r} instead of {call.answer!r}"
+        if not same_outcome(self._comparing, method, call.answer, outcome):
+            raise AssertionError(f"{name} gave {outcome!r} instead of {call.answer!r}")
         if not isinstance(outcome, BaseException):
             sent, arrived = results_of(method, call.answer), results_of(method, outcome)
             self._arrived(end, method.result_fields, sent, arrived)
@@ -264,7 +264,8 @@ class World:
     ) -> None:
         """What has arrived at an end is what was sent: an object of its own as itself, any other
         as a proxy, which it keeps."""
-        assert self._comparing.same(fields, sent, arrived), f"{arrived!r} is not {sent!r}"
+        if not self._comparing.same(fields, sent, arrived):
+            raise AssertionError(f"{arrived!r} is not {sent!r}")
         pairs = zip(
             objects_in(self._model, fields, sent),
             objects_in(self._model, fields, arrived),
