@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from mpipc import hooks
 from mpipc.capnp.message import Limits
-from mpipc.capnp.pipeline import Pipeline, Promise, pipeline
-from mpipc.capnp.proxy import close
 from mpipc.declare import (
     Const,
     Field,
@@ -48,35 +46,51 @@ from mpipc.errors import (
     Unimplemented,
     Unreachable,
 )
-from mpipc.ipc.channel import timeout
-from mpipc.ipc.deadlines import with_timeout
-from mpipc.ipc.endpoints import connect, serve
-from mpipc.ipc.peers import Peer
-from mpipc.ipc.processes import serve_spawned, spawn
-from mpipc.ipc.references import restrict, revocable
-from mpipc.ipc.server import Server
 
 if TYPE_CHECKING:
     from mpipc import aio as aio
+    from mpipc.capnp.pipeline import Pipeline, Promise, pipeline
+    from mpipc.capnp.proxy import close
     from mpipc.ipc.backoff import Backoff
+    from mpipc.ipc.channel import timeout
+    from mpipc.ipc.deadlines import with_timeout
+    from mpipc.ipc.endpoints import connect, serve
+    from mpipc.ipc.peers import Peer
+    from mpipc.ipc.processes import serve_spawned, spawn
     from mpipc.ipc.reconnect import reconnecting
+    from mpipc.ipc.references import restrict, revocable
+    from mpipc.ipc.server import Server
     from mpipc.launch.sandbox import Sandbox
     from mpipc.observe import metrics as metrics
     from mpipc.observe import spans as spans
     from mpipc.supervisor.component import Component, ComponentEvent
     from mpipc.supervisor.supervisor import Supervisor
 
-# Imported when they are first used: not every program needs them.
+# Imported when they are first used: modules that declare interfaces need none of them.
 _LATER = {
     "aio": "mpipc.aio",
+    "Pipeline": "mpipc.capnp.pipeline",
+    "Promise": "mpipc.capnp.pipeline",
+    "pipeline": "mpipc.capnp.pipeline",
+    "close": "mpipc.capnp.proxy",
+    "Backoff": "mpipc.ipc.backoff",
+    "timeout": "mpipc.ipc.channel",
+    "with_timeout": "mpipc.ipc.deadlines",
+    "connect": "mpipc.ipc.endpoints",
+    "serve": "mpipc.ipc.endpoints",
+    "Peer": "mpipc.ipc.peers",
+    "serve_spawned": "mpipc.ipc.processes",
+    "spawn": "mpipc.ipc.processes",
+    "reconnecting": "mpipc.ipc.reconnect",
+    "restrict": "mpipc.ipc.references",
+    "revocable": "mpipc.ipc.references",
+    "Server": "mpipc.ipc.server",
+    "Sandbox": "mpipc.launch.sandbox",
     "metrics": "mpipc.observe.metrics",
     "spans": "mpipc.observe.spans",
-    "Backoff": "mpipc.ipc.backoff",
     "Component": "mpipc.supervisor.component",
     "ComponentEvent": "mpipc.supervisor.component",
-    "Sandbox": "mpipc.launch.sandbox",
     "Supervisor": "mpipc.supervisor.supervisor",
-    "reconnecting": "mpipc.ipc.reconnect",
 }
 
 
@@ -84,7 +98,13 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'mpipc' has no attribute {name!r}")
     module = import_module(_LATER[name])
-    return module if name in ("aio", "metrics", "spans") else getattr(module, name)
+    found = module if name in ("aio", "metrics", "spans") else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 __all__ = [
