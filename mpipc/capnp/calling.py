@@ -124,6 +124,8 @@ class Calling(Serving):
                                 session.take_back(question)  # what ends there is in `objects`, too
                         question.done = True
                         driver.leave(thread)
+                        if self._tap is not None:
+                            self._tap(chunk)
                         message = Message(
                             chunk, 8, answer.size, None, answer.budget, self._nesting, (), self
                         )

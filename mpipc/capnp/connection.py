@@ -50,7 +50,7 @@ class Connection(Calling):
         return super().names_thread() or self._current().contexts.get(self) is not None
 
     def tap(self, sent: Tap, received: Tap) -> None:
-        # The methods are replaced, so that a connection that nobody taps pays nothing.
+        # The methods are replaced, so that a connection that nobody taps pays next to nothing.
         take, filled = self.take, self.filled
 
         def tapped_take(chunk: bytes, thread: DriverThread) -> object:
@@ -62,8 +62,8 @@ class Connection(Calling):
             received(bytes(self.room[:count]))
             return filled(count)
 
-        # With nothing remembered, all is taken in here.
-        self.__dict__.update(take=tapped_take, filled=tapped_filled, _answers={}, _calls={})
+        self.__dict__.update(take=tapped_take, filled=tapped_filled)
+        self._tap = received  # where calls and answers are as usual
         self.driver.tap(sent)
 
     @property

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from mpipc.capnp.bursts import Bursts
 from mpipc.capnp.driver import Driver, DriverThread
-from mpipc.capnp.endpoint import Endpoint, Observer
+from mpipc.capnp.endpoint import Endpoint, Observer, Tap
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import Local
@@ -70,6 +70,7 @@ class Driven(Endpoint):
         self._threads: weakref.WeakSet[Any] = weakref.WeakSet()
         self._heard = 0
         self._bursts = Bursts(self)
+        self._tap: Tap | None = None  # of what is received
         self._handed_over = False
         self._dispatching = False
         self._dispatch_lock = threading.RLock()

@@ -151,6 +151,8 @@ class Serving(Driven):
                 )  # fmt: skip
                 received.clear()
                 self._give_back_role(thread)
+                if self._tap is not None:
+                    self._tap(chunk)
                 contexts[self] = lane
                 try:
                     w: Any = method.run(impl, message, *head.content)  # type: ignore[misc]
