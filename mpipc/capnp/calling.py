@@ -123,9 +123,9 @@ class Calling(Serving):
                             with self._lock:
                                 session.take_back(question)  # what ends there is in `objects`, too
                         question.done = True
-                        driver.leave(thread)
                         if self._tap is not None:
-                            self._tap(chunk)
+                            self._tap(chunk)  # in order: nobody else reads yet
+                        driver.leave(thread)
                         message = Message(
                             chunk, 8, answer.size, None, answer.budget, self._nesting, (), self
                         )

@@ -150,9 +150,9 @@ class Serving(Driven):
                     (own, lane.remote, *caps) if caps else (own, lane.remote), self,
                 )  # fmt: skip
                 received.clear()
-                self._give_back_role(thread)
                 if self._tap is not None:
-                    self._tap(chunk)
+                    self._tap(chunk)  # in order: nobody else reads yet
+                self._give_back_role(thread)
                 contexts[self] = lane
                 try:
                     w: Any = method.run(impl, message, *head.content)  # type: ignore[misc]
