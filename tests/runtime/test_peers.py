@@ -28,6 +28,7 @@ SOMEBODY_ELSE = f"""
 import os, resource, socket, sys
 import encodings.idna
 import mpipc
+import mpipc.ipc.endpoints  # while the library can still be read
 from mpipc.generate.load import generated_for
 from tests.runtime.declarations import Root
 from tests.runtime.program import RealRoot
