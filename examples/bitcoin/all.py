@@ -1,7 +1,8 @@
 """Node, wallet, index and page in one process: python -m examples.bitcoin.all [options]
 
 They use each other through the same interfaces as in processes of their own, but what was a call
-to another process is a plain method call here: no socket, no encoding.
+to another process is a plain method call here: no socket, no encoding. Other processes can use
+the node where -ipcbind says.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from examples.bitcoin.common.chainparams import NODE_RPC_PORT
 from examples.bitcoin.common.link import LocalLink
 from examples.bitcoin.common.lock import locked
 from examples.bitcoin.common.options import Parser
-from examples.bitcoin.common.process import Part, Shutdown, run
+from examples.bitcoin.common.process import Part, Shutdown, listen, run
 from examples.bitcoin.gui import main as gui
 from examples.bitcoin.index.main import open_index
 from examples.bitcoin.node import main as node
@@ -44,6 +45,8 @@ def open_all(options: AllOptions, shutdown: Shutdown) -> Iterator[Part]:
         of_wallets = wallet.part_of(wallets)
         inits = chain, _init(of_wallets), _init(of_index)
         stack.enter_context(gui.open_gui(options, shutdown, *inits))
+        # To others it is the node, at the address where they look for one.
+        listen("node", options, chain, shutdown, stack)
         parts = of_node, of_wallets, of_index
         yield Part(
             None,
@@ -60,6 +63,7 @@ def _init(part: Part) -> ProposedInit:
 def parser() -> Parser:
     """The command line."""
     found = Parser("mpipc-bitcoin", "Run node, wallets, index and page in one process.")
+    found.listens(unasked=False)
     found.offers_rpc(NODE_RPC_PORT)
     gui.add_options(found)
     # They have each other, and look for nobody.

@@ -1,13 +1,18 @@
-"""Everything in one process: the same interfaces, and no socket between them."""
+"""Everything in one process: the same interfaces, and no socket between them; the node's for
+others, where it is told to listen."""
 
 from __future__ import annotations
 
+import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+import mpipc
 from examples.bitcoin.common.chainparams import COIN
+from interfaces.proposed import ProposedInit
+from tests.bitcoin.recorder import Recorder
 from tests.bitcoin.rpc import Rpc, RpcError
 from tests.bitcoin.support import Program, Start
 
@@ -90,3 +95,36 @@ def test_interfaces_are_called_by_json_under_their_own_names(start: Start, datad
     assert {"getblockcount", "chain.getHeight", "node.getNumBlocks", "wallet.getBalance"} <= listed
     assert "chain.handleNotifications" not in listed
     assert program.terminate() == 0
+
+
+@pytest.mark.parametrize("how", ["terminate", "press_ctrl_c"])
+def test_it_serves_the_node_where_it_is_told(
+    how: str, start: Start, datadir: Path, tmp_path: Path
+) -> None:
+    second = tmp_path / "second.sock"
+    addresses = "unix", f"unix:{second}"
+    program = start("all", *(f"-ipcbind={each}" for each in addresses))
+    program.wait_for(f"listening on unix:{second}")
+    assert (datadir / "node.sock").is_socket()
+    for address in addresses:
+        miner = start("mine", f"-ipcconnect={address}")
+        assert miner.wait() == 0, miner.output
+    inits = [mpipc.connect(each, ProposedInit, datadir=datadir, name="node") for each in addresses]
+    for init in inits:
+        assert init.make_chain().get_height() == 2
+    # A client that is still there, and is called by the node, keeps it from nothing.
+    handler = inits[0].make_chain().handle_notifications(Recorder())
+    assert getattr(program, how)() == 0
+    assert handler is not None
+    for init in inits:
+        mpipc.close(init)
+    assert "Traceback" not in program.output
+    assert not second.exists()
+    assert list(datadir.glob("*.sock*")) == []
+
+
+def test_spawned_it_serves_the_node_to_its_parent_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "examples.bitcoin.all", f"-datadir={tmp_path}"]
+    with mpipc.spawn(command, ProposedInit) as init:
+        assert init.make_chain().get_height() == 0
+        assert list(tmp_path.glob("*.sock")) == []

@@ -62,6 +62,7 @@ def test_a_file_of_another_program(name: str, file: str, start: Start, datadir: 
         ("gui", ["-walletconnect=nonsense"], "nonsense: expected unix, unix:PATH"),
         ("mine", ["-blocks=0"], "a number from 1 on"),
         ("all", ["-debug=everything"], "invalid choice: 'everything'"),
+        ("all", ["-ipcbind=nonsense"], "--ipcbind: nonsense: expected unix, unix:PATH"),
     ],
 )
 def test_wrong_options(
@@ -79,7 +80,7 @@ def test_a_miner_without_a_node_or_an_address(start: Start, datadir: Path) -> No
 @pytest.mark.parametrize(
     ("name", "option"),
     [("node", "rpcport"), ("wallet", "rpcport"), ("gui", "guiport"), ("all", "guiport"),
-     ("index", "ipcbind")],
+     ("index", "ipcbind"), ("all", "ipcbind")],
 )  # fmt: skip
 def test_a_port_that_is_taken(name: str, option: str, start: Start, datadir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

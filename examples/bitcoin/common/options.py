@@ -18,7 +18,7 @@ class Options(argparse.Namespace):
     datadir: Path
     debug: list[str]
     ipcbind: list[str] | None
-    """Where to listen; None: at `<datadir>/<name>.sock`."""
+    """Where to listen; None: at `<datadir>/<name>.sock`; []: nowhere."""
 
     ipcfd: int | None
     """The descriptor of an inherited socket that the process serves, and nothing else."""
@@ -87,12 +87,15 @@ class Parser(argparse.ArgumentParser):
             metavar="0|1", nargs="?", const=True, type=_yes_or_no,
         )  # fmt: skip
 
-    def listens(self) -> None:
-        """Add what a process that serves others can be told."""
+    def listens(self, *, unasked: bool = True) -> None:
+        """Add what a process that serves others can be told. Without `unasked` it listens only
+        where it is told to."""
+        default = "unix" if unasked else "nowhere"
         self.option(
             "ipcbind",
             "ADDR",
-            "listen on unix, unix:PATH or tcp:HOST:PORT (default: unix); repeatable",
+            f"listen on unix, unix:PATH or tcp:HOST:PORT (default: {default}); repeatable",
+            None if unasked else [],
             action="append",
             type=address,
         )

@@ -101,7 +101,11 @@ def run(name: str, options: Options, open_part: Open) -> None:
             stack.enter_context(shutdown.on_signals())
             stack.enter_context(locked(options.datadir, name))
             part = stack.enter_context(open_part(options, shutdown))
-            listen(name, options, part, shutdown, stack)
+            if part.init is not None:
+                listen(name, options, part.init, shutdown, stack)
+            if options.server:
+                http = stack.enter_context(jsonrpc.serve(name, part.rpc, part.namespaces, options))
+                say(f"JSON-RPC at {http.address}")
             shutdown.wait()
             say("ending")
         if shutdown.failure:
@@ -110,20 +114,17 @@ def run(name: str, options: Options, open_part: Open) -> None:
         sys.exit(f"{name}: {error}")
 
 
-def listen(name: str, options: Options, part: Part, shutdown: Shutdown, stack: ExitStack) -> None:
-    """Serve a part of the program to others until the stack is closed. Raises Failure and
-    AddressError."""
-    if part.init is not None and options.ipcfd is not None:
-        server = stack.enter_context(mpipc.serve(f"fd:{options.ipcfd}", part.init))
+def listen(name: str, options: Options, init: Init, shutdown: Shutdown, stack: ExitStack) -> None:
+    """Serve `init` to other processes until the stack is closed; `name` names the default socket.
+    Raises AddressError."""
+    if options.ipcfd is not None:
+        server = stack.enter_context(mpipc.serve(f"fd:{options.ipcfd}", init))
         threading.Thread(target=_with, args=(server, shutdown), daemon=True).start()
-    elif part.init is not None:
-        for address in options.ipcbind or ["unix"]:
-            server = mpipc.serve(address, part.init, datadir=options.datadir, name=name)
-            stack.enter_context(server)
-            say(f"listening on {server.address}")
-    if options.server:
-        http = stack.enter_context(jsonrpc.serve(name, part.rpc, part.namespaces, options))
-        say(f"JSON-RPC at {http.address}")
+        return
+    for address in ["unix"] if options.ipcbind is None else options.ipcbind:
+        server = mpipc.serve(address, init, datadir=options.datadir, name=name)
+        stack.enter_context(server)
+        say(f"listening on {server.address}")
 
 
 def _with(server: mpipc.Server, shutdown: Shutdown) -> None:
