@@ -25,7 +25,7 @@ def test_whatever_is_hashed_travels() -> None:
         wrong_hashes.Vector(),
         memoryview(bytearray(b"a")),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_refused_is_not_hashable(value: object) -> None:
     """The declarations of the golden file are refused for good reasons."""

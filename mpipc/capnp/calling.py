@@ -21,13 +21,14 @@ from mpipc.capnp.session import (
     Import,
     Kept,
     Lane,
+    OwnThread,
     Promised,
     Question,
     again,
 )
 from mpipc.capnp.shortcuts import ANSWER_CONTENT
 from mpipc.capnp.writer import Writer
-from mpipc.errors import IpcError
+from mpipc.errors import IpcError, ProtocolError
 
 R = TypeVar("R")
 
@@ -58,7 +59,9 @@ class Calling(Serving):
         if own is None:
             return self._call_generally(target, method, w, thread)
         question = own.question
-        if not question.done or thread.nested > _DEEP or w.end > BULK:
+        if not question.free:
+            question = self._unused(own, thread)
+        if not question.free or thread.nested > _DEEP or w.end > BULK:
             return self._call_generally(target, method, w, thread)
         objects = w.caps
         if len(objects) != 2:
@@ -76,7 +79,7 @@ class Calling(Serving):
                     table, more = lane.table, 0
                 else:
                     table, more = session.table_with(lane, own, objects), len(objects)
-                question.done = False
+                question.free = question.done = False
                 own.export.references += 1
                 head = _pack_call(
                     w.end + _CALL_WORDS + (more << 1), _CALL_BEGIN, question.id, method.ids,
@@ -117,12 +120,10 @@ class Calling(Serving):
                         and answer.size == len(chunk)
                         and answer.export.references
                         and not self._frames.missing
+                        and (not more or self._take_back(question))
                     ):
                         answer.export.references -= 1
-                        if more:
-                            with self._lock:
-                                session.take_back(question)  # what ends there is in `objects`, too
-                        question.done = True
+                        question.done = question.free = True
                         if self._tap is not None:
                             self._tap(chunk)  # in order: nobody else reads yet
                         driver.leave(thread)
@@ -140,10 +141,36 @@ class Calling(Serving):
         if message is None:
             message = question.message
             if message is None:
-                return self._unpacked(method, question)
+                try:
+                    return self._unpacked(method, question)
+                finally:
+                    question.free = True
             question.message = None
             content, data_words, pointers = question.content
+            question.free = True
         return method.unpack(message, content, data_words, pointers)
+
+    def _unused(self, own: OwnThread, thread: DriverThread) -> Question:
+        """A thread's question, when it is not free. It is another one if nobody will come for the
+        answer, because an interrupt did; not if a call waits that has caused this one."""
+        question = own.question
+        if question.done and thread.home is None:
+            with self._lock:
+                if not self.closed:
+                    self._session.abandon(question)
+                    self._session.renew(own)
+                    question = own.question
+        return question
+
+    def _take_back(self, question: Question) -> bool:
+        """Whether the answer to a question may give back the objects in its parameters. The caller
+        still has them, so none of them ends here."""
+        with self._lock:
+            try:
+                self._session.take_back(question)
+            except ProtocolError:
+                return False  # as will be found on the general way
+        return True
 
     def _serve_in(self, question: Question, thread: DriverThread, received: list[bytes]) -> None:
         """As `serve`, while waiting for an answer."""

@@ -101,12 +101,8 @@ class Serving(Driven):
         the reader's role, and mostly again when this returns. What is left in `received` is
         something else. Returns when the ticket is done, or there may be something else to run."""
         driver, session, outbox = self.driver, self._session, self._outbox
-        pending, frames, inbox, contexts = (
-            session.answers,
-            self._frames,
-            thread.inbox,
-            thread.contexts,
-        )
+        pending, frames = session.answers, self._frames
+        inbox, contexts = thread.inbox, thread.contexts
         before = contexts.get(self)
         answer: Answer | None = None
         try:
@@ -157,7 +153,7 @@ class Serving(Driven):
                 try:
                     w: Any = method.run(impl, message, *head.content)  # type: ignore[misc]
                 except BaseException as e:
-                    contexts[self] = before
+                    self._leave_lane(thread, before)
                     head.answer = Answer(head.id)
                     call = Incoming(
                         answer, target, method, message, head.content, lane, own, True, caps
@@ -167,8 +163,16 @@ class Serving(Driven):
                     if thread.is_main and not isinstance(e, Exception):
                         raise
                     return
-                contexts[self] = before
+                if before is None or session.closed:
+                    contexts.pop(self, None)
+                else:
+                    contexts[self] = before
                 del impl
+                if export.target is None:
+                    # This is the last reference to the object, which may take its time to end.
+                    ended = [target]
+                    target = None
+                    driver.post_cleanup(ended.clear)
                 # Whether there is another call to run at once: then the answers may go together.
                 more = thread.backlog or not inbox.empty()
                 if not more:
@@ -225,6 +229,8 @@ class Serving(Driven):
             self._answer(call, w, thread)
         except BaseException as e:
             if answer is not None and not answer.done and thread.writing is None:
+                assert head is not None
+                head.answer = Answer(answer.id)
                 self._reply_error(answer, e)
             raise
 
@@ -254,7 +260,7 @@ class Serving(Driven):
                 raise
             return
         finally:
-            contexts[self] = before
+            self._leave_lane(thread, before)
         # Whether there is another call to run at once: then the answers may go together.
         more = thread.backlog or not thread.inbox.empty()
         if thread.home is not None and not more:
@@ -293,6 +299,13 @@ class Serving(Driven):
         if not simple:
             self._answer(call, w, thread)
 
+    def _leave_lane(self, thread: DriverThread, before: Lane | None) -> None:
+        """A call has ended; `before` is the lane of the one that had caused it."""
+        if before is None or self.closed:
+            thread.contexts.pop(self, None)
+        else:
+            thread.contexts[self] = before
+
     def execute_all(self, calls: list[Incoming], thread: DriverThread) -> None:
         """Run calls that came together, one after the other, and answer them together as far as
         they do not take long. Those that still have to run are the thread's backlog, which it goes
@@ -312,7 +325,7 @@ class Serving(Driven):
                     or call.hosted
                     or call.message.owner is not self
                 ):
-                    contexts[self] = before
+                    self._leave_lane(thread, before)
                     call()
                     continue
                 contexts[self] = call.lane
@@ -347,7 +360,7 @@ class Serving(Driven):
                 else:
                     self.driver.pump_soon()
         finally:
-            contexts[self] = before
+            self._leave_lane(thread, before)
         # The last one as if it had come alone: its answer does not wait for others.
         if backlog:
             backlog.popleft()()

@@ -94,13 +94,14 @@ Capability: TypeAlias = "LocalCapability | Import | Broken | None"
 class Question:
     """A call of ours. `done` once answered: then `error` or `payload` is set; or, where it was
     clear what the results are, `message` and `content` (byte position, data words, pointers).
-    `kept`: it is asked again and again, and keeps its number. `spares`: where it belongs when it is
+    `kept`: it is asked again and again, and keeps its number; it is `free` when nobody will come
+    for an answer. `spares`: where it belongs when it is
     not in use."""
 
     # Not a msgspec.Struct, whose attributes take longer to set: a kept one is changed in each call.
     __slots__ = (
-        "id", "waiter", "done", "kept", "payload", "message", "content", "error", "exported",
-        "abandoned", "forward", "spares",
+        "id", "waiter", "done", "kept", "free", "payload", "message", "content", "error",
+        "exported", "abandoned", "forward", "spares",
     )  # fmt: skip
 
     def __init__(self, id: int, waiter: Any) -> None:
@@ -108,6 +109,7 @@ class Question:
         self.waiter = waiter
         self.done = False
         self.kept = False
+        self.free = False
         self.payload: Payload | None = None
         self.message: Message | None = None
         self.content = 0, 0, 0
@@ -299,8 +301,13 @@ class Session:
 
     def take_back(self, question: Question) -> list[Capability]:
         """The answer to a question that is kept gives back the objects in its parameters. Returns
-        those that the peer does not hold any more, to be dropped without the lock."""
+        those that the peer does not hold any more, to be dropped without the lock. Raises
+        ProtocolError, and then nothing has changed."""
         own, *exported = question.exported
+        for number in exported:
+            export = self.exports.get(number)
+            if export is None or not export.references:
+                raise ProtocolError("the peer released an object that it does not hold")
         question.exported = (own,)
         ended: list[Capability] = []
         for number in exported:
@@ -350,7 +357,7 @@ class Session:
 
     def _kept_question(self, thread: int, waiter: Any) -> Question:
         question = self._question(waiter)
-        question.done = question.kept = True
+        question.done = question.kept = question.free = True
         question.exported = (thread,)
         return question
 

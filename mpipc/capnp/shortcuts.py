@@ -24,6 +24,7 @@ from mpipc.capnp.message import POINTER, Message, budget
 from mpipc.capnp.proxy import Local, Server, ServerMethod
 from mpipc.capnp.session import Answer, Export, Import, Lane, Passing, Question, Session
 from mpipc.capnp.threads import CONTEXT, CONTEXT_WORDS, ThreadCapability
+from mpipc.errors import ProtocolError
 
 KIND_AT = 16
 """The byte of a chunk that tells an answer from a call, if it is one of ours."""
@@ -137,10 +138,13 @@ class Shortcuts:
         question, export = head.question, head.export
         if head.size != len(chunk) or question.done or not export.references:
             return None
-        export.references -= 1  # it is pinned, so it stays
         if len(question.exported) != 1:
-            with self._lock:
-                self._session.freed += self._session.take_back(question)
+            try:
+                with self._lock:
+                    self._session.freed += self._session.take_back(question)
+            except ProtocolError:
+                return None
+        export.references -= 1  # it is pinned, so it stays
         question.message = Message(
             chunk, 8, head.size, None, head.budget, self._nesting, (), self._owner
         )

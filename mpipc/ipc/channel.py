@@ -260,6 +260,9 @@ class Channel:
                     backlog.popleft()()
                     continue
                 if received or (inbox.empty() and (thread.reads or self.claim(thread))):
+                    # Whoever had the role before may have left something since it was looked for.
+                    if not received and (ticket.done or backlog or not inbox.empty()):
+                        continue
                     aside = self._read_until(ticket, thread, received)
                     if not aside:
                         continue
@@ -457,13 +460,13 @@ class Channel:
 
     # ---------------------------------------------------------------------------- I/O thread
 
-    def kick(self) -> None:
+    def kick(self, write: Callable[[int, int], object] = os.eventfd_write) -> None:
         """Have the I/O thread look for work. Called in any thread, lock held or not, also while
-        objects are garbage-collected."""
+        objects are garbage-collected, and when the interpreter has taken modules apart already."""
         kick = self._kick  # which keeps it open
         if kick is not None and not self._kicked:
             self._kicked = True
-            os.eventfd_write(kick.fd, 1)
+            write(kick.fd, 1)
 
     def _io(self) -> None:
         threads.adopt(threading.current_thread().name)

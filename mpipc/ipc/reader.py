@@ -105,27 +105,25 @@ class ReaderRole:
         if thread.reads:
             thread.reads = False
             del self._holder[_HELD]
+            self.uses += 1
             if self.eager:
                 self.eager -= 1
                 self.arm()
-            else:
-                self.uses += 1
-                if not self.watching:
-                    self.watch()
+            elif not self.watching:
+                self.watch()
 
     def leave(self, thread: LocalThread) -> None:
         """As `give_back`, of a thread whose answer has come. Others may wait for theirs."""
         thread.reads = False
         del self._holder[_HELD]
+        self.uses += 1
         if self.eager:
             self.eager -= 1
             self.arm()
             if self.asking and self.eager:
                 self.hand_on()
-        else:
-            self.uses += 1
-            if not self.watching:
-                self.watch()
+        elif not self.watching:
+            self.watch()
 
     def watch(self) -> None:
         """Have the I/O thread look around once within a tick."""
