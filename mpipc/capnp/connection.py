@@ -53,9 +53,9 @@ class Connection(Calling):
         # The methods are replaced, so that a connection that nobody taps pays next to nothing.
         take, filled = self.take, self.filled
 
-        def tapped_take(chunk: bytes, thread: DriverThread) -> object:
-            received(chunk)
-            return take(chunk, thread)
+        def tapped_take(chunks: list[bytes], thread: DriverThread) -> object:
+            received(chunks[0])
+            return take(chunks, thread)
 
         def tapped_filled(count: int) -> object:
             assert self.room is not None
@@ -97,14 +97,18 @@ class Connection(Calling):
 
     # ---------------------------------------------------------------------- for the driver
 
-    def take(self, chunk: bytes, thread: DriverThread) -> object:
-        """Take in a chunk. Returns a call that `thread`, which calls this, should `execute`;
-        `handed_on`; or None."""
+    def take(self, received: list[bytes], thread: DriverThread) -> object:
+        """Take in a chunk, which may stay in `received`. Returns a call that `thread`, which calls
+        this, should `execute`; `handed_on`; or None."""
+        chunk = received[0]
         if len(chunk) >= SHORTEST and not self._frames.missing:
             kind = chunk[KIND_AT]
             if kind == _RETURN:
                 question = self._take_answer(chunk)
                 if question is not None:
+                    # Whoever hears of it may interrupt this thread at once, which loses nothing
+                    # any more: all that wait look again (`recover`).
+                    received.clear()
                     if question.waiter is not thread:
                         self.driver.answered(question, question.waiter)
                     if self._session.freed:

@@ -68,9 +68,10 @@ class ProtocolEnd(Protocol):
     handed_on: object
     """What `take` returns when it gave another thread something to run."""
 
-    def take(self, chunk: bytes, thread: Any) -> object:
-        """Take in a chunk. Returns a call that `thread`, which calls this, should `execute`;
-        `handed_on`; or None. Called without the lock, by one thread at a time."""
+    def take(self, received: list[Any], thread: Any) -> object:
+        """Take in a chunk, which may stay in `received`. Returns a call that `thread`, which calls
+        this, should `execute`; `handed_on`; or None. Called without the lock, by one thread at a
+        time."""
 
     def filled(self, count: int) -> object:
         """As `take`, for so many bytes that were received into `room`."""
@@ -351,7 +352,7 @@ class Channel:
             if not received[0]:
                 self._lost(_CLOSED)
             elif room is None:
-                found = end.take(received[0], thread)
+                found = end.take(received, thread)
             else:
                 found = end.filled(received[0])
             received.clear()
@@ -514,7 +515,7 @@ class Channel:
         try:
             received = self._recv(*_CHUNK, *_AT_ONCE)
             if received:
-                self._end.take(received, thread)
+                self._end.take([received], thread)
                 turns.wake_all()
             else:
                 self._lost(_CLOSED)

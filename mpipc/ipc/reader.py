@@ -155,6 +155,9 @@ class ReaderRole:
         if self._holder.get(_HELD) is thread:
             del self._holder[_HELD]
         self.arm()
+        # It may have been about to tell one of them that its answer is there.
+        for waiting in tuple(self.asking):
+            waiting.inbox.put(None)
 
     # ------------------------------------------------------------------------ the I/O thread's
 

@@ -226,7 +226,8 @@ class InlineDriver:
                 end.serve(_Never, reader, received)
                 self._serving = False
                 if received:
-                    found = end.take(received.pop(), reader)
+                    found = end.take(received, reader)
+                    received.clear()
                     if found is not None and found is not end.handed_on:
                         end.execute(found, reader)  # type: ignore[arg-type]
             finally:
