@@ -20,6 +20,7 @@ from tests.runtime.support import ROOT, resident
 from tests.soak.clients import Client
 from tests.soak.declarations import Ledger
 
+_PATIENCE = 20.0  # seconds
 _SAMPLE = 1.0  # seconds between two looks at the memory
 _GROWTH = 8 << 10  # KiB that this process may take more in the last quarter than in the second
 
@@ -77,12 +78,11 @@ class Soak:
             for client in self._clients:
                 client.join(60)
         self._seconds = time.monotonic() - begin
-        after = threading.active_count(), len(os.listdir("/proc/self/fd"))
         return [
             *self._failed(),
             *(f"{client.name} hangs" for client in self._clients if client.is_alive()),
             *self._wrong_effects(),
-            *self._leaks(before, after),
+            *self._leaks(before),
         ]
 
     def _failed(self) -> list[str]:
@@ -100,16 +100,25 @@ class Soak:
                     problems.append(f"{client.name}: {len(client.amounts)} effects, {len(rows)}")
         return problems
 
-    def _leaks(self, before: tuple[int, int], after: tuple[int, int]) -> list[str]:
+    def _leaks(self, before: tuple[int, int]) -> list[str]:
         problems = []
         quarter = len(self._memory) // 4
         if quarter > 10:
             grown = self._median(3 * quarter, 4 * quarter) - self._median(quarter, 2 * quarter)
             if grown > _GROWTH:
                 problems.append(f"this process takes {grown:,} KiB more in the last quarter")
-        # One thread cleans up as long as there is a process.
-        if after[0] > before[0] + 2 or after[1] > before[1] + 4:
-            problems.append(f"threads and descriptors: {before} before, {after} after")
+        # The last connections may still be ending. One thread cleans up as long as there is a
+        # process.
+        patience = time.monotonic() + _PATIENCE
+        while True:
+            after = threading.active_count(), len(os.listdir("/proc/self/fd"))
+            if after[0] <= before[0] + 2 and after[1] <= before[1] + 4:
+                break
+            if time.monotonic() > patience:
+                names = sorted(thread.name for thread in threading.enumerate())
+                problems.append(f"threads and descriptors: {before} before, {after} after: {names}")
+                break
+            time.sleep(_SAMPLE)
         return problems
 
     def _median(self, begin: int, end: int) -> float:
