@@ -284,15 +284,8 @@ class Connection(Endpoint, asyncio.Protocol):
         """Begin to run an incoming call."""
         target: Any = delivery.target
         try:
-            if not isinstance(target, Local):
-                self._serve_thread(delivery, target)
-                return
-            method = self.served(target.server, delivery.interface, delivery.method)
+            method = self._called(delivery)
             if method is None:
-                name = target.server.name
-                raise Unimplemented(f"{name} has no such method ({delivery.method})")
-            if method.kind == "construct":
-                self._construct(delivery)
                 return
             callback = None
             if method.context:

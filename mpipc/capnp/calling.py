@@ -174,20 +174,11 @@ class Calling(Serving):
 
     def _serve_in(self, question: Question, thread: DriverThread, received: list[bytes]) -> None:
         """As `serve`, while waiting for an answer."""
-        home = thread.home
-        if home is None:
-            thread.home = self.driver
-        else:
-            thread.nested += 1
-            thread.away += home is not self.driver
+        home = thread.begin_waiting(self.driver)
         try:
             self.serve(question, thread, received)
         finally:
-            if home is None:
-                thread.home = None
-            else:
-                thread.nested -= 1
-                thread.away -= home is not self.driver
+            thread.end_waiting(self.driver, home)
 
     def call_async(self, target: Import, method: ClientMethod[R], w: Writer) -> Awaitable[R]:
         call = AwaitedCall(self, target, method, w)

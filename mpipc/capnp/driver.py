@@ -30,10 +30,16 @@ class DriverThread(threads.Thread, Protocol):
     backlog: deque[Callable[[], None]]
     home: object
     nested: int
-    away: int
     deadline: float | None
     is_main: bool
     writing: Any
+
+    def begin_waiting(self, channel: Any) -> object:
+        """The thread begins to wait, for what a driver has. Returns what `end_waiting` is to be
+        told."""
+
+    def end_waiting(self, channel: Any, home: Any) -> None:
+        """The wait has ended."""
 
     def wake(self) -> None:
         """Make the thread look whether its answer has come."""

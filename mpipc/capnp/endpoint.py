@@ -284,6 +284,22 @@ class Endpoint(ABC):
             error = RemoteError(text, name)
         return error, trace
 
+    def _called(self, delivery: Delivery) -> ServerMethod | None:
+        """The method of an object of ours that the peer calls; None for what the protocol adds,
+        which is answered already. Raises Unimplemented, RemoteError."""
+        target = delivery.target
+        if not isinstance(target, Local):
+            self._serve_thread(delivery, target)
+            return None
+        method = self.served(target.server, delivery.interface, delivery.method)
+        if method is None:
+            name = target.server.name
+            raise Unimplemented(f"{name} has no such method ({delivery.method})")
+        if method.kind == "construct":
+            self._construct(delivery)
+            return None
+        return method
+
     def _construct(self, delivery: Delivery) -> None:
         self._keep_thread_map(threads.read_capability(delivery.message, *delivery.content))
         self._reply(delivery, threads.write_capability(self._own_thread_map), threads.ONE_POINTER)

@@ -3,7 +3,8 @@
 The usual call goes a straight way (`Serving.serve`): the thread that it is meant for has received
 it, runs it and receives the next one, all in one function. It is laid out as earlier ones, so most
 of what it says is remembered (`shortcuts.py`). Any other call takes the general way, which comes to
-the same.
+the same: the conditions are those of `Shortcuts.take_call`, written out, since each function that
+is called on the way takes as long as several of them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from mpipc.capnp.sharing import INTERFACE, OFFER, OPEN
 from mpipc.capnp.shortcuts import CALL_CONTENT, Incoming
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.writer import Writer
-from mpipc.errors import IpcError, RemoteError, Unimplemented
+from mpipc.errors import IpcError, RemoteError
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
@@ -55,17 +56,10 @@ class Serving(Driven):
 
     def _deliver(self, delivery: Delivery) -> None:
         """Have an incoming call run by the thread that it is meant for."""
-        target: LocalCapability = delivery.target
+        target: Any = delivery.target
         try:
-            if not isinstance(target, Local):
-                self._serve_thread(delivery, target)
-                return
-            method = self.served(target.server, delivery.interface, delivery.method)
+            method = self._called(delivery)
             if method is None:
-                name = target.server.name
-                raise Unimplemented(f"{name} has no such method ({delivery.method})")
-            if method.kind == "construct":
-                self._construct(delivery)
                 return
             call = Incoming(
                 delivery.answer, target, method, delivery.message, delivery.content,

@@ -247,12 +247,7 @@ class Channel:
         if received is None:
             received = []
         inbox, backlog, role = thread.inbox, thread.backlog, self._role
-        home = thread.home
-        if home is None:
-            thread.home = self
-        else:
-            thread.nested += 1
-            thread.away += home is not self
+        home = thread.begin_waiting(self)
         try:
             while not ticket.done:
                 aside = False
@@ -294,11 +289,7 @@ class Channel:
                 self.leave(thread)
             else:
                 role.asking.pop(thread, None)
-            if home is None:
-                thread.home = None
-            else:
-                thread.nested -= 1
-                thread.away -= home is not self
+            thread.end_waiting(self, home)
 
     def _run_next(self, thread: LocalThread) -> None:
         """Wait for the next task in the inbox and run it. Whatever the handler of an interrupt

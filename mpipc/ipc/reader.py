@@ -113,17 +113,10 @@ class ReaderRole:
                 self.watch()
 
     def leave(self, thread: LocalThread) -> None:
-        """As `give_back`, of a thread whose answer has come. Others may wait for theirs."""
-        thread.reads = False
-        del self._holder[_HELD]
-        self.uses += 1
-        if self.eager:
-            self.eager -= 1
-            self.arm()
-            if self.asking and self.eager:
-                self.hand_on()
-        elif not self.watching:
-            self.watch()
+        """As `give_back`, when the thread's answer has come; others may wait for theirs."""
+        self.give_back(thread)
+        if self.eager and self.asking:
+            self.hand_on()
 
     def watch(self) -> None:
         """Have the I/O thread look around once within a tick."""

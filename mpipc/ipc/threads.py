@@ -62,6 +62,24 @@ class LocalThread:
         """Only the thread that forked is left, and it is the main thread now."""
         self.is_main = True
 
+    def begin_waiting(self, channel: object) -> object:
+        """The thread begins to wait on a channel. Returns what `end_waiting` is to be told."""
+        home = self.home
+        if home is None:
+            self.home = channel
+        else:
+            self.nested += 1
+            self.away += home is not channel
+        return home
+
+    def end_waiting(self, channel: object, home: object) -> None:
+        """The wait has ended."""
+        if home is None:
+            self.home = None
+        else:
+            self.nested -= 1
+            self.away -= home is not channel
+
     def post(self, task: Task) -> None:
         """Queue a task; the thread runs it when it is idle or waits for an answer."""
         self.inbox.put(task)

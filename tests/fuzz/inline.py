@@ -28,7 +28,7 @@ class InlineThread:
         self.capability = ThreadCapability(self)
         self.pins: dict[Any, Any] = {}
         self.home: object = None
-        self.nested = self.away = 0
+        self.nested = 0
         self.deadline: float | None = None
         self.reads = True
         self.is_main = False
@@ -36,6 +36,12 @@ class InlineThread:
 
     def post(self, task: Task) -> None:
         self.inbox.put(task)
+
+    def begin_waiting(self, channel: object) -> None:
+        self.nested += 1
+
+    def end_waiting(self, channel: object, home: object) -> None:
+        self.nested -= 1
 
     def wake(self) -> None:
         """It does not sleep."""
@@ -167,7 +173,7 @@ class InlineDriver:
 
     def wait(self, question: Any, thread: Any, received: list[Any] | None = None) -> None:
         reader, self._reader = self._reader, thread
-        thread.nested += 1
+        home = thread.begin_waiting(self)
         try:
             if received:
                 self._take(received)
@@ -177,7 +183,7 @@ class InlineDriver:
                 elif not self.run_next() and not self.more():
                     raise Timeout("no answer in time")
         finally:
-            thread.nested -= 1
+            thread.end_waiting(self, home)
             self._reader = reader
 
     def stop(self) -> None:
