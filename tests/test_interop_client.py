@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import mpipc
-from tests.interop.service import Foreign, Service, eventually, write_schema
+from tests.interop.service import Foreign, Service, write_schema
+from tests.runtime.support import eventually
 
 SCENARIOS = Path(__file__).parent / "interop" / "scenarios"
 

@@ -13,7 +13,8 @@ import pytest
 
 import mpipc
 from tests.interop.declarations import Color, Point, Root, Values
-from tests.interop.service import PATIENCE, Foreign, LocalCounter, eventually, write_schema
+from tests.interop.service import PATIENCE, Foreign, LocalCounter, write_schema
+from tests.runtime.support import eventually
 
 
 @pytest.fixture(scope="module")

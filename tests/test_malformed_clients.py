@@ -17,8 +17,9 @@ import mpipc
 from mpipc.generate.load import generated_for
 from tests import rpc_peer, rpc_schema
 from tests.interop.declarations import Root
-from tests.interop.service import PATIENCE, Service, eventually
+from tests.interop.service import PATIENCE, Service
 from tests.rpc_peer import call, finish
+from tests.runtime.support import eventually
 from tests.test_malformed import SCHEMA, VALUES
 
 INTERFACE = next(id for id, _ in generated_for(Root).server.methods)

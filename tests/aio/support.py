@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from tests.aio.declarations import Root
+
 ROOT = Path(__file__).parents[2]
 # As long as a test waits for something that a slow machine may take a while for.
 PATIENCE = 40.0
@@ -29,6 +31,24 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until the condition is true."""
     while not await condition():
         await asyncio.sleep(0.01)
+
+
+async def waits(root: Root, gate: str, count: int = 1) -> None:
+    """Wait until so many calls wait at a gate."""
+
+    async def condition() -> bool:
+        return await root.waiting(gate) == count
+
+    await eventually(condition)
+
+
+async def is_canceled(root: Root, count: int) -> None:
+    """Wait until so many calls have been cancelled."""
+
+    async def condition() -> bool:
+        return await root.canceled() == count
+
+    await eventually(condition)
 
 
 def start(module: str, address: str) -> subprocess.Popen[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,7 @@ from mpipc.capnp.session import Import
 from mpipc.capnp.writer import Writer
 from tests.aio.declarations import Root
 from tests.aio.program import RootHere
-from tests.aio.support import eventually, in_loop
-
-
-async def one_waits(root: Root, gate: str) -> None:
-    async def condition() -> bool:
-        return await root.waiting(gate) == 1
-
-    await eventually(condition)
+from tests.aio.support import in_loop, is_canceled, waits
 
 
 @in_loop
@@ -32,15 +24,11 @@ async def test_cancelling_a_task_cancels_the_one_that_runs_the_method(shared: st
     async with mpipc.aio.connect(shared, Root) as root:
         before = await root.canceled()
         task = asyncio.create_task(root.wait("cancel"))
-        await one_waits(root, "cancel")
+        await waits(root, "cancel")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-        async def is_canceled() -> bool:
-            return await root.canceled() == before + 1
-
-        await eventually(is_canceled)
+        await is_canceled(root, before + 1)
         assert await root.waiting("cancel") == 0
 
 
@@ -50,7 +38,7 @@ async def test_a_lost_connection_says_whose_it_was(tmp_path: Path) -> None:
     async with mpipc.aio.serve(address, RootHere()) as server:
         root = await mpipc.aio.connect(address, Root)
         waiting = asyncio.create_task(root.wait("lost"))
-        await one_waits(root, "lost")
+        await waits(root, "lost")
         await server.close()
         for call in (waiting, root.add(1)):
             with pytest.raises(mpipc.Disconnected) as caught:
@@ -104,7 +92,7 @@ async def test_a_task_group(shared: str) -> None:
         with pytest.raises(BaseException, match="unhandled errors") as caught:
             async with groups.TaskGroup() as group:
                 waiting = group.create_task(root.wait("group"))
-                await one_waits(root, "group")
+                await waits(root, "group")
                 group.create_task(root.order("apples"))
         assert waiting.cancelled()
         assert "OutOfStock" in repr(caught.value)
@@ -115,7 +103,7 @@ async def test_a_task_group(shared: str) -> None:
 async def test_waiting_calls_fail_when_the_server_dies(address: str) -> None:
     async with mpipc.aio.connect(address, Root) as root:
         waiting = [asyncio.create_task(root.wait("never")) for _ in range(3)]
-        await eventually(lambda: _equal(root.waiting("never"), 3))
+        await waits(root, "never", 3)
         killed = asyncio.create_task(root.kill())
         for task in [*waiting, killed]:
             with pytest.raises(mpipc.Disconnected):
@@ -124,17 +112,13 @@ async def test_waiting_calls_fail_when_the_server_dies(address: str) -> None:
             await root.add(1)
 
 
-async def _equal(found: Awaitable[int], expected: int) -> bool:
-    return await found == expected
-
-
 @in_loop
 async def test_closing_the_server_cancels_what_it_runs(tmp_path: Path) -> None:
     here = RootHere()
     async with mpipc.aio.serve(f"unix:{tmp_path}/s", here) as server:
         root = await mpipc.aio.connect(server.address, Root)
         task = asyncio.create_task(root.wait("close"))
-        await one_waits(root, "close")
+        await waits(root, "close")
     with pytest.raises(mpipc.Disconnected):
         await task
     assert await here.canceled() == 1
@@ -148,10 +132,10 @@ async def test_a_client_that_leaves_cancels_its_calls(tmp_path: Path) -> None:
     async with mpipc.aio.serve(f"unix:{tmp_path}/s", here) as server:
         async with mpipc.aio.connect(server.address, Root) as root:
             task = asyncio.create_task(root.wait("leave"))
-            await one_waits(root, "leave")
+            await waits(root, "leave")
         with pytest.raises(mpipc.Disconnected):
             await task
-        await eventually(lambda: _equal(here.canceled(), 1))
+        await is_canceled(here, 1)
 
 
 @in_loop

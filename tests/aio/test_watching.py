@@ -25,13 +25,12 @@ from mpipc.introspection.api import MethodCounts, Snapshot
 from tests.aio.declarations import Root
 from tests.aio.iterators import Feed, RealFeed
 from tests.aio.program import RootHere
-from tests.aio.support import eventually, in_loop
+from tests.aio.support import eventually, in_loop, waits
 from tests.interop.declarations import Root as ForeignRoot
 from tests.interop.service import Foreign, write_schema
 
 KINDS = ("blocking", "loop")
 both = pytest.mark.parametrize("client", KINDS)
-all_four = [both, pytest.mark.parametrize("server", KINDS)]
 
 
 def ids(span: ReadableSpan) -> tuple[int, int]:
@@ -107,7 +106,7 @@ async def connected(
     """A root object that comes from a server of one kind to a client of one kind."""
     address = f"unix:{path}/s"
     serving = mpipc.serve(address, impl) if server == "blocking" else None
-    in_loop = None if serving else await mpipc.aio.serve(address, impl)
+    awaited = None if serving else await mpipc.aio.serve(address, impl)
     try:
         if client == "loop":
             async with mpipc.aio.connect(address, root) as proxy:
@@ -121,8 +120,8 @@ async def connected(
     finally:
         if serving is not None:
             await asyncio.to_thread(serving.close)
-        if in_loop is not None:
-            await in_loop.close()
+        if awaited is not None:
+            await awaited.close()
 
 
 async def called(client: str, method: Callable[..., Any], *args: Any) -> Any:
@@ -132,9 +131,7 @@ async def called(client: str, method: Callable[..., Any], *args: Any) -> Any:
 
 
 def on_all(test: Any) -> Any:
-    for mark in all_four:
-        test = mark(test)
-    return test
+    return both(pytest.mark.parametrize("server", KINDS)(test))
 
 
 @on_all
@@ -144,11 +141,7 @@ async def test_a_call_is_watched_until_it_is_done(
 ) -> None:
     async with connected(client, server, tmp_path, RootHere(), Root) as root:
         waiting = asyncio.create_task(root.wait("gate"))
-
-        async def waits() -> bool:
-            return bool(await root.waiting("gate"))
-
-        await eventually(waits)
+        await waits(root, "gate")
         assert {side: each.running for side, each in seen.counts("wait").items()} == {
             "client": 1, "server": 1,
         }  # fmt: skip
@@ -270,11 +263,7 @@ async def test_what_an_async_iterator_gives_is_watched(
 async def test_a_call_that_is_cancelled_is_seen(seen: Seen, tmp_path: Path) -> None:
     async with connected("loop", "loop", tmp_path, RootHere(), Root) as root:
         waiting = asyncio.create_task(root.wait("cancelled"))
-
-        async def waits() -> bool:
-            return bool(await root.waiting("cancelled"))
-
-        await eventually(waits)
+        await waits(root, "cancelled")
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -353,6 +342,7 @@ async def test_nothing_is_watched_unless_it_is_asked_for(
 ) -> None:
     async with connected("loop", "loop", tmp_path, RootHere(), Root) as root:
         metrics.enable()
+        caplog.set_level(logging.DEBUG, "mpipc.ipc")
         try:
             assert await root.add(1) == 2
             assert metrics.snapshot().methods == []

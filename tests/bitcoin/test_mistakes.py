@@ -152,6 +152,7 @@ def test_ctrl_c_while_it_starts(name: str, start: Start, datadir: Path) -> None:
     deadline = time.monotonic() + SECONDS
     while "_hashlib" not in maps.read_text() and program.process.poll() is None:
         assert time.monotonic() < deadline  # until it imports what is heavy
+        time.sleep(0.001)
     assert program.press_ctrl_c() in (0, -signal.SIGINT)
     assert "Traceback" not in program.output
     assert not program.leftovers()

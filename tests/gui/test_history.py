@@ -54,7 +54,7 @@ class Viewer:
                 return found
             return None
 
-        return eventually(there, f"{what}: {self.shown.get(topic)}")
+        return eventually(there, what)
 
     def is_up(self, *names: str) -> bool:
         return {*names} <= {each["name"] for each in self.shown.get("processes", ()) if each["up"]}

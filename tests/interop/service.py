@@ -5,9 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 
@@ -17,14 +15,6 @@ from tests.interop.declarations import Counter, Root, Step, Values
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 40.0  # seconds after which something is taken to hang
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    """Wait until the condition is true."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def write_schema(directory: Path) -> None:

@@ -64,7 +64,7 @@ class History:
         self._all: set[Txid] | None = None
         self._newest: dict[Txid, Payment] = {}
 
-    def tell(self, txid: Txid, kind: ChangeType) -> None:
+    def tell(self, txid: Txid) -> None:
         """A transaction is new, or has changed. May be called in any thread."""
         self._told.put(txid)
 

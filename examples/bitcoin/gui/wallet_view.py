@@ -113,7 +113,7 @@ class WalletView:
         self.changes.tell()
 
     def _on_transaction(self, txid: Txid, kind: ChangeType) -> None:
-        self._history.tell(txid, kind)
+        self._history.tell(txid)
         self.changes.tell()
 
     def _on_progress(self, title: str, percent: int) -> None:
