@@ -10,6 +10,7 @@ All of it is immutable and hashable. Two views stand side by side:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -24,6 +25,14 @@ class TypeName:
 
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"
+
+
+def python_object(name: TypeName) -> Any:
+    """What Python has declared under a name: a class or a function."""
+    found: Any = sys.modules[name.module]
+    for part in name.name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 # ---------------------------------------------------------------------------------------- types

@@ -13,9 +13,8 @@ from mpipc import IpcError, testing
 from mpipc.capnp.proxy import Generated
 from mpipc.derive import derive
 from mpipc.derive.packages import interface_modules
-from mpipc.model import Interface, Method, TypeName
+from mpipc.model import Interface, Method, TypeName, python_object
 from mpipc.schema import committed_lock
-from mpipc.testing.building import python_class
 from mpipc.testing.comparing import Comparing, of_its_interface
 from mpipc.testing.examples import run_examples
 from mpipc.testing.outcomes import answers, outcome_of, same_outcome
@@ -85,7 +84,7 @@ CLASSES = [each for each in INTERFACES if not each.callable]
 @pytest.mark.parametrize("interface", CLASSES, ids=lambda each: each.name)
 def test_pycapnp_reads_the_same_values(interface: Interface) -> None:
     methods = [method.name for method in interface.methods if method.kind == "method"]
-    counts = testing.differential(python_class(interface.key), methods=methods, max_examples=3)
+    counts = testing.differential(python_object(interface.key), methods=methods, max_examples=3)
     assert counts.keys() == {*methods}
 
 

@@ -340,8 +340,16 @@ def test_the_document_has_the_methods_of_all_namespaces(library: Client) -> None
     assert [each["name"] for each in methods["other.findPage"]["params"]] == ["number"]
 
 
-@pytest.mark.parametrize("name", ["", "rpc", "a.b", "1a", "ä", "a b"])
-def test_what_cannot_be_a_namespace_is_refused(name: str) -> None:
+def test_the_objects_of_no_interface_are_refused() -> None:
+    nothing: Any = object()
+    with pytest.raises(mpipc.SchemaError, match="is no interface"):
+        jsonrpc.Dispatcher(
+            namespaces={"books": jsonrpc.ByName(nothing, Shelf().find, parameter="n")}
+        )
+
+
+@pytest.mark.parametrize("name", ["", "rpc", "a.b", "1a", "ä", "a b", 1])
+def test_what_cannot_be_a_namespace_is_refused(name: Any) -> None:
     with pytest.raises(mpipc.SchemaError, match="cannot be a namespace"):
         jsonrpc.Dispatcher(namespaces={name: HereBook()})
 

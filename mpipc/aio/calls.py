@@ -14,7 +14,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 begun: ContextVar[list[Coroutine[Any, Any, Any]] | None] = ContextVar("begun", default=None)
-"""Where a connection puts the call that `call` wants; None outside of it."""
+"""Where a connection puts the call that `call` wants, and whoever watches it what is to be awaited
+instead; None outside of it."""
 
 
 async def call(method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -35,7 +36,7 @@ async def call(method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         raise
     finally:
         begun.reset(token)
-    return await calls[0] if calls else result
+    return await calls[-1] if calls else result
 
 
 async def close(proxy: object) -> None:

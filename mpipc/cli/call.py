@@ -20,11 +20,19 @@ from mpipc.derive import derive
 from mpipc.derive.packages import interface_modules
 from mpipc.errors import ConversionError, IpcError
 from mpipc.generate.clients import defaults
-from mpipc.generate.scope import python_object
 from mpipc.ipc import coroutines
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.endpoints import connect
-from mpipc.model import Field, Interface, InterfaceType, Method, Model, Type, TypeName
+from mpipc.model import (
+    Field,
+    Interface,
+    InterfaceType,
+    Method,
+    Model,
+    Type,
+    TypeName,
+    python_object,
+)
 from mpipc.schema import committed_lock
 
 _TICK = 0.2  # seconds between looks whether the server is still there

@@ -9,13 +9,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from types import NoneType
 from typing import Any
 
 import msgspec
 
+from mpipc.generate.alternatives import alternative_of
 from mpipc.generate.records import CODES
-from mpipc.generate.scope import python_object
 from mpipc.model import (
     CheckedType,
     DataType,
@@ -38,6 +37,7 @@ from mpipc.model import (
     UnionType,
     ViewType,
     VoidType,
+    python_object,
 )
 
 _KINDS = {"Bool": bool, "Float32": float, "Float64": float}
@@ -48,15 +48,6 @@ _CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
     "frozenset": frozenset,
 }
 
-
-_CLASSES: dict[type, type] = {
-    TextType: str,
-    DataType: bytes,
-    TimedeltaType: timedelta,
-    TupleType: tuple,
-    MapType: dict,
-    VoidType: NoneType,
-}
 
 _NOT_SHOWN = "this is no value that fits, and is not shown because it is, or has, a secret"
 
@@ -108,7 +99,7 @@ class JsonValues:
             case TupleType(items):
                 return [self.dump(item, each) for item, each in zip(items, value, strict=True)]
             case UnionType(name):
-                return self._alternative(name, value)
+                return self.dump(alternative_of(self.model, name, value).type, value)
             case StructType(name):
                 return self.fields(self.model.struct(name).fields, value)
             case InterfaceType(_, stream) if stream is not None:
@@ -121,35 +112,6 @@ class JsonValues:
                 except TypeError:
                     return self.dump(wire, python_object(build)(value))
         return msgspec.to_builtins(value)
-
-    def _alternative(self, union: TypeName, value: Any) -> Any:
-        """As the alternative that the value is of, by its class: a class comes before its bases."""
-        fields = self.model.struct(union).fields
-        classes = [(self._class_of(field.type), field) for field in fields]
-        for base in type(value).__mro__:
-            for cls, field in classes:
-                if cls is base:
-                    return self.dump(field.type, value)
-        objects = [field for cls, field in classes if cls is None]
-        return self.dump(objects[0].type, value) if objects else msgspec.to_builtins(value)
-
-    def _class_of(self, type: Type) -> Any:
-        """The class of the values of an alternative, None for objects and callables."""
-        match type:
-            case CheckedType(wire=wire):
-                return self._class_of(wire)
-            case LiteralType(wire=wire, cls=cls):
-                return python_object(cls) if cls else self._class_of(wire)
-            case StructType(key):
-                struct = self.model.struct(key)
-                return dict if struct.kind == "typeddict" else python_object(struct.cls)
-            case EnumType(key) | HookedType(key):
-                return python_object(key)
-            case ListType(container=container):
-                return _CONTAINERS[container]
-            case Primitive(name):
-                return _KINDS.get(name, int)
-        return _CLASSES.get(type.__class__)
 
     # -------------------------------------------------------------------------- from JSON
 

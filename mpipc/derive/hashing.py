@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from mpipc.model import (
     TypeName,
     UnionType,
     ViewType,
+    python_object,
 )
 
 
@@ -49,7 +49,7 @@ def _unhashable(model: Model, type: Type, around: frozenset[TypeName]) -> tuple[
         case ListType(inner) | OptionalType(inner) | CheckedType(inner):
             return _unhashable(model, inner, around)
         case HookedType(key):
-            if _class(key).__hash__ is None:
+            if python_object(key).__hash__ is None:
                 return f"{key.name} is not", "a class that has `__hash__`"
         case StructType(key) | UnionType(key) | TupleType(key=key) if key not in around:
             return _unhashable_struct(model, model.struct(key), around | {key})
@@ -66,7 +66,7 @@ def _unhashable_struct(
         )
     hashed = {field.name for field in struct.fields}
     if struct.kind not in ("tuple", "union"):
-        cls = _class(struct.cls)
+        cls = python_object(struct.cls)
         if cls.__hash__ is None or _is_mutable(cls):
             return f"{struct.name} is not", f"`frozen=True` where class {cls.__name__} is declared"
         if cls.__hash__ is object.__hash__ or _is_written(cls.__hash__):
@@ -99,10 +99,3 @@ def _is_written(function: Any) -> bool:
     """Whether somebody wrote this `__hash__`, and no decorator made it of the fields."""
     code = getattr(function, "__code__", None)
     return code is not None and not code.co_filename.startswith("<")
-
-
-def _class(key: TypeName) -> Any:
-    found: Any = sys.modules[key.module]
-    for part in key.name.split("."):
-        found = getattr(found, part)
-    return found

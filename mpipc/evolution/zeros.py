@@ -6,7 +6,6 @@ values shows in the model.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import msgspec
@@ -31,6 +30,7 @@ from mpipc.model import (
     Type,
     TypeName,
     UnionType,
+    python_object,
 )
 
 _UNTOLD: dict[str, tuple[Who, ...]] = {
@@ -100,9 +100,9 @@ def _fits(zero: Any, type: HookedType | LiteralType | CheckedType) -> bool:
         return zero in type.values
     if isinstance(type, CheckedType):
         return _fulfils(zero, type.constraints)
-    read = _object(type.read)
+    read = python_object(type.read)
     try:
-        read(_object(type.key), zero) if type.takes_type else read(zero)
+        read(python_object(type.key), zero) if type.takes_type else read(zero)
     except Exception:
         return False
     return True
@@ -120,13 +120,6 @@ def _fulfils(zero: Any, limits: Constraints) -> bool:
             (limits.lt, limits.lt is not None and zero < limits.lt),
         )
     )
-
-
-def _object(key: TypeName) -> Any:
-    found: Any = sys.modules[key.module]
-    for part in key.name.split("."):
-        found = getattr(found, part)
-    return found
 
 
 def needs_value(change: Change, zeroless: str) -> Change:

@@ -21,7 +21,7 @@ from mpipc.generate.fields import (
 from mpipc.generate.layout import WIDTH
 from mpipc.generate.names import hexadecimal, identifier, method_name, quoted
 from mpipc.generate.records import RecordFormat
-from mpipc.generate.scope import Scope, python_object
+from mpipc.generate.scope import Scope
 from mpipc.model import (
     Context,
     Field,
@@ -32,6 +32,7 @@ from mpipc.model import (
     Primitive,
     TextType,
     ThreadMap,
+    python_object,
 )
 
 

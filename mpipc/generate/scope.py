@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 from mpipc.generate.layout import WIDTH
 from mpipc.generate.names import LOCALS, generated_module, identifier
@@ -135,11 +134,3 @@ def _chosen_names(module: Module) -> Iterator[str]:
 def _import_order(name: str) -> tuple[int, str]:
     """Constants, then classes, then functions, as linters sort them."""
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name.lower())
-
-
-def python_object(key: TypeName) -> Any:
-    """The Python class that a declared type's name stands for."""
-    found: Any = sys.modules[key.module]
-    for part in key.name.split("."):
-        found = getattr(found, part)
-    return found

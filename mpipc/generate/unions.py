@@ -9,7 +9,7 @@ from mpipc.generate.conversions import Conversions
 from mpipc.generate.fields import packed, unpack_lines
 from mpipc.generate.names import identifier
 from mpipc.generate.records import RecordFormat
-from mpipc.generate.scope import Scope, python_object
+from mpipc.generate.scope import Scope
 from mpipc.generate.structs import returned
 from mpipc.model import (
     CheckedType,
@@ -34,6 +34,7 @@ from mpipc.model import (
     UnionType,
     ViewType,
     VoidType,
+    python_object,
 )
 
 _TAG = Slot("tag", 0, Primitive("UInt16"))

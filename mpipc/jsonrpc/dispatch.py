@@ -67,10 +67,10 @@ class Dispatcher:
         for each in objects:
             self._add(each, None)
         for name, each in namespaces.items():
-            if not _NAMESPACE.fullmatch(name) or name == "rpc":
+            if not isinstance(name, str) or not _NAMESPACE.fullmatch(name) or name == "rpc":
                 raise SchemaError(f"{name!r} cannot be a namespace")
             self._add(each, name)
-        self._document = document({id(each): each for each in self._procedures.values()}.values())
+        self._document = document(dict.fromkeys(self._procedures.values()))
 
     def _add(self, target: object, namespace: str | None) -> None:
         """Offer the methods of an object."""

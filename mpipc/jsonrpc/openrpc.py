@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mpipc.derive.names import integer_range
-from mpipc.jsonrpc.values import NATIVE, default_of, python_object
+from mpipc.jsonrpc.values import NATIVE, default_of
 from mpipc.model import (
     CheckedType,
     DataType,
@@ -27,6 +27,7 @@ from mpipc.model import (
     TimedeltaType,
     TupleType,
     Type,
+    python_object,
 )
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from mpipc.jsonrpc.errors import (
     RESERVED,
     Refused,
 )
-from mpipc.jsonrpc.values import Values, python_object, without_json
-from mpipc.model import Method, Model, TypeName
+from mpipc.jsonrpc.values import Values, without_json
+from mpipc.model import Method, Model, TypeName, python_object
 
 Params = list[Any] | dict[str, Any]
 
@@ -75,7 +75,7 @@ class Procedure:
     ) -> None:
         self.method = method
         self.model = model
-        self.name, self.python_name = names_of(method, namespace)
+        self.name, _ = names_of(method, namespace)
         self.chosen_by = target.parameter if isinstance(target, ByName) else None
         self._values = Values(model)
         self._target = target
@@ -157,7 +157,9 @@ def names_of(method: Method, namespace: str | None) -> tuple[str, str]:
 def methods_of(target: object) -> tuple[Model, Sequence[Method]]:
     """All the methods of an object, or of those of a ByName, and the model they are in. Raises
     SchemaError."""
-    found = target.interface if isinstance(target, ByName) else type(target)
+    found: Any = target.interface if isinstance(target, ByName) else type(target)
+    if not isinstance(found, type):
+        raise SchemaError(f"{found!r} is no interface")
     cls = next((each for each in found.__mro__ if options_of(each, INTERFACE)), None)
     if cls is None:
         raise SchemaError(f"{found.__name__} is derived from no interface")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -51,6 +50,7 @@ from mpipc.model import (
     UnionType,
     ViewType,
     VoidType,
+    python_object,
 )
 
 NATIVE = (datetime, date, time, UUID, Decimal)
@@ -59,14 +59,6 @@ NATIVE = (datetime, date, time, UUID, Decimal)
 _CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
     "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
 }  # fmt: skip
-
-
-def python_object(name: TypeName) -> Any:
-    """What is declared under this name."""
-    found: Any = sys.modules[name.module]
-    for part in name.name.split("."):
-        found = getattr(found, part)
-    return found
 
 
 def without_json(type: Type, model: Model, seen: frozenset[TypeName] = frozenset()) -> str | None:

@@ -270,7 +270,7 @@ def _begun(method: Method, function: Function, wrapper: Wrapper) -> Function:
         if begun is None:
             return called(subject, *args, **kwargs)
         result = function(subject, *args, **kwargs)
-        begun.append(_until_done(wrapper.watch(method, subject, args, kwargs), begun.pop()))
+        begun.append(_until_done(wrapper.watch(method, subject, args, kwargs), begun[-1]))
         return result
 
     return begin

@@ -258,7 +258,7 @@ def _counting_begun(methods: _Methods, function: Function) -> Function:
         if begun is None:
             return counted(self, method, w)
         result = function(self, method, w)
-        awaitable = begun.pop()
+        awaitable = begun[-1]
         begun.append(methods[method].call_async(lambda: awaitable, connection))
         return result
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mpipc.capnp.proxy import Client
+from mpipc.generate.alternatives import alternative_of
 from mpipc.model import (
     CheckedType,
     Field,
@@ -25,8 +26,9 @@ from mpipc.model import (
     Type,
     UnionType,
     ViewType,
+    python_object,
 )
-from mpipc.testing.building import alternative_of, python_class, value_of
+from mpipc.testing.building import value_of
 
 Known = Callable[[Interface, Any], Any]
 """What is known of an object or a callable of an interface; never asked about None."""
@@ -105,7 +107,7 @@ class Comparing:
             case LiteralType(wire=wire) | CheckedType(wire=wire):
                 return self.plain(wire, value)
             case HookedType(wire=wire, build=build):
-                return value.__class__, self.plain(wire, python_class(build)(value))
+                return value.__class__, self.plain(wire, python_object(build)(value))
             case UnionType(key):
                 found = alternative_of(self._model, key, value)
                 return found.name, self._field(found, value)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mpipc.generate.alternatives import alternative_of
 from mpipc.model import (
     CheckedType,
     Field,
@@ -21,7 +22,7 @@ from mpipc.model import (
     TypeName,
     UnionType,
 )
-from mpipc.testing.building import alternative_of, built, class_of, value_of
+from mpipc.testing.building import built, class_of, value_of
 from mpipc.testing.strategies import CONTAINERS
 
 

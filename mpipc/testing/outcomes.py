@@ -8,8 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mpipc.ipc import coroutines
-from mpipc.model import DeclaredException, Field, Method, StructType, TextType
-from mpipc.testing.building import python_class
+from mpipc.model import DeclaredException, Field, Method, StructType, TextType, python_object
 from mpipc.testing.comparing import Comparing
 from mpipc.testing.strategies import Strategies, results_of
 
@@ -21,7 +20,7 @@ def answers(method: Method, strategies: Strategies) -> st.SearchStrategy[Any]:
         if isinstance(declared.slot.type, StructType):
             found |= strategies.of(declared.slot.type)
         else:
-            found |= st.builds(python_class(declared.key), st.text(max_size=20))
+            found |= st.builds(python_object(declared.key), st.text(max_size=20))
     return found
 
 
@@ -41,7 +40,7 @@ def outcome_of(method: Method, call: Callable[[], Any]) -> Any:
     """What a call returns, or the declared exception that it raises."""
     try:
         return call()
-    except tuple(python_class(each.key) for each in method.raises) as error:
+    except tuple(python_object(each.key) for each in method.raises) as error:
         return error
 
 
@@ -52,7 +51,7 @@ def same_outcome(comparing: Comparing, method: Method, given: Any, arrived: Any)
         if isinstance(declared.slot.type, StructType):
             field = _field(declared)
             return type(arrived) is type(given) and comparing.same([field], [given], [arrived])
-        expected = python_class(declared.key)(str(given))
+        expected = python_object(declared.key)(str(given))
         return type(arrived) is type(expected) and arrived.args == expected.args
     if isinstance(arrived, BaseException):
         return False
@@ -77,4 +76,4 @@ def _field(declared: DeclaredException) -> Field:
 
 def _declared(method: Method, error: BaseException) -> DeclaredException:
     """As which of a method's exceptions one travels: the first that fits, as with `except`."""
-    return next(each for each in method.raises if isinstance(error, python_class(each.key)))
+    return next(each for each in method.raises if isinstance(error, python_object(each.key)))

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mpipc.ipc import coroutines
-from mpipc.model import Interface, Method, Model
-from mpipc.testing.building import put_together, python_class
+from mpipc.model import Interface, Method, Model, python_object
+from mpipc.testing.building import put_together
 from mpipc.testing.strategies import Objects
 
 
@@ -25,7 +25,7 @@ def object_of(interface: Interface, model: Model, called: Callable[..., Any]) ->
     methods: dict[str, Any] = {}
     for method in (each for i in model.ancestry(interface) for each in i.methods):
         methods[method.name] = _method(method, model, called)
-    cls = python_class(interface.cls)
+    cls = python_object(interface.cls)
     made: Any = type(f"Recording{cls.__name__}", (cls,), methods)
     return made.__new__(made)  # its own constructor may want arguments
 

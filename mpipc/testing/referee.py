@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from mpipc.generate.alternatives import alternative_of
 from mpipc.model import (
     CheckedType,
     DataType,
@@ -30,9 +31,10 @@ from mpipc.model import (
     UnionType,
     ViewType,
     is_pointer,
+    python_object,
 )
 from mpipc.schema import Schemas
-from mpipc.testing.building import alternative_of, built, class_of, python_class, value_of
+from mpipc.testing.building import built, class_of, value_of
 from mpipc.testing.strategies import CONTAINERS, view_of
 
 _FOREVER = 1.7976931348623157e308
@@ -107,7 +109,7 @@ class Referee(Schemas):
             case ViewType(Primitive() as element):
                 self._fill(builder.init(name, len(value)), element, value.tolist())
             case HookedType(wire=wire, build=build):
-                self._set(builder, name, wire, python_class(build)(value))
+                self._set(builder, name, wire, python_object(build)(value))
             case InterfaceType():
                 pass  # pycapnp writes no capabilities outside of its RPC: it stays null
             case _:
@@ -177,9 +179,9 @@ class Referee(Schemas):
                 return pairs
             case EnumType(key, declared=True):
                 found = {n: name for name, n in self.model.enumeration(key).members}
-                return python_class(key)[found[value.raw]]
+                return python_object(key)[found[value.raw]]
             case EnumType(key):
-                return python_class(key)(value)
+                return python_object(key)(value)
             case TimedeltaType():
                 return timedelta.max if value == _FOREVER else timedelta(milliseconds=value)
             case LiteralType(wire=wire) | CheckedType(wire=wire):
@@ -189,6 +191,6 @@ class Referee(Schemas):
             case ViewType(Primitive(name)):
                 return view_of(name, value)
             case HookedType(key, _, _, wire, _, read, takes_type):
-                function, found = python_class(read), self._get(wire, value)
-                return function(python_class(key), found) if takes_type else function(found)
+                function, found = python_object(read), self._get(wire, value)
+                return function(python_object(key), found) if takes_type else function(found)
         return value

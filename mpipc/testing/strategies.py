@@ -41,9 +41,10 @@ from mpipc.model import (
     UnionType,
     ViewType,
     VoidType,
+    python_object,
 )
 from mpipc.schema import committed_lock
-from mpipc.testing.building import built, class_of, python_class
+from mpipc.testing.building import built, class_of
 from mpipc.testing.constraints import floats, fulfils, integers, lengths, texts
 from mpipc.testing.standard import STANDARD
 
@@ -140,7 +141,7 @@ class Strategies:
             case HookedType():
                 return self._hooked(type)
             case LiteralType(values=values, cls=cls):
-                members = [getattr(python_class(cls), str(each)) for each in values] if cls else []
+                members = [getattr(python_object(cls), str(each)) for each in values] if cls else []
                 return st.sampled_from(members or values)
             case CheckedType(wire, limits):
                 return self._checked(wire, limits)
@@ -188,20 +189,20 @@ class Strategies:
         )
 
     def _enum(self, type: EnumType) -> st.SearchStrategy[Any]:
-        members = st.sampled_from(list(python_class(type.key)))
+        members = st.sampled_from(list(python_object(type.key)))
         if not type.flags:
             return members
         return st.lists(members, min_size=1).map(lambda chosen: _combined(chosen))
 
     def _hooked(self, type: HookedType) -> st.SearchStrategy[Any]:
         """What the hook reads from values that may travel."""
-        wire, build = type.wire, python_class(type.build)
+        wire, build = type.wire, python_object(type.build)
         if type.read in STANDARD:
             known = STANDARD[type.read]
             if isinstance(wire, CheckedType):
                 return known.filter(lambda value: fulfils(build(value), wire.constraints))
             return known
-        read, cls = python_class(type.read), python_class(type.key)
+        read, cls = python_object(type.read), python_object(type.key)
         if isinstance(cls, enum.EnumMeta):
             return st.sampled_from(list(cls))
 
@@ -259,7 +260,7 @@ def returned(method: Method, values: tuple[Any, ...]) -> Any:
     if method.returns == "value":
         return values[0]
     assert isinstance(method.returns, TypeName)
-    return built(python_class(method.returns), method.result_fields, values)
+    return built(python_object(method.returns), method.result_fields, values)
 
 
 def results_of(method: Method, value: Any) -> tuple[Any, ...]:
@@ -292,7 +293,7 @@ def results(method: Callable[..., Any]) -> st.SearchStrategy[Any]:
 
 def _method(function: Callable[..., Any]) -> tuple[Model, Method]:
     owner = function.__qualname__.rpartition(".")[0]
-    cls = python_class(TypeName(function.__module__, owner))
+    cls = python_object(TypeName(function.__module__, owner))
     model = derive_interface(cls, committed_lock)
     interface = model.interface(TypeName(function.__module__, owner))
     method = next(m for m in interface.methods if m.name == function.__name__)

@@ -11,9 +11,8 @@ from mpipc.capnp.proxy import Generated
 from mpipc.derive import derive, derive_interface
 from mpipc.derive.packages import interface_modules
 from mpipc.generate.load import generated_for
-from mpipc.model import Interface, Method, Model, TypeName
+from mpipc.model import Interface, Method, Model, TypeName, python_object
 from mpipc.schema import committed_lock
-from mpipc.testing.building import python_class
 from mpipc.testing.objects import used_by
 
 
@@ -39,10 +38,10 @@ class Subject:
         """Its client and server, up to date."""
         key = self.interface.key
         if not self.interface.callable:
-            return generated_for(python_class(key))
+            return generated_for(python_object(key))
         # It has no class of its own, but the generated module has it.
         declared = next(i for i in self.model.modules[key.module].interfaces if not i.classless)
-        beside = generated_for(python_class(declared.key)).client.__module__
+        beside = generated_for(python_object(declared.key)).client.__module__
         found: Generated = sys.modules[beside].INTERFACES[key.name]
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -349,3 +350,19 @@ async def test_nothing_is_watched_unless_it_is_asked_for(
         finally:
             metrics.disable()
     assert not [each for each in caplog.records if each.name == "mpipc.ipc"]
+
+
+@in_loop
+async def test_a_call_that_is_begun_and_not_wanted_leaves_nothing(
+    seen: Seen, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    async with connected("loop", "loop", tmp_path, RootHere(), Root) as root:
+
+        def begin_and_fail() -> None:
+            root.add_in_thread(1, 2)
+            raise ValueError("not wanted")
+
+        with pytest.raises(ValueError, match="not wanted"):
+            await mpipc.aio.call(begin_and_fail)
+    gc.collect()
+    assert not [each for each in recwarn if "never awaited" in str(each.message)]

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from mpipc.derive import derive
-from mpipc.model import Field, Interface, Method
-from mpipc.testing.building import python_class
+from mpipc.model import Field, Interface, Method, python_object
 from mpipc.testing.comparing import Comparing
 from mpipc.testing.loopback import Loopback
 from mpipc.testing.recorder import Recorder
@@ -50,7 +49,7 @@ def loopback(interface: Interface) -> tuple[Loopback, Recorder]:
     """A client of an interface, and the object that it calls."""
     recorder = Recorder()
     impl = recorder.object_of(interface, MODEL)
-    return Loopback(python_class(interface.key), impl), recorder
+    return Loopback(python_object(interface.key), impl), recorder
 
 
 def number_of(loop: Loopback, interface: Interface, method: Method) -> tuple[int, int]:

@@ -18,8 +18,7 @@ from mpipc.cli.json_values import JsonValues
 from mpipc.cli.trace.records import SECRET
 from mpipc.generate.load import generated_for
 from mpipc.generate.names import method_name
-from mpipc.generate.scope import python_object
-from mpipc.model import Field, Interface, InterfaceType, Method, Model, Type
+from mpipc.model import Field, Interface, InterfaceType, Method, Model, Type, python_object
 
 
 class TraceValues(JsonValues):

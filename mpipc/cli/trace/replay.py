@@ -18,10 +18,9 @@ from mpipc.cli.trace.catalogue import Catalogue, Entry, result_of
 from mpipc.cli.trace.records import SECRET, Record, read
 from mpipc.cli.trace.show import line
 from mpipc.cli.usage import Usage
-from mpipc.generate.scope import python_object
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.endpoints import connect
-from mpipc.model import Field, Interface, InterfaceType
+from mpipc.model import Field, Interface, InterfaceType, python_object
 
 _OBJECT = re.compile(r"<(\w+) (\d+)>")
 
