@@ -93,8 +93,10 @@ def in_terminal(tmp_path: Path, **environment: str) -> str:
 
 
 def test_errors_are_coloured_in_a_terminal_unless_somebody_dislikes_that(tmp_path: Path) -> None:
-    assert in_terminal(tmp_path, NO_COLOR="").startswith("\x1b[1;31mmpipc:\x1b[0m no_such_package")
-    assert in_terminal(tmp_path, NO_COLOR="1").startswith("mpipc: no_such_package: ")
+    coloured = in_terminal(tmp_path, NO_COLOR="", TERM="xterm")
+    assert coloured.startswith("\x1b[1;31mmpipc:\x1b[0m no_such_package")
+    for environment in ({"NO_COLOR": "1", "TERM": "xterm"}, {"NO_COLOR": "", "TERM": "dumb"}):
+        assert in_terminal(tmp_path, **environment).startswith("mpipc: no_such_package: ")
 
 
 def test_a_package_may_be_named_by_its_directory(
@@ -105,3 +107,56 @@ def test_a_package_may_be_named_by_its_directory(
     assert capsys.readouterr().out.startswith("interfaces: ")
     assert main(["build", "--check", "./interfaces"]) == 2
     assert "./interfaces: there is no such directory" in capsys.readouterr().err
+
+
+BROKEN = {
+    "syntax": ("x = (1,\n", "at broken/api.py:1: it cannot be imported: SyntaxError: "),
+    "import": (
+        "\nimport no_such_module\n",
+        "at broken/api.py:2: it cannot be imported: ModuleNotFoundError: "
+        "No module named 'no_such_module'",
+    ),
+    "name": (
+        "def f():\n    return nothing\nf()\n",
+        "at broken/api.py:2: it cannot be imported: NameError: name 'nothing' is not defined",
+    ),
+    "bytes": ("'\udcff'\n", "it cannot be imported: SyntaxError: "),
+    "declared": (
+        "import mpipc\n\n\n@mpipc.interface(nmae='x')\nclass A: ...\n",
+        "at broken/api.py:4: it cannot be imported: TypeError: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "command", ["build", "check", "describe", "call --package", "diff interfaces"]
+)
+@pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_module_that_cannot_be_imported_is_said_with_its_line(
+    tmp_path: Path, command: str, text: str, said: str
+) -> None:
+    package = tmp_path / "broken"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "api.py").write_text(text, errors="surrogateescape")
+    target = ["unix:nobody", "A.b"] if command.startswith("call") else []
+    run = subprocess.run(
+        [*COMMAND, *command.split(), "broken", *target],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 1, run.stderr
+    first, *rest = run.stderr.splitlines()
+    assert first.startswith("mpipc: ") and said in first
+    assert rest == ["    write instead: what Python can import"]
+
+
+def test_programs_in_a_package_are_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "runnable"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("raise SystemExit('it runs')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["describe", "runnable"]) == 1
+    assert capsys.readouterr().err.startswith("mpipc: runnable: nothing is declared in it\n")

@@ -167,10 +167,16 @@ def _add_describe(commands: Any) -> None:
         commands,
         "describe",
         help="print the interfaces, methods and structs of packages",
-        description="Print the interfaces, methods and structs of packages as a tree.",
-        example="mpipc describe interfaces",
+        description="Print interfaces, methods and structs as a tree: of packages, of modules, or\n"
+        "single ones of them.",
+        example="mpipc describe interfaces\nmpipc describe interfaces.mining interfaces.Chain",
     )
-    _add_packages(describe)
+    describe.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="of a package, a module, or an interface, struct or enum in one; or a path",
+    ).completer = _complete_name
     describe.add_argument("--json", action="store_true", help="print JSON")
     describe.set_defaults(run=_describe)
 
@@ -179,7 +185,7 @@ def _describe(arguments: argparse.Namespace) -> int:
     from mpipc.cli.describe import describe
     from mpipc.cli.output import show_description
 
-    modules = [module for package in _packages(arguments) for module in describe(package)]
+    modules = [module for name in arguments.names for module in describe(name)]
     return show_description(modules, arguments)
 
 
@@ -230,6 +236,18 @@ def _seconds(text: str) -> float:
         return checked_seconds("SECONDS", float(text))
     except ValueError as e:
         raise argparse.ArgumentTypeError(str(e)) from None
+
+
+def _complete_name(prefix: str, **_others: object) -> list[str]:
+    """Interfaces of a package or a module whose name and dot are there."""
+    from mpipc.cli.describe import describe
+
+    inside = prefix.rpartition(".")[0]
+    try:
+        found = [each.name for module in describe(inside) for each in module.interfaces]
+    except Exception:  # nobody who presses the tab key wants to read about it
+        return []
+    return [f"{inside}.{name}" for name in found]
 
 
 def _complete_target(parsed_args: argparse.Namespace, **_: object) -> list[str]:

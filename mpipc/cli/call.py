@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import time
 from collections import deque
@@ -17,7 +16,7 @@ from mpipc.cli.json_values import JsonValues, NoValue
 from mpipc.cli.packages import package_name
 from mpipc.cli.usage import Usage
 from mpipc.derive import derive
-from mpipc.derive.packages import interface_modules
+from mpipc.derive.packages import modules_named
 from mpipc.errors import ConversionError, IpcError
 from mpipc.generate.clients import defaults
 from mpipc.ipc import coroutines
@@ -109,14 +108,9 @@ def targets(package: str) -> list[str]:
 
 def declarations(package: str) -> tuple[list[Interface], Model]:
     """The interfaces of a package or a module, and the model they are in."""
-    name = package_name(package)
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name + ".").startswith(error.name + "."):
-            raise
-        raise Usage(f"{package}: no such package or module: say which with --package") from None
-    names = interface_modules(name)[1] if hasattr(module, "__path__") else [name]
+    names = modules_named(package_name(package))
+    if names is None:
+        raise Usage(f"{package}: no such package or module: say which with --package")
     model = derive(names, committed_lock)
     return [each for n in names for each in model.modules[n].interfaces if not each.callable], model
 
@@ -142,6 +136,8 @@ def _interface(found: list[Interface], name: str) -> Interface:
     for each in found:
         if name in (each.name, each.key.name):
             return each
+    if not found:
+        raise Usage("no interface is declared: say where with --package")
     raise Usage(f"there is no interface {name!r}, but {', '.join(each.name for each in found)}")
 
 

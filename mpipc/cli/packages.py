@@ -9,17 +9,17 @@ from mpipc.cli.usage import Usage
 
 
 def package_name(text: str) -> str:
-    """The name of a package as in `import`, for that name or for the package's directory, which is
-    then importable. Raises Usage."""
+    """The name of a package or a module as in `import`, for that name or for its path; it is then
+    importable. Raises Usage."""
     path = Path(text)
-    if "/" not in text or not path.is_dir():
-        if "/" in text:
-            raise Usage(f"{text}: there is no such directory; packages are named as in `import`")
+    if "/" not in text and path.suffix != ".py":
         return text
-    directory = path.resolve()
-    top = directory.parent
+    if not path.is_dir() and not (path.suffix == ".py" and path.is_file()):
+        raise Usage(f"{text}: there is no such directory or module")
+    found = path.resolve()
+    top = found.parent
     while (top / "__init__.py").exists():
         top = top.parent
     if str(top) not in sys.path:
         sys.path.insert(0, str(top))
-    return ".".join(directory.relative_to(top).parts)
+    return ".".join(found.relative_to(top).with_suffix("").parts)

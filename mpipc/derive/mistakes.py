@@ -61,8 +61,7 @@ def locate(place: Place) -> str | None:
     file = getattr(sys.modules.get(place.module), "__file__", None)
     if tree is None or file is None:
         return None
-    relative = os.path.relpath(file)
-    shown = file if relative.startswith(os.pardir) else relative
+    shown = shown_path(file)
     line = 0
     nodes: list[ast.AST] = [tree]
     parameter, *_ = place.parameter.split(".")
@@ -72,6 +71,12 @@ def locate(place: Place) -> str | None:
             break
         line = getattr(nodes[0], "lineno", line)
     return f"{shown}:{line}" if line else shown
+
+
+def shown_path(file: str) -> str:
+    """A file as people are told of it, relative to the working directory when it is below it."""
+    relative = os.path.relpath(file)
+    return file if relative.startswith(os.pardir) else relative
 
 
 def _children(node: ast.AST) -> list[ast.AST]:

@@ -8,11 +8,16 @@ interfaces.echo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+import enum
+import inspect
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from mpipc.derive.defaults import field_default
 from mpipc.derive.lock import former_name
+from mpipc.generate.clients import defaults
 from mpipc.model import (
     MADE_UP,
     CheckedType,
@@ -45,7 +50,8 @@ from mpipc.model import (
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A field, a parameter or a result."""
+    """A field, a parameter or a result. `default`: what the sender's side fills in where it is left
+    out, as Python has it; `...` for what is made anew each time."""
 
     name: str
     schema_name: str
@@ -53,6 +59,7 @@ class Value(msgspec.Struct, frozen=True):
     type: str
     optional: bool
     group: bool = False
+    default: str | None = None
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -131,9 +138,9 @@ def describe(module: Module) -> DescribedModule:
     )
 
 
-def _enum(enum: Enumeration) -> DescribedEnum:
-    members = tuple(Member(name, ordinal) for name, ordinal in enum.members)
-    return DescribedEnum(enum.key.name, enum.name, members, enum.doc)
+def _enum(declared: Enumeration) -> DescribedEnum:
+    members = tuple(Member(name, ordinal) for name, ordinal in declared.members)
+    return DescribedEnum(declared.key.name, declared.name, members, declared.doc)
 
 
 def _interface(interface: Interface) -> DescribedInterface:
@@ -143,18 +150,19 @@ def _interface(interface: Interface) -> DescribedInterface:
         tuple(base.name for base in interface.bases),
         interface.root,
         interface.callable,
-        tuple(_method(each) for each in interface.methods),
+        tuple(_method(interface, each) for each in interface.methods),
         _removed(interface.reserved),
         interface.doc,
     )
 
 
-def _method(method: Method) -> DescribedMethod:
+def _method(interface: Interface, method: Method) -> DescribedMethod:
+    given = defaults(interface, method)
     return DescribedMethod(
         method.name,
         method.schema_name,
         method.ordinal,
-        tuple(map(_value, method.parameters)),
+        tuple(_value(each, given.get(each.name, _NONE)) for each in method.parameters),
         tuple(map(_value, method.result_fields)),
         tuple(each.key.name for each in method.raises),
         method.context,
@@ -167,17 +175,41 @@ def _method(method: Method) -> DescribedMethod:
 
 
 def _struct(struct: Struct) -> DescribedStruct:
-    fields = tuple(map(_value, struct.fields))
-    gone = _removed(struct.record.reserved)
-    return DescribedStruct(
-        struct.key.name, struct.name, fields, gone, struct.doc, struct.kind == "union"
+    made = struct.kind == "union"  # of one of its fields, so none is left out
+    fields = tuple(
+        _value(each, _NONE if made else field_default(struct, each)) for each in struct.fields
     )
+    gone = _removed(struct.record.reserved)
+    return DescribedStruct(struct.key.name, struct.name, fields, gone, struct.doc, made)
 
 
-def _value(field: Field) -> Value:
+_NONE = inspect.Parameter.empty
+
+
+def _value(field: Field, default: object = _NONE) -> Value:
     type = type_name(field.type) + (" | None" if field.optional else "")
     ordinal, group = field.slot.ordinal, bool(field.group)
-    return Value(field.name, field.slot.name, ordinal, type, field.optional, group)
+    shown = None if default is _NONE else "..." if field.secret else _written(default)
+    return Value(field.name, field.slot.name, ordinal, type, field.optional, group, shown)
+
+
+def _written(default: object) -> str:
+    """A default as somebody writes it, `...` where that takes more than an expression."""
+    shown = repr(default)
+    if isinstance(default, enum.Enum):
+        named = default.name in type(default).__members__
+        shown = f"{type(default).__name__}{f'.{default.name}' if named else f'({default.value!r})'}"
+    if repr(default) == "NOTHING" or not _is_expression(shown):  # a factory's, with attrs
+        return "..."
+    return shown
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except SyntaxError:
+        return False
+    return True
 
 
 def _removed(reserved: tuple[Reserved, ...]) -> tuple[Removed, ...]:
@@ -248,14 +280,13 @@ def as_tree(module: DescribedModule) -> Iterator[str]:
     for struct in module.structs:
         yield _with_doc(f"  {struct.name}", ["union" if struct.union else "struct"], struct.doc)
         rows = [
-            (each.ordinal, f"{each.name}: {each.type}{' [group]' * each.group}")
-            for each in struct.fields
+            (each.ordinal, f"{_declared(each)}{' [group]' * each.group}") for each in struct.fields
         ]
         rows += [(each.ordinal, f"(removed: {each.former_name})") for each in struct.removed]
         yield from _numbered(rows)
-    for enum in module.enums:
-        yield _with_doc(f"  {enum.name}", ["enum"], enum.doc)
-        yield from _numbered([(each.ordinal, each.name) for each in enum.members])
+    for declared in module.enums:
+        yield _with_doc(f"  {declared.name}", ["enum"], declared.doc)
+        yield from _numbered([(each.ordinal, each.name) for each in declared.members])
 
 
 def _numbered(rows: list[tuple[int, str]]) -> Iterator[str]:
@@ -268,14 +299,13 @@ def _with_doc(head: str, marks: list[str], doc: str) -> str:
 
 
 def _signature(method: DescribedMethod) -> str:
-    parameters = ", ".join(f"{each.name}: {each.type}" for each in method.parameters)
-    text = method.name if method.getter else f"{method.name}({parameters})"
+    text = method.name if method.getter else f"{method.name}({_listed(method.parameters)})"
     if method.is_async:
         text = f"async {text}"
     if [each.name for each in method.results] == ["result"]:
         text += f" -> {method.results[0].type}"
     elif method.results:
-        text += f" -> ({', '.join(f'{each.name}: {each.type}' for each in method.results)})"
+        text += f" -> ({_listed(method.results)})"
     if method.raises:
         text += f" raises {', '.join(method.raises)}"
     if not method.context and method.kind == "method":
@@ -283,3 +313,12 @@ def _signature(method: DescribedMethod) -> str:
     if method.deprecated:
         text += f" [deprecated: {method.deprecated}]"
     return text
+
+
+def _listed(values: Iterable[Value]) -> str:
+    return ", ".join(map(_declared, values))
+
+
+def _declared(value: Value) -> str:
+    given = "" if value.default is None else f" = {value.default}"
+    return f"{value.name}: {value.type}{given}"

@@ -124,8 +124,10 @@ def _plain(text: str, code: str) -> str:
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether somebody looks at the output and likes colours (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    """Whether somebody looks at the output, in a terminal that knows colours, and likes them
+    (https://no-color.org)."""
+    disliked = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not disliked
 
 
 # --------------------------------------------------------------------------------------- programs

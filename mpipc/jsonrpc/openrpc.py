@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mpipc.derive.defaults import field_default
 from mpipc.derive.names import integer_range
-from mpipc.jsonrpc.values import NATIVE, default_of
+from mpipc.jsonrpc.values import NATIVE
 from mpipc.model import (
     CheckedType,
     DataType,
@@ -156,7 +157,7 @@ class Schemas:
             found["required"] = [
                 each.slot.name
                 for each in struct.fields
-                if not each.optional and default_of(struct, each) is inspect.Parameter.empty
+                if not each.optional and field_default(struct, each) is inspect.Parameter.empty
             ]
             self._components[name] = found
         return {"$ref": f"#/components/schemas/{name}"}

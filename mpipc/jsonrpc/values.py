@@ -16,13 +16,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from typing_extensions import is_typeddict
 
+from mpipc.derive.defaults import field_default
 from mpipc.derive.names import integer_range
 from mpipc.jsonrpc.errors import Invalid
 from mpipc.model import (
@@ -102,18 +101,6 @@ def _is_text(key: Type) -> bool:
         case EnumType(flags=flags):
             return not flags
     return isinstance(key, TextType | DataType)
-
-
-def default_of(struct: Struct, field: Field) -> object:
-    """The value of a field that is left out; `inspect.Parameter.empty` where there is none."""
-    found = _parameters(struct.cls).get(field.keyword or field.name)
-    return inspect.Parameter.empty if found is None else found.default
-
-
-@cache
-def _parameters(cls: TypeName) -> Mapping[str, inspect.Parameter]:
-    found = python_object(cls)
-    return {} if is_typeddict(found) else inspect.signature(found).parameters
 
 
 class Values:
@@ -201,7 +188,7 @@ class Values:
             if field.slot.name in given:
                 found = self.read_field(field, given[field.slot.name], at)
                 arguments[field.keyword or field.name] = found
-            elif default_of(struct, field) is inspect.Parameter.empty and not field.missing:
+            elif field_default(struct, field) is inspect.Parameter.empty and not field.missing:
                 if not field.optional:
                     raise Invalid(at, "missing")
                 arguments[field.keyword or field.name] = None

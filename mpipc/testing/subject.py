@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from mpipc.capnp.proxy import Generated
 from mpipc.derive import derive, derive_interface
-from mpipc.derive.packages import interface_modules
+from mpipc.derive.packages import modules_named
+from mpipc.errors import SchemaError
 from mpipc.generate.load import generated_for
 from mpipc.model import Interface, Method, Model, TypeName, python_object
 from mpipc.schema import committed_lock
@@ -62,8 +62,9 @@ def subjects_of(tested: type | str) -> list[Subject]:
             if interface.callable:
                 found[interface.key] = interface
         return [Subject(subject.model, interface) for interface in found.values()]
-    is_package = hasattr(importlib.import_module(tested), "__path__")
-    names = interface_modules(tested)[1] if is_package else [tested]
+    names = modules_named(tested)
+    if names is None:
+        raise SchemaError(f"{tested}: no such package or module")
     model = derive(names, committed_lock)
     return [
         Subject(model, each)

@@ -117,6 +117,7 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
                 "type": "Int32",
                 "optional": False,
                 "group": False,
+                "default": None,
             }
         ],
         "results": [
@@ -127,6 +128,7 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
                 "type": "Block | None",
                 "optional": True,
                 "group": False,
+                "default": None,
             }
         ],
         "raises": ["KeyError", "ValueError"],
@@ -142,6 +144,119 @@ def test_json(described: Package, capsys: pytest.CaptureFixture[str]) -> None:
     assert [field["name"] for field in block["fields"]] == ["hash", "sizes", "parent"]
 
 
+DEFAULTS = """
+    class Color(enum.IntFlag):
+        RED = 1
+        BLUE = 2
+
+    class Plan(msgspec.Struct, frozen=True):
+        name: str
+        steps: list[str] = msgspec.field(default_factory=lambda: ["one"])
+        color: Color = Color.RED
+        both: Color = Color.RED | Color.BLUE
+
+    @dataclass
+    class Bag:
+        things: list[int] = field(default_factory=list)
+        label: str = ""
+
+    @attrs.define
+    class Box:
+        things: list[int] = attrs.Factory(list)
+        size: Int8 = 3
+
+    class Pair(NamedTuple):
+        left: int
+        right: float = 0.5
+
+    class Maybe(TypedDict):
+        key: NotRequired[int]
+
+    Any = Plan | Bag | Box | Pair | Maybe
+
+    @mpipc.interface
+    class Builder(ABC):
+        @abstractmethod
+        def build(
+            self, plan: Plan, times: Int32 = 1, wait: timedelta = timedelta(seconds=5), *,
+            tell: Callable[[Any], None] | None = None,
+            password: Annotated[str, Field(secret=True)] = "hidden",
+        ) -> None: ...
+    """
+DEFAULTS_TREE = """\
+demo.chain
+  Builder
+    @0 destroy()
+    @1 build(plan: Plan, times: Int32 = 1, wait: timedelta = datetime.timedelta(seconds=5), \
+tell: BuilderBuildTellCallback | None = None, password: str = ...)
+  BuilderBuildTellCallback [callback]
+    @0 destroy()
+    @1 __call__(arg0: Any)
+  Plan [struct]
+    @0 name: str
+    @1 steps: list[str] = ...
+    @2 color: Color = Color.RED
+    @3 both: Color = Color(3)
+  Bag [struct]
+    @0 things: list[int] = ...
+    @1 label: str = ''
+  Box [struct]
+    @0 things: list[int] = ...
+    @1 size: Int8 = 3
+  Pair [struct]
+    @0 left: int
+    @1 right: float = 0.5
+  Maybe [struct]
+    @0 key: int | None
+  Any [union]
+    @0 plan: Plan
+    @1 bag: Bag
+    @2 box: Box
+    @3 pair: Pair
+    @4 maybe: Maybe
+"""
+IMPORTS = """
+    from dataclasses import dataclass, field
+    from datetime import timedelta
+    from typing import NamedTuple
+    from typing_extensions import NotRequired, TypedDict
+    import attrs
+"""
+
+
+def test_defaults(package: Package, capsys: pytest.CaptureFixture[str]) -> None:
+    package.write(IMPORTS + DEFAULTS)
+    assert main(["describe", "demo"]) == 0
+    assert capsys.readouterr().out == DEFAULTS_TREE
+    assert main(["describe", "--json", "demo.Plan"]) == 0
+    (module,) = json.loads(capsys.readouterr().out)
+    (plan,) = module["structs"]
+    assert [each["default"] for each in plan["fields"]] == [None, "...", "Color.RED", "Color(3)"]
+
+
+ALL = {"Init", "Named", "Chain", "ChainOnTipCallback", "Block"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("demo.chain", ALL),
+        ("demo.chain.Init", {"Init"}),
+        ("demo.Chain", {"Chain", "ChainOnTipCallback"}),
+        ("demo.Block", {"Block"}),
+        ("{}/demo/", ALL),
+        ("{}/demo/chain.py", ALL),
+    ],
+)
+def test_a_part_of_a_package(
+    described: Package, name: str, expected: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["describe", "--json", name.format(described.directory.parent)]) == 0
+    (module,) = json.loads(capsys.readouterr().out)
+    assert {each["name"] for each in (*module["interfaces"], *module["structs"])} == expected
+
+
 def test_somebody_who_reads_only_the_beginning_sees_no_traceback(described: Package) -> None:
     command = [sys.executable, "-m", "mpipc", "describe", "demo"]
     reader, writer = os.pipe()
@@ -151,6 +266,18 @@ def test_somebody_who_reads_only_the_beginning_sees_no_traceback(described: Pack
     assert (run.returncode, run.stderr) == (1, b"")
 
 
-def test_what_cannot_be_described_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["describe", "no_such_package"]) == 1
-    assert "no such package" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no_such_package", "mpipc: no_such_package: no such package, module or interface\n"),
+        ("demo.Chian", "mpipc: demo.Chian: there is no Chian in demo\n"),
+        ("demo.chain.Chian", "mpipc: demo.chain.Chian: there is no Chian in demo.chain\n"),
+        ("./chain.py", "mpipc: ./chain.py: there is no such directory or module\n"),
+    ],
+)
+def test_what_is_not_there(
+    described: Package, name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["describe", name]) == 2
+    assert capsys.readouterr().err == said
