@@ -47,6 +47,8 @@ RATIOS = (
     Ratio("a call : one in a pipeline", ("calls", _MPIPC), ("many", _MPIPC), at_least=5),
     Ratio("structs, pycapnp : mpipc", ("rows", _PYCAPNP), ("rows", _MPIPC), at_least=5),
     Ratio("structs, managers : mpipc", ("rows", _MANAGERS), ("rows", _MPIPC), at_least=1),
+    Ratio("large bytes : bare socket", ("data", _MPIPC), ("data", _SOCKET), 1.5),
+    Ratio("large view : bare socket", ("view", _MPIPC), ("data", _SOCKET), 1),
     Ratio("asyncio, pycapnp : mpipc", ("calls", _PYCAPNP), ("calls", _AIO), at_least=3),
 )  # fmt: skip
 

@@ -9,10 +9,11 @@ from struct import pack
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpipc.capnp.frame import FrameReader
+from mpipc.capnp.large import LARGE
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits, Message
 from mpipc.errors import ProtocolError
 from tests import rpc_schema
@@ -153,3 +154,58 @@ def test_a_message_at_the_limit_is_received(sizes: list[int]) -> None:
     framed = table + bytes(-len(table) % 8) + bytes(800)
     (found,) = FrameReader(Limits(message_words=100)).feed(framed)
     assert content(found) == framed
+
+
+def large(reader: FrameReader, words: int, value: int) -> Message:
+    """A message of so many words, all of whose bytes have this value, that comes in two pieces."""
+    stream = pack("<II", 0, words) + bytes([value]) * (words * 8)
+    assert not [*reader.feed(stream[:1000])]
+    (found,) = reader.feed(stream[1000:])
+    assert content(found) == stream
+    return found
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(LARGE >> 3, (LARGE >> 3) + 2000), st.booleans(), st.booleans()),
+        min_size=2, max_size=6,
+    )
+)  # fmt: skip
+@settings(max_examples=50)
+def test_a_large_message_never_comes_into_memory_that_is_used(
+    messages: list[tuple[int, bool, bool]],
+) -> None:
+    reader = FrameReader(DEFAULT_LIMITS)
+    views: list[tuple[memoryview, int]] = []
+    kept: list[Message] = []
+    for value, (words, viewed, lasts) in enumerate(messages, 1):
+        found = large(reader, words, value)
+        if viewed:
+            views.append((memoryview(found.buf)[found.start : found.end], value))
+        kept = [*kept, found] if lasts else []
+        del found
+        for view, expected in views:
+            assert view == bytes([expected]) * len(view)
+        for message in kept:
+            assert message.buf[message.start] == message.buf[message.end - 1]
+
+
+def test_memory_of_a_large_message_is_for_the_next_one_or_for_the_system() -> None:
+    reader, words = FrameReader(DEFAULT_LIMITS), LARGE >> 1
+    found = large(reader, words, 1)
+    first = id(found.buf)
+    before = lazily_free()
+    del found
+    assert lazily_free() >= before + words * 4
+    found = large(reader, words, 2)
+    assert id(found.buf) == first
+    another = large(reader, words, 3)
+    assert id(another.buf) != first
+    assert found.buf[found.start] == 2
+
+
+def lazily_free() -> int:
+    """Bytes of this process that the system may take back."""
+    found = Path("/proc/self/smaps_rollup").read_text()
+    (line,) = [line for line in found.splitlines() if line.startswith("LazyFree:")]
+    return int(line.split()[1]) << 10

@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 from mmap import mmap
 from struct import Struct
 
-from mpipc.capnp.large import LARGE, LargeMessage, large_memory
+from mpipc.capnp.large import LARGE, LargeMessage, Recycled
 from mpipc.capnp.message import Limits, Message, budget
 from mpipc.errors import ProtocolError
 
@@ -39,13 +39,14 @@ class FrameReader:
     maps what a mark of some size stands for; None where there are no marks.
     """
 
-    __slots__ = ("limits", "missing", "take_memory", "_gathered")
+    __slots__ = ("limits", "missing", "take_memory", "_gathered", "_recycled")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.missing = 0
         self.take_memory: Callable[[int], mmap] | None = None
         self._gathered: BytesIO | mmap = BytesIO()
+        self._recycled = Recycled()
 
     def feed(self, chunk: bytes) -> Iterator[Message]:
         """A chunk was received; yields the messages that end in it. Raises ProtocolError."""
@@ -76,8 +77,13 @@ class FrameReader:
     def _complete(self) -> Iterator[Message]:
         """All that was missing is there."""
         gathered, self._gathered = self._gathered, BytesIO()
-        # Without a copy: nothing else has the buffer.
-        return self._cut(gathered.getvalue() if isinstance(gathered, BytesIO) else gathered)
+        if isinstance(gathered, BytesIO):
+            yield from self._cut(gathered.getvalue())  # not a copy: nothing else has it
+            return
+        for message in self._cut(gathered):
+            if isinstance(message, LargeMessage):
+                message.recycled = self._recycled
+            yield message
 
     def _cut(self, chunk: bytes | mmap) -> Iterator[Message]:
         """Cut a chunk that begins with a message."""
@@ -133,7 +139,7 @@ class FrameReader:
         """From byte `at` on the chunk is the beginning of something that ends at `end`."""
         self.missing = end - len(chunk)
         if end - at >= LARGE:
-            self._gathered = large_memory(end - at)
+            self._gathered = self._recycled.take(end - at)
         self._gathered.write(memoryview(chunk)[at:])
 
     def _marked(self, start: int, end: int, take_memory: Callable[[int], mmap]) -> Message:

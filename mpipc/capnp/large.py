@@ -1,14 +1,15 @@
 """Memory for large messages.
 
 Filling new memory takes longer than the copying, page by page. In huge pages, where the system has
-them, it takes a fraction of that.
+them, it takes a fraction of that. In memory that was filled before, it takes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
+from mmap import MADV_FREE, MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
+from sys import getrefcount
 from typing import Any
 
 from mpipc.capnp.message import Message
@@ -18,7 +19,18 @@ LARGE = 1 << 22
 
 
 class LargeMessage(Message):
-    """A message of at least so many bytes."""
+    """A message of at least so many bytes. `recycled` has its memory for the next one.
+
+    Until then the system may take it back if it is short of memory.
+    """
+
+    recycled: Recycled | None = None
+
+    def __del__(self) -> None:
+        memory = self.recycled.memory if self.recycled is not None else None
+        # Used by nobody but the two, this function, and the one that counts.
+        if memory is not None and memory is self.buf and getrefcount(memory) == 4:
+            memory.madvise(MADV_FREE)
 
     def data(self, at: int, lo: int, hi: int) -> bytes:
         """Follow a Data pointer."""
@@ -28,6 +40,26 @@ class LargeMessage(Message):
         if size < LARGE:  # it was a far pointer
             return self.buf[start : start + size]
         return large_bytes(memoryview(self.buf)[start : start + size])
+
+
+class Recycled:
+    """The memory of a large message, for the next one. What somebody still uses, as a view of it,
+    is left alone."""
+
+    __slots__ = ("memory",)
+
+    def __init__(self) -> None:
+        self.memory: mmap | None = None
+
+    def take(self, size: int) -> mmap:
+        """Memory of this size, which is yet to be filled. Only one thread at a time asks."""
+        # Used by nobody but this object, and the function that counts.
+        if self.memory is not None and getrefcount(self.memory) == 2:
+            self.memory.resize(size)
+            self.memory.seek(0)
+        else:
+            self.memory = large_memory(size)
+        return self.memory
 
 
 def large_memory(size: int) -> mmap:
