@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from mpipc.launch.sandbox import Sandbox
     from mpipc.observe import metrics as metrics
     from mpipc.observe import spans as spans
+    from mpipc.recording.recorder import record
     from mpipc.supervisor.component import Component, ComponentEvent
     from mpipc.supervisor.supervisor import Supervisor
 
@@ -88,6 +89,7 @@ _LATER = {
     "Sandbox": "mpipc.launch.sandbox",
     "metrics": "mpipc.observe.metrics",
     "spans": "mpipc.observe.spans",
+    "record": "mpipc.recording.recorder",
     "Component": "mpipc.supervisor.component",
     "ComponentEvent": "mpipc.supervisor.component",
     "Supervisor": "mpipc.supervisor.supervisor",
@@ -157,6 +159,7 @@ __all__ = [
     "method",
     "pipeline",
     "reconnecting",
+    "record",
     "restrict",
     "revocable",
     "serve",

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from mpipc import testing
-from mpipc.cli.json_values import JsonValues
 from mpipc.derive import derive
 from mpipc.model import TypeName
+from mpipc.recording.json_values import JsonValues
 from mpipc.schema import module_text
 from mpipc.testing.comparing import Comparing
 from mpipc.testing.loopback import Loopback

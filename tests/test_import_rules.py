@@ -28,6 +28,7 @@ ALLOWED = {
     "launch": {"errors"},
     "introspection": {"declare", "capnp"},
     "observe": {"introspection", "capnp", "errors"},
+    "recording": {"observe", "generate", "capnp", "schema", "derive", "model", "errors"},
     "ipc": {"hooks", "observe", "introspection", "generate", "capnp", "declare", "errors"},
     "supervisor": {"ipc", "launch", "generate", "capnp", "errors"},
     "aio": {"ipc", "generate", "capnp", "errors"},
@@ -43,6 +44,7 @@ ALLOWED = {
         "ipc",
         "introspection",
         "capnp",
+        "recording",
     },
     "testing": {
         *("standard", "derive", "schema", "model", "declare", "errors", "generate", "capnp"),

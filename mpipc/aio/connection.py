@@ -111,7 +111,14 @@ class Connection(Endpoint, asyncio.Protocol):
     def heard(self) -> int:
         return self._heard
 
-    def tap(self, sent: Tap, received: Tap) -> None:
+    def tap(
+        self,
+        sent: Tap,
+        received: Tap,
+        ended: Callable[[Disconnected], object] | None = None,
+        *,
+        whole: bool = False,
+    ) -> None:
         # Replaced, so that a connection that nobody taps pays nothing.
         output, take = self._output, self.data_received
 
@@ -127,6 +134,8 @@ class Connection(Endpoint, asyncio.Protocol):
 
         self._output = tapped_output
         self.__dict__["data_received"] = tapped_take
+        if ended is not None:
+            self._on_end.append(ended)
 
     # ------------------------------------------------------------------------------- calling
 
@@ -487,7 +496,7 @@ class Connection(Endpoint, asyncio.Protocol):
         self.close_when_idle = False
         if not self._session.closed:
             self._flush()
-            self._session.close(self._named(error))
+            self._end_session(self._named(error))
         self._dispatch()
         for task in tuple(self._tasks):
             task.cancel()

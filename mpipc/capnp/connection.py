@@ -7,7 +7,7 @@ protocol): it decides what a call's context is and which thread runs an incoming
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from struct import error as StructError
 from time import perf_counter
@@ -49,9 +49,16 @@ class Connection(Calling):
     def names_thread(self) -> bool:
         return super().names_thread() or self._current().contexts.get(self) is not None
 
-    def tap(self, sent: Tap, received: Tap) -> None:
+    def tap(
+        self,
+        sent: Tap,
+        received: Tap,
+        ended: Callable[[Disconnected], object] | None = None,
+        *,
+        whole: bool = False,
+    ) -> None:
         # The methods are replaced, so that a connection that nobody taps pays next to nothing.
-        take, filled = self.take, self.filled
+        take, filled, tap = self.take, self.filled, self._tap
 
         def tapped_take(chunks: list[bytes], thread: DriverThread) -> object:
             received(chunks[0])
@@ -62,9 +69,19 @@ class Connection(Calling):
             received(bytes(self.room[:count]))
             return filled(count)
 
+        def tapped_twice(chunk: bytes) -> None:
+            assert tap is not None
+            tap(chunk)
+            received(chunk)
+
         self.__dict__.update(take=tapped_take, filled=tapped_filled)
-        self._tap = received  # where calls and answers are as usual
+        # Where calls and answers are as usual.
+        self._tap = received if tap is None else tapped_twice
         self.driver.tap(sent)
+        if ended is not None:
+            self._on_end.append(ended)
+        if whole:
+            self.share_nothing()
 
     @property
     def heard(self) -> int:

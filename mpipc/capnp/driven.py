@@ -92,6 +92,10 @@ class Driven(Endpoint):
                 out = session.take_output()
             outbox.write(out[0])
 
+    def share_nothing(self) -> None:
+        """Have all messages take the socket. Only before the connection starts."""
+        self._sharing = self._frames.take_memory = None
+
     def _share(self, w: Writer, thread: DriverThread) -> None:
         """Have what is `viewed` go by shared memory, if it can."""
         if self._sharing is not None:
@@ -177,7 +181,7 @@ class Driven(Endpoint):
             if not self._session.closed:
                 self.driver.pump()
                 running = [answer.cancel for answer in self._session.answers.values()]
-                self._session.close(named)
+                self._end_session(named)
                 for cancel in filter(None, running):
                     cancel()
             users = list(self._threads)

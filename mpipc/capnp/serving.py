@@ -469,6 +469,7 @@ class Serving(Driven):
         memory = self.driver.memory
         if (
             memory is not None
+            and self._sharing is not None
             and delivery.interface == INTERFACE
             and isinstance(target, ThreadMapCapability)
         ):

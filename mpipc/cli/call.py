@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from mpipc.cli.json_values import JsonValues, NoValue
 from mpipc.cli.packages import package_name
 from mpipc.cli.usage import Usage
 from mpipc.derive import derive
@@ -32,6 +31,7 @@ from mpipc.model import (
     TypeName,
     python_object,
 )
+from mpipc.recording.json_values import JsonValues, NoValue
 from mpipc.schema import committed_lock
 
 _TICK = 0.2  # seconds between looks whether the server is still there
@@ -108,11 +108,17 @@ def targets(package: str) -> list[str]:
 
 def declarations(package: str) -> tuple[list[Interface], Model]:
     """The interfaces of a package or a module, and the model they are in."""
+    names = declared_modules(package)
+    model = derive(names, committed_lock)
+    return [each for n in names for each in model.modules[n].interfaces if not each.callable], model
+
+
+def declared_modules(package: str) -> list[str]:
+    """The interface modules of a package, imported; a module is one. Raises Usage."""
     names = modules_named(package_name(package))
     if names is None:
         raise Usage(f"{package}: no such package or module: say which with --package")
-    model = derive(names, committed_lock)
-    return [each for n in names for each in model.modules[n].interfaces if not each.callable], model
+    return names
 
 
 def _target(model: Model, found: list[Interface], target: str) -> tuple[Interface, Method]:

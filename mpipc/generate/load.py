@@ -29,6 +29,11 @@ def generated_for(cls: type) -> Generated:
     return found
 
 
+def known_modules() -> list[str]:
+    """The modules with the interface classes that `generated_for` was asked for."""
+    return [cls.__module__ for cls in tuple(_found)]
+
+
 def _find(cls: type) -> Generated:
     name = cls.__module__
     module = _imported(name) or _made(name, cls) or _in_memory(name)

@@ -44,10 +44,10 @@ class Method(msgspec.Struct, frozen=True):
 
 
 class Watcher(Protocol):
-    """Something that wants to know of calls: a `Wrapper`, or a `Meter`."""
+    """Something that wants to know of connections; as a `Wrapper` or a `Meter`, also of calls."""
 
     def opened(self, endpoint: Endpoint) -> None:
-        """There is a new connection whose calls it will see."""
+        """There is a new connection, whose calls it will see."""
 
 
 @runtime_checkable
@@ -100,7 +100,7 @@ class Observer:
     def __init__(self, watchers: tuple[Watcher, ...], *, in_loop: bool) -> None:
         self._watchers = watchers
         self._in_loop = in_loop
-        self._meters = [each for each in watchers if isinstance(each, Meter)]
+        self._meters = tuple(each for each in watchers if isinstance(each, Meter))
         self._wrappers = tuple(each for each in watchers if isinstance(each, Wrapper))
         self._carriers = [each for each in watchers if isinstance(each, Carrier)]
         self.wraps_objects = bool(self._wrappers)
@@ -114,7 +114,7 @@ class Observer:
         """The client class, watched."""
         return _watched_client(
             client,  # type: ignore[arg-type]  # mypy#11469
-            self._watchers,
+            (*self._meters, *self._wrappers),
             self._in_loop,
         )
 
@@ -295,7 +295,7 @@ def _tell(how: Callable[[Any], object], what: Any) -> None:
 
 
 _on: dict[str, Watcher] = {}
-_ORDER = ("spans", "log", "metrics")
+_ORDER = ("spans", "log", "metrics", "recorder")
 """From the outermost to the innermost: what is logged belongs to a span."""
 
 
@@ -305,6 +305,11 @@ def switch(name: str, watcher: Watcher | None) -> None:
         _on.pop(name, None)
     else:
         _on[name] = watcher
+
+
+def is_on(name: str) -> bool:
+    """Whether there is a watcher of this name."""
+    return name in _on
 
 
 def observer(*more: tuple[str, Watcher], in_loop: bool = False) -> Observer | None:

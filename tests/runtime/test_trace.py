@@ -15,7 +15,8 @@ import pytest
 
 import mpipc
 from mpipc.cli import main
-from mpipc.cli.trace.records import Record, read
+from mpipc.cli.trace.reading import read
+from mpipc.recording.records import Record
 from tests.declarations.secretive import Key, Login, Pin, Safe
 from tests.runtime.declarations import Root
 from tests.runtime.support import ROOT, ServerProcess
@@ -200,11 +201,11 @@ def test_a_file_that_is_there_is_not_overwritten(
     [
         (b"", "was not written by"),
         (b"\xff\xfe\n", "was not written by"),
-        (b'{"trace": 1}\n', "was not written by"),
-        (b'{"trace":9,"package":"p","address":"a","began":"b"}\n', "version 9"),
-        (b'{"trace":1,"package":"p","address":"a","began":"b"}\n{"at": 1}\n', "line 2"),
-        (b'{"trace":1,"package":"p","address":"a","began":"b"}\n\xff\n', "line 2"),
-        (b'{"trace":1,"package":"p","address":"a","began":"b"}\n' + b"[" * 9999 + b"\n", "line 2"),
+        (b'{"trace": 2}\n', "was not written by"),
+        (b'{"trace":9,"began":"b"}\n', "version 9"),
+        (b'{"trace":2,"began":"b"}\n{"at": 1}\n', "line 2"),
+        (b'{"trace":2,"began":"b"}\n\xff\n', "line 2"),
+        (b'{"trace":2,"began":"b"}\n' + b"[" * 9999 + b"\n", "line 2"),
     ],
 )
 def test_a_malformed_file_is_a_clear_error(

@@ -6,32 +6,44 @@ import itertools
 import socket
 import threading
 import time
-from datetime import datetime, timezone
+from contextlib import closing
 from pathlib import Path
 
-from mpipc.cli.trace.catalogue import Catalogue
-from mpipc.cli.trace.decoder import Decoder
-from mpipc.cli.trace.records import File, Side, header
+from mpipc.capnp.message import DEFAULT_LIMITS, Limits
+from mpipc.cli.call import declared_modules
+from mpipc.cli.usage import Usage
 from mpipc.errors import AddressError, IpcError
 from mpipc.ipc import address as addresses
 from mpipc.ipc import peers, sockets
 from mpipc.ipc.address import UnixAddress
 from mpipc.ipc.client import dial
+from mpipc.recording.catalogue import Catalogue
+from mpipc.recording.decoder import Decoder
+from mpipc.recording.records import File, Side
 
 _PATIENCE = 10.0  # seconds until the server must have let the recorder in
 _CHUNK = 1 << 16
+_LIMITS: dict[Side, Limits] = {"client": DEFAULT_LIMITS, "server": DEFAULT_LIMITS}
 
 
 def record(address: str, listen: str, output: Path, package: str) -> int:
-    """Listen, connect each client to the server at `address`, and record until Ctrl-C."""
+    """Listen, connect each client to the server at `address`, and record until Ctrl-C; returns 1
+    when the file could not be written. Raises Usage, IpcError."""
     where = addresses.parse(address, datadir=None, name="node")
     at = addresses.parse(listen, datadir=None, name="trace")
     if at.protection.certs:
         raise AddressError(f"{listen}: a recorder has no certificates: let it listen on unix:PATH")
     allowed = peers.admission(None, at.protection)
-    catalogue = Catalogue(package)
-    began = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    with File(output, header(package, str(where), began)) as file:
+    modules = declared_modules(package)
+    catalogue = Catalogue(lambda: modules)
+    catalogue.look()
+    try:
+        file = File(output)
+    except FileExistsError:
+        raise Usage(f"{output} is there already: say another --output, or remove it") from None
+    except OSError as e:
+        raise Usage(f"{output}: {e.strerror}") from None
+    with closing(file):
         sock, at = sockets.listen(at)
         print(f"recording on {at} into {output}", flush=True)
         start = time.monotonic()
@@ -48,7 +60,10 @@ def record(address: str, listen: str, output: Path, package: str) -> int:
                     print(f"a client was refused: {e}", flush=True)
                     client.close()
                     continue
-                decoder = Decoder(catalogue, number, lambda: time.monotonic() - start, file.write)
+                decoder = Decoder(
+                    catalogue, number, lambda: time.monotonic() - start, file.write, limits=_LIMITS
+                )
+                decoder.begin("client", str(where), "")
                 _join(client, found[0], decoder)
         except KeyboardInterrupt:
             pass
@@ -57,6 +72,8 @@ def record(address: str, listen: str, output: Path, package: str) -> int:
             if isinstance(at, UnixAddress):
                 at.path.unlink(missing_ok=True)
     print(f"{file.count} records in {output}", flush=True)  # now that no more can come
+    if file.error is not None:
+        raise IpcError(f"{output}: {file.error.strerror}: what came then was not recorded")
     return 0
 
 
@@ -79,15 +96,12 @@ def _pass_on(sender: Side, source: socket.socket, sink: socket.socket, decoder: 
             # Recorded before it is passed on: so the answer to it comes later in the file, too.
             decoder.feed(sender, data)
             sink.sendall(data)
-    except (OSError, ValueError):
-        pass  # one of the two has gone, and the file may be closed
+    except OSError:
+        pass  # one of the two has gone
     finally:
         for sock in (source, sink):
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-        try:
-            decoder.end(sender)
-        except ValueError:
-            pass  # the file is closed
+        decoder.end(sender)

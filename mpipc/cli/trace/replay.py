@@ -13,26 +13,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mpipc.cli.json_values import NoValue
-from mpipc.cli.trace.catalogue import Catalogue, Entry, result_of
-from mpipc.cli.trace.records import SECRET, Record, read
+from mpipc.cli.call import declarations
+from mpipc.cli.trace.reading import read
 from mpipc.cli.trace.show import line
 from mpipc.cli.usage import Usage
 from mpipc.ipc.channel import timeout
 from mpipc.ipc.endpoints import connect
-from mpipc.model import Field, Interface, InterfaceType, python_object
+from mpipc.model import Field, Interface, InterfaceType, Model, python_object
+from mpipc.recording.catalogue import Catalogue, Entry
+from mpipc.recording.json_values import JsonValues, NoValue
+from mpipc.recording.records import SECRET, Record
 
 _OBJECT = re.compile(r"<(\w+) (\d+)>")
 
 
 def replay(path: Path, address: str, *, connection: int, seconds: float) -> int:
     """Replay one connection; returns 1 when an answer differs. Raises Usage, IpcError."""
-    header, found = read(path)
-    records = [each for each in found if each.connection == connection]
+    records = [each for each in read(path)[1] if each.connection == connection]
     if not records:
         raise Usage(f"{path} has no connection {connection}")
-    catalogue = Catalogue(header.package)
-    root = _root(catalogue, records)
+    module, root = _root(records)
+    catalogue = Catalogue(lambda: [module])
+    catalogue.look()
     with connect(address, python_object(root.cls), timeout=seconds) as proxy:
         replayer = _Replayer(catalogue, records, proxy, seconds)
         for text in replayer.run():
@@ -44,14 +46,14 @@ def replay(path: Path, address: str, *, connection: int, seconds: float) -> int:
     return 1 if replayer.different else 0
 
 
-def _root(catalogue: Catalogue, records: list[Record]) -> Interface:
-    """The interface that the client started with."""
+def _root(records: list[Record]) -> tuple[str, Interface]:
+    """The interface that the client started with, and its module."""
     for record in records:
         name, _, method = record.method.rpartition(".")
-        if record.kind == "call" and method == "construct":
-            for interface in catalogue.found:
+        if record.kind == "call" and method == "construct" and record.module:
+            for interface in declarations(record.module)[0]:
                 if interface.name == name:
-                    return interface
+                    return record.module, interface
     raise Usage("the beginning of the connection is not in the trace")
 
 
@@ -59,7 +61,6 @@ class _Replayer:
     def __init__(
         self, catalogue: Catalogue, records: list[Record], root: Any, seconds: float
     ) -> None:
-        self._catalogue = catalogue
         self._records = records
         self._seconds = seconds
         self._entries = {each.name: each for each in catalogue.methods.values()}
@@ -122,7 +123,7 @@ class _Replayer:
         try:
             positional, named = [], {}
             for field in method.parameters:
-                value = self._argument(field, given.get(field.name))
+                value = self._argument(entry.values, field, given.get(field.name))
                 if field.keyword:
                     named[field.keyword] = value
                 else:
@@ -136,24 +137,24 @@ class _Replayer:
             return (getattr(e, "type", "") or type(e).__name__,)
         if method.returns == "value" and _number(answer.result):
             self._there[_number(answer.result)] = result
-        return result_of(self._catalogue.values, method, result)
+        return entry.result_of(result)
 
-    def _argument(self, field: Field, value: Any) -> Any:
+    def _argument(self, values: JsonValues, field: Field, value: Any) -> Any:
         if value is None and field.optional:
             return None
         if not isinstance(field.type, InterfaceType):
-            return self._catalogue.values.load(field.type, value)
+            return values.load(field.type, value)
         name = _number(value)
         if name in self._there:
             return self._there[name]
-        return self._stand_in(name, self._catalogue.model.interface(field.type.key))
+        return self._stand_in(name, values.model, values.model.interface(field.type.key))
 
-    def _stand_in(self, name: str, interface: Interface) -> Any:
+    def _stand_in(self, name: str, model: Model, interface: Interface) -> Any:
         """An object that answers as the client's did."""
         if interface.stream is not None:
             raise NoValue("an iterator of the client's is not in the trace")
         functions: dict[str, Callable[..., Any]] = {}
-        for each in self._catalogue.model.ancestry(interface):
+        for each in model.ancestry(interface):
             for method in each.methods:
                 if method.kind == "method":
                     entry = self._entries[f"{each.name}.{method.name}"]
@@ -174,7 +175,7 @@ class _Replayer:
             if entry.method.returns != "value":
                 return None
             field = entry.method.result_fields[0]
-            return self._argument(field, record.result)
+            return self._argument(entry.values, field, record.result)
 
         return answer
 

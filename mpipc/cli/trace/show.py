@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from mpipc.cli.trace.records import Record, read
+from mpipc.cli.trace.reading import read
+from mpipc.recording.records import Record
 
 _SIGNS = {"client": "->", "server": "<-"}
 
@@ -14,9 +15,9 @@ _SIGNS = {"client": "->", "server": "<-"}
 def show(path: Path, *, everything: bool) -> int:
     """Print a trace; `everything`: also messages that are neither calls nor answers."""
     header, records = read(path)
-    print(f"{_printable(header.address)}, recorded {_printable(header.began)}")
+    print(f"recorded {_printable(header.began)}")
     for record in records:
-        if everything or record.kind in ("call", "answer", "end"):
+        if everything or record.kind in ("begin", "call", "answer", "end"):
             print(line(record))
     return 0
 

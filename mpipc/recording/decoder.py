@@ -8,18 +8,19 @@ nothing depends on what it finds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.descriptions import secretive as has_secrets
 from mpipc.capnp.frame import FrameReader
-from mpipc.capnp.message import DEFAULT_LIMITS, Message
+from mpipc.capnp.message import Limits, Message
 from mpipc.capnp.rpc_messages import Call, Descriptor, PromisedAnswer, Return
 from mpipc.capnp.threads import THREAD, THREAD_MAP
-from mpipc.cli.trace.catalogue import Catalogue, Entry
-from mpipc.cli.trace.records import Record, Side
+from mpipc.derive.main import imported_name
 from mpipc.errors import IpcError
+from mpipc.recording.catalogue import Catalogue, Entry
+from mpipc.recording.records import Record, Side
 
 OTHER: dict[Side, Side] = {"client": "server", "server": "client"}
 _OURS = (rpc.SENDER_HOSTED, rpc.SENDER_PROMISE)
@@ -49,7 +50,7 @@ class _Asked:
 
 class Decoder:
     """Decodes one connection; `write` is called with each record. `clock` gives the time since
-    recording began."""
+    recording began. `limits`: of what each side sends."""
 
     def __init__(
         self,
@@ -57,18 +58,25 @@ class Decoder:
         connection: int,
         clock: Callable[[], float],
         write: Callable[[Record], None],
+        *,
+        limits: Mapping[Side, Limits],
     ) -> None:
         self._catalogue = catalogue
         self._connection = connection
         self._clock = clock
         self._write = write
-        self._lock = threading.Lock()
+        # One thread may come again, with what the garbage collector frees in between.
+        self._lock = threading.RLock()
         self._frames: dict[Side, FrameReader | None] = {
-            "client": FrameReader(DEFAULT_LIMITS), "server": FrameReader(DEFAULT_LIMITS),
-        }  # fmt: skip
+            side: FrameReader(limits[side]) for side in limits
+        }
         self._objects: dict[Side, dict[int, Reference]] = {"client": {}, "server": {}}
         self._asked: dict[Side, dict[int, _Asked]] = {"client": {}, "server": {}}
         self._numbers = 0
+
+    def begin(self, ours: Side, address: str, peer: str) -> None:
+        """Something begins to record a connection, on one side."""
+        self._record(ours, "begin", target=_encodable(address), note=_encodable(peer))
 
     def feed(self, sender: Side, data: bytes) -> None:
         """Something that one side has sent."""
@@ -85,10 +93,10 @@ class Decoder:
                 note = f"cannot be decoded from here on ({type(e).__name__})"
                 self._record(sender, "other", size=len(data), note=note)
 
-    def end(self, sender: Side) -> None:
+    def end(self, sender: Side, reason: str = "") -> None:
         """A side sends no more."""
         with self._lock:
-            self._record(sender, "end")
+            self._record(sender, "end", note=_encodable(reason))
 
     def proxy(self, reference: Any, client: type) -> Any:
         """What generated code reads an object as: it says of which interface it is."""
@@ -129,29 +137,29 @@ class Decoder:
 
     def _call(self, sender: Side, call: Call, message: Message, size: int) -> None:
         message.caps = self._capabilities(sender, call.descriptors)
-        key = call.interface, call.method
-        entry = self._catalogue.methods.get(key)
+        entry = self._catalogue.find(call.interface, call.method)
         name = entry.name if entry else _unknown(call)
         passed = [each.id for each in call.descriptors if each.kind in _OURS]
         self._asked[sender][call.question] = _Asked(name, self._clock(), entry, passed)
-        arguments, note = None, ""
+        arguments, module, note = None, "", ""
         if entry is not None:
             try:
-                arguments = self._catalogue.arguments(entry, message, call.payload.struct())
+                arguments = entry.arguments(message, call.payload.struct())
             except Exception as e:  # its text may show a value
                 note = f"arguments that cannot be read ({type(e).__name__})"
         elif call.interface not in (THREAD, THREAD_MAP):
-            note = "a method that the package does not declare"
+            note = "a method that is not declared"
         if entry is not None and entry.method.kind == "construct" and isinstance(call.target, int):
             self._target(sender, call.target).interface = entry.interface.name
+            module = imported_name(entry.interface.key.module) or ""
         target = (
             f"<answer {call.target.question}>"
             if isinstance(call.target, PromisedAnswer)
             else str(self._target(sender, call.target))
         )
         self._record(
-            sender, "call", size=size, id=call.question, target=target, method=name,
-            arguments=arguments, note=note,
+            sender, "call", size=size, id=call.question, target=target, module=module,
+            method=name, arguments=arguments, note=note,
         )  # fmt: skip
 
     def _target(self, sender: Side, id: int) -> Reference:
@@ -167,8 +175,7 @@ class Decoder:
             raised = trace.partition("\n")[0] or "RemoteError", reason
         elif answer.kind == rpc.RESULTS and answer.payload is not None and asked and asked.entry:
             try:
-                content = answer.payload.struct()
-                result = self._catalogue.result(asked.entry, message, content)
+                result = asked.entry.result(message, answer.payload.struct())
             except Exception as e:
                 if isinstance(e, IpcError):
                     note = f"results that cannot be read ({type(e).__name__})"
@@ -214,6 +221,11 @@ class Decoder:
             reference.count -= count
             if reference.count <= 0:
                 del self._objects[owner][id]
+
+
+def _encodable(text: str) -> str:
+    """A text that names a file, as nearly as UTF-8 can say it."""
+    return text.encode(errors="replace").decode()
 
 
 def _unknown(call: Call) -> str:
