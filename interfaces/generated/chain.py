@@ -795,7 +795,7 @@ _method_ChainNotifications_chain_state_flushed = ClientMethod(
 
 
 class ChainNotificationsClient(Client, _chain.ChainNotifications):
-    """Calls a ChainNotifications in another process."""
+    """Calls ChainNotifications in another process."""
 
     _mpipc_name = "ChainNotifications"
     _mpipc_destroy = _method_ChainNotifications_destroy
@@ -1070,7 +1070,7 @@ _secrets_ActorCallback: dict[str, tuple[int | str, ...]] = {"__call__": (1, "res
 
 
 class ActorCallbackClient(Client, _chain.ActorCallback):
-    """Calls a ActorCallback in another process."""
+    """Calls ActorCallback in another process."""
 
     _mpipc_name = "ActorCallback"
     _mpipc_methods: tuple[str, ...] = ("__call__",)
@@ -2790,7 +2790,7 @@ _method_Chain_has_assumed_valid_chain = ClientMethod(
 
 
 class ChainClient(Client, _chain.Chain):
-    """Calls a Chain in another process."""
+    """Calls Chain in another process."""
 
     _mpipc_name = "Chain"
     _mpipc_destroy = _method_Chain_destroy
@@ -4555,7 +4555,7 @@ _method_ChainClient_scheduler_mock_forward = ClientMethod(
 
 
 class ChainClientClient(Client, _chain.ChainClient):
-    """Calls a ChainClient in another process."""
+    """Calls ChainClient in another process."""
 
     _mpipc_name = "ChainClient"
     _mpipc_destroy = _method_ChainClient_destroy
@@ -4763,7 +4763,7 @@ _method_SettingsUpdateCallback_call = ClientMethod(
 
 
 class SettingsUpdateCallbackClient(Client):
-    """Calls a SettingsUpdateCallback in another process."""
+    """Calls SettingsUpdateCallback in another process."""
 
     _mpipc_name = "SettingsUpdateCallback"
     _mpipc_destroy = _method_SettingsUpdateCallback_destroy

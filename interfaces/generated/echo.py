@@ -58,7 +58,7 @@ _method_Echo_echo = ClientMethod("Echo.echo", _id_Echo, 1, 0x20000, True, _unpac
 
 
 class EchoClient(Client, _echo.Echo):
-    """Calls a Echo in another process."""
+    """Calls Echo in another process."""
 
     _mpipc_name = "Echo"
     _mpipc_destroy = _method_Echo_destroy

@@ -33,7 +33,7 @@ _method_Handler_disconnect = ClientMethod(
 
 
 class HandlerClient(Client, _handler.Handler):
-    """Calls a Handler in another process."""
+    """Calls Handler in another process."""
 
     _mpipc_name = "Handler"
     _mpipc_destroy = _method_Handler_destroy

@@ -89,7 +89,7 @@ _method_Init_make_mining = ClientMethod(
 
 
 class InitClient(Client, _init.Init):
-    """Calls a Init in another process."""
+    """Calls Init in another process."""
 
     _mpipc_name = "Init"
     _mpipc_construct = _method_Init_construct

@@ -412,7 +412,7 @@ _method_BlockTemplate_wait_next = ClientMethod(
 
 
 class BlockTemplateClient(Client, _mining.BlockTemplate):
-    """Calls a BlockTemplate in another process."""
+    """Calls BlockTemplate in another process."""
 
     _mpipc_name = "BlockTemplate"
     _mpipc_destroy = _method_BlockTemplate_destroy
@@ -908,7 +908,7 @@ _method_Mining_check_block = ClientMethod(
 
 
 class MiningClient(Client, _mining.Mining):
-    """Calls a Mining in another process."""
+    """Calls Mining in another process."""
 
     _mpipc_name = "Mining"
     _mpipc_methods: tuple[str, ...] = (

@@ -768,7 +768,7 @@ _method_ExternalSigner_get_name = ClientMethod(
 
 
 class ExternalSignerClient(Client, _node.ExternalSigner):
-    """Calls a ExternalSigner in another process."""
+    """Calls ExternalSigner in another process."""
 
     _mpipc_name = "ExternalSigner"
     _mpipc_destroy = _method_ExternalSigner_destroy
@@ -2195,7 +2195,7 @@ _secrets_Node: dict[str, tuple[int | str, ...]] = {"execute_rpc": (1, "params", 
 
 
 class NodeClient(Client, _node.Node):
-    """Calls a Node in another process."""
+    """Calls Node in another process."""
 
     _mpipc_name = "Node"
     _mpipc_destroy = _method_Node_destroy
@@ -3676,7 +3676,7 @@ _method_BannedListChangedCallback_call = ClientMethod(
 
 
 class BannedListChangedCallbackClient(Client):
-    """Calls a BannedListChangedCallback in another process."""
+    """Calls BannedListChangedCallback in another process."""
 
     _mpipc_name = "BannedListChangedCallback"
     _mpipc_destroy = _method_BannedListChangedCallback_destroy
@@ -3738,7 +3738,7 @@ _method_InitMessageCallback_call = ClientMethod(
 
 
 class InitMessageCallbackClient(Client):
-    """Calls a InitMessageCallback in another process."""
+    """Calls InitMessageCallback in another process."""
 
     _mpipc_name = "InitMessageCallback"
     _mpipc_destroy = _method_InitMessageCallback_destroy
@@ -3783,7 +3783,7 @@ _method_InitWalletCallback_call = ClientMethod(
 
 
 class InitWalletCallbackClient(Client):
-    """Calls a InitWalletCallback in another process."""
+    """Calls InitWalletCallback in another process."""
 
     _mpipc_name = "InitWalletCallback"
     _mpipc_destroy = _method_InitWalletCallback_destroy
@@ -3865,7 +3865,7 @@ _method_MessageBoxCallback_call = ClientMethod(
 
 
 class MessageBoxCallbackClient(Client):
-    """Calls a MessageBoxCallback in another process."""
+    """Calls MessageBoxCallback in another process."""
 
     _mpipc_name = "MessageBoxCallback"
     _mpipc_destroy = _method_MessageBoxCallback_destroy
@@ -3923,7 +3923,7 @@ _method_NotifyAlertChangedCallback_call = ClientMethod(
 
 
 class NotifyAlertChangedCallbackClient(Client):
-    """Calls a NotifyAlertChangedCallback in another process."""
+    """Calls NotifyAlertChangedCallback in another process."""
 
     _mpipc_name = "NotifyAlertChangedCallback"
     _mpipc_destroy = _method_NotifyAlertChangedCallback_destroy
@@ -3998,7 +3998,7 @@ _method_NotifyBlockTipCallback_call = ClientMethod(
 
 
 class NotifyBlockTipCallbackClient(Client):
-    """Calls a NotifyBlockTipCallback in another process."""
+    """Calls NotifyBlockTipCallback in another process."""
 
     _mpipc_name = "NotifyBlockTipCallback"
     _mpipc_destroy = _method_NotifyBlockTipCallback_destroy
@@ -4094,7 +4094,7 @@ _method_NotifyHeaderTipCallback_call = ClientMethod(
 
 
 class NotifyHeaderTipCallbackClient(Client):
-    """Calls a NotifyHeaderTipCallback in another process."""
+    """Calls NotifyHeaderTipCallback in another process."""
 
     _mpipc_name = "NotifyHeaderTipCallback"
     _mpipc_destroy = _method_NotifyHeaderTipCallback_destroy
@@ -4191,7 +4191,7 @@ _method_NotifyNetworkActiveChangedCallback_call = ClientMethod(
 
 
 class NotifyNetworkActiveChangedCallbackClient(Client):
-    """Calls a NotifyNetworkActiveChangedCallback in another process."""
+    """Calls NotifyNetworkActiveChangedCallback in another process."""
 
     _mpipc_name = "NotifyNetworkActiveChangedCallback"
     _mpipc_destroy = _method_NotifyNetworkActiveChangedCallback_destroy
@@ -4277,7 +4277,7 @@ _method_NotifyNumConnectionsChangedCallback_call = ClientMethod(
 
 
 class NotifyNumConnectionsChangedCallbackClient(Client):
-    """Calls a NotifyNumConnectionsChangedCallback in another process."""
+    """Calls NotifyNumConnectionsChangedCallback in another process."""
 
     _mpipc_name = "NotifyNumConnectionsChangedCallback"
     _mpipc_destroy = _method_NotifyNumConnectionsChangedCallback_destroy
@@ -4377,7 +4377,7 @@ _method_QuestionCallback_call = ClientMethod(
 
 
 class QuestionCallbackClient(Client):
-    """Calls a QuestionCallback in another process."""
+    """Calls QuestionCallback in another process."""
 
     _mpipc_name = "QuestionCallback"
     _mpipc_destroy = _method_QuestionCallback_destroy
@@ -4463,7 +4463,7 @@ _method_ShowNodeProgressCallback_call = ClientMethod(
 
 
 class ShowNodeProgressCallbackClient(Client):
-    """Calls a ShowNodeProgressCallback in another process."""
+    """Calls ShowNodeProgressCallback in another process."""
 
     _mpipc_name = "ShowNodeProgressCallback"
     _mpipc_destroy = _method_ShowNodeProgressCallback_destroy

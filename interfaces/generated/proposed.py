@@ -192,7 +192,7 @@ _method_ProposedInit_make_tracing = ClientMethod(
 
 
 class ProposedInitClient(_init_codec.InitClient, _proposed.ProposedInit):
-    """Calls a ProposedInit in another process."""
+    """Calls ProposedInit in another process."""
 
     _mpipc_name = "ProposedInit"
     _mpipc_methods: tuple[str, ...] = (

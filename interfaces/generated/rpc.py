@@ -69,7 +69,7 @@ _secrets_Rpc: dict[str, tuple[int | str, ...]] = {"execute_rpc": (0, "request", 
 
 
 class RpcClient(Client, _rpc.Rpc):
-    """Calls a Rpc in another process."""
+    """Calls Rpc in another process."""
 
     _mpipc_name = "Rpc"
     _mpipc_methods: tuple[str, ...] = ("execute_rpc",)

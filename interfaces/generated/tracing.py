@@ -149,7 +149,7 @@ _method_UtxoCacheTrace_uncache = ClientMethod(
 
 
 class UtxoCacheTraceClient(Client, _tracing.UtxoCacheTrace):
-    """Calls a UtxoCacheTrace in another process."""
+    """Calls UtxoCacheTrace in another process."""
 
     _mpipc_name = "UtxoCacheTrace"
     _mpipc_destroy = _method_UtxoCacheTrace_destroy
@@ -281,7 +281,7 @@ _method_Tracing_trace_utxo_cache = ClientMethod(
 
 
 class TracingClient(Client, _tracing.Tracing):
-    """Calls a Tracing in another process."""
+    """Calls Tracing in another process."""
 
     _mpipc_name = "Tracing"
     _mpipc_methods: tuple[str, ...] = ("trace_utxo_cache",)

@@ -3603,7 +3603,7 @@ _secrets_Wallet: dict[str, tuple[int | str, ...]] = {
 
 
 class WalletClient(Client, _wallet.Wallet):
-    """Calls a Wallet in another process."""
+    """Calls Wallet in another process."""
 
     _mpipc_name = "Wallet"
     _mpipc_destroy = _method_Wallet_destroy
@@ -5958,7 +5958,7 @@ _secrets_WalletLoader: dict[str, tuple[int | str, ...]] = {
 
 
 class WalletLoaderClient(_chain_codec.ChainClientClient, _wallet.WalletLoader):
-    """Calls a WalletLoader in another process."""
+    """Calls WalletLoader in another process."""
 
     _mpipc_name = "WalletLoader"
     _mpipc_methods: tuple[str, ...] = (
@@ -6338,7 +6338,7 @@ _method_AddressBookChangedCallback_call = ClientMethod(
 
 
 class AddressBookChangedCallbackClient(Client):
-    """Calls a AddressBookChangedCallback in another process."""
+    """Calls AddressBookChangedCallback in another process."""
 
     _mpipc_name = "AddressBookChangedCallback"
     _mpipc_destroy = _method_AddressBookChangedCallback_destroy
@@ -6418,7 +6418,7 @@ _method_CanGetAddressesChangedCallback_call = ClientMethod(
 
 
 class CanGetAddressesChangedCallbackClient(Client):
-    """Calls a CanGetAddressesChangedCallback in another process."""
+    """Calls CanGetAddressesChangedCallback in another process."""
 
     _mpipc_name = "CanGetAddressesChangedCallback"
     _mpipc_destroy = _method_CanGetAddressesChangedCallback_destroy
@@ -6480,7 +6480,7 @@ _method_LoadWalletCallback_call = ClientMethod(
 
 
 class LoadWalletCallbackClient(Client):
-    """Calls a LoadWalletCallback in another process."""
+    """Calls LoadWalletCallback in another process."""
 
     _mpipc_name = "LoadWalletCallback"
     _mpipc_destroy = _method_LoadWalletCallback_destroy
@@ -6544,7 +6544,7 @@ _method_ShowWalletProgressCallback_call = ClientMethod(
 
 
 class ShowWalletProgressCallbackClient(Client):
-    """Calls a ShowWalletProgressCallback in another process."""
+    """Calls ShowWalletProgressCallback in another process."""
 
     _mpipc_name = "ShowWalletProgressCallback"
     _mpipc_destroy = _method_ShowWalletProgressCallback_destroy
@@ -6598,7 +6598,7 @@ _method_StatusChangedCallback_call = ClientMethod(
 
 
 class StatusChangedCallbackClient(Client):
-    """Calls a StatusChangedCallback in another process."""
+    """Calls StatusChangedCallback in another process."""
 
     _mpipc_name = "StatusChangedCallback"
     _mpipc_destroy = _method_StatusChangedCallback_destroy
@@ -6665,7 +6665,7 @@ _method_TransactionChangedCallback_call = ClientMethod(
 
 
 class TransactionChangedCallbackClient(Client):
-    """Calls a TransactionChangedCallback in another process."""
+    """Calls TransactionChangedCallback in another process."""
 
     _mpipc_name = "TransactionChangedCallback"
     _mpipc_destroy = _method_TransactionChangedCallback_destroy
@@ -6727,7 +6727,7 @@ _method_UnloadWalletCallback_call = ClientMethod(
 
 
 class UnloadWalletCallbackClient(Client):
-    """Calls a UnloadWalletCallback in another process."""
+    """Calls UnloadWalletCallback in another process."""
 
     _mpipc_name = "UnloadWalletCallback"
     _mpipc_destroy = _method_UnloadWalletCallback_destroy

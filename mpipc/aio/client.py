@@ -82,11 +82,12 @@ async def _connect(
     found = await asyncio.to_thread(dial, where, peers, timeout)
     if found is None:
         raise AddressError(f"nobody listens on {where}")
-    sock, relay = found
+    sock, relay, peer = found
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
     observer = watching(in_loop=True)
     connection = Connection(None, limits, str(where), observer=observer)
+    connection.peer = peer
     if observer is not None:
         observer.opened(connection)
     await loop.create_connection(lambda: connection, sock=sock)

@@ -46,7 +46,7 @@ def enumerant(members: Mapping[int, T], ordinal: int, place: str) -> T:
 
 def unknown_alternative(union: str, tag: int) -> ConversionError:
     """The error for a union of a newer version of the interface, or of a broken peer."""
-    return ConversionError(f"received a {union} of a kind that is not known here ({tag})")
+    return ConversionError(f"received {union} of a kind that is not known here ({tag})")
 
 
 _FOREVER = sys.float_info.max

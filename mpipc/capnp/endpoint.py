@@ -133,7 +133,8 @@ class Endpoint(ABC):
     def _named(self, error: Disconnected) -> Disconnected:
         """Why the connection has ended, and which one that was."""
         where = self.describe()
-        whom = where.removeprefix("on ") if self.peer is None else f"{self.peer} {where}"
+        # To a client, the address says which server it was.
+        whom = f"{self.peer} {where}" if self.serves else where.removeprefix("on ")
         return Disconnected(f"{whom}: {error}")
 
     def _end_session(self, reason: Disconnected) -> None:

@@ -66,7 +66,7 @@ def _unknown(error: Exception, where: str, secret: bool) -> ConversionError:
 
 def unexpected(expected: str, value: object) -> ConversionError:
     """The error for a value that is no object of an interface of this name."""
-    return ConversionError(f"expected a {expected}, got {_shown(value)}")
+    return ConversionError(f"expected {expected}, got {_shown(value)}")
 
 
 def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
     elif issubclass(type, ABC):
         # A null object is a null capability (WIRE.md, "Objects").
         if not (value is None or isinstance(value, type) or _is_called(type, value)):
-            yield f"{path}: {_expected(f'a {type.__name__}', value)}"
+            yield f"{path}: {_expected(type.__name__, value)}"
     elif not isinstance(value, type):
         yield f"{path}: {_expected(type.__name__, value)}"
 
@@ -182,9 +182,9 @@ def _wrong_struct(
     if not all(hasattr(value, name) for name in fields):
         if secretive(cls):  # then this may be one of its secrets
             kind = value.__class__.__name__
-            yield f"{path}: expected a {cls.__name__}, got a value of type {kind}"
+            yield f"{path}: expected {cls.__name__}, got a value of type {kind}"
         else:
-            yield f"{path}: {_expected(f'a {cls.__name__}', value)}"
+            yield f"{path}: {_expected(cls.__name__, value)}"
         return
     for name, type in fields.items():
         yield from _wrong(type, getattr(value, name), f"{path}.{name}")
@@ -194,14 +194,14 @@ def _wrong_typed_dict(
     cls: type, fields: Mapping[str, Description], value: object, path: str
 ) -> Iterator[str]:
     if not isinstance(value, Mapping):
-        yield f"{path}: {_expected(f'a {cls.__name__}', value)}"
+        yield f"{path}: {_expected(cls.__name__, value)}"
         return
     for name, type in fields.items():
         may_be_missing = isinstance(type, tuple) and type[1] is ...
         if name in value:
             yield from _wrong(type[0] if may_be_missing else type, value[name], f"{path}.{name}")
         elif not may_be_missing:
-            yield f"{path}: expected a {cls.__name__}, which has a key {name!r}"
+            yield f"{path}: expected {cls.__name__}, which has a key {name!r}"
 
 
 def _is_called(interface: type, value: object) -> bool:

@@ -188,7 +188,7 @@ def _check_exceptions(declared: Sequence[declare.Raises]) -> None:
                 )
             if issubclass(later.exception, earlier.exception):
                 raise Mistake(
-                    f"{other} is a {one}, which comes first in `raises`, and would arrive as that",
+                    f"{other} would arrive as {one}, its base, which comes first in `raises`",
                     f"{other} before {one}",
                 )
 

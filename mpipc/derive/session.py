@@ -562,7 +562,8 @@ def _file_id(module: str, file: object) -> int:
     """The declared file id, else one that follows from the module's name. Raises Mistake."""
     if not isinstance(file, declare.SchemaFile):
         raise Mistake(
-            f"__schema__ is a {type(file).__name__}", "__schema__ = mpipc.SchemaFile(...)"
+            f"__schema__ is no SchemaFile, but of type {type(file).__name__}",
+            "__schema__ = mpipc.SchemaFile(...)",
         )
     if file.id is None:
         name = imported_name(module)

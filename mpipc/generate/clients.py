@@ -52,7 +52,7 @@ def client_lines(
     lines = [f"_id_{name} = {hexadecimal(layout.interfaces[interface.name])}"]
     body = [
         f"class {name}Client({', '.join(parents)}):",
-        f'    """Calls a {interface.name} in another process."""',
+        f'    """Calls {interface.name} in another process."""',
         "",
         f'    _mpipc_name = "{interface.name}"',
     ]

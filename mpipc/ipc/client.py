@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mpipc.errors import AddressError, Disconnected
 from mpipc.ipc import peers, sockets
-from mpipc.ipc.address import Address, FdAddress, TcpAddress
-from mpipc.ipc.peers import Allowed
+from mpipc.ipc.address import Address, FdAddress, Protection, TcpAddress
+from mpipc.ipc.peers import Allowed, Peer
 
 if TYPE_CHECKING:
     from mpipc.ipc import tls
 
 
-def dial(
-    address: Address, allowed: Allowed | None, timeout: float
-) -> tuple[socket.socket, tls.Relay | None] | None:
-    """A connected socket, and with TLS what stands behind it; None where nobody listens and the
-    address is optional. Raises AddressError, Timeout."""
+class Dialed(NamedTuple):
+    """A connected socket, with TLS what stands behind it, and who is at the other end."""
+
+    sock: socket.socket
+    relay: tls.Relay | None
+    peer: Peer
+
+
+def dial(address: Address, allowed: Allowed | None, timeout: float) -> Dialed | None:
+    """Connect; None where nobody listens and the address is optional. Raises AddressError,
+    Timeout."""
     deadline = time.monotonic() + timeout
     protection = address.protection
     admitted = peers.admission(allowed, protection)
@@ -45,19 +51,21 @@ def dial(
                 raise tls.TlsError(f"{address}: {e}") from None
             relay = tls.Relay(wrapped)
         elif isinstance(address, FdAddress) and allowed is None:
-            return sock, None  # whoever passed the socket on has decided
+            # Whoever passed the socket on has decided.
+            return Dialed(sock, None, peers.peer_of(sock, Protection(insecure=True), left))
         else:
             peer = peers.peer_of(sock, protection, left)
         if not admitted(peer):
             raise AddressError(f"{address}: {peer} serves there, who is not trusted: see `peers`")
     except Disconnected:
-        return sock, None  # nobody is there to be trusted, but it may have left word why
+        # Nobody is there to be trusted, but it may have left word why.
+        return Dialed(sock, None, Peer())
     except BaseException:
         sock.close()
         if relay is not None:
             relay.close()
         raise
     if relay is None:
-        return sock, None
+        return Dialed(sock, None, peer)
     relay.start(f"mpipc-tls {address}")
-    return relay.inner, relay
+    return Dialed(relay.inner, relay, peer)

@@ -226,8 +226,8 @@ def open_root(
         found = dial(where, peers, timeout)
         if found is None:
             return None
-        sock, relay = found
-        return begin(sock, str(where), generated, deadline, limits, call_timeout)
+        sock, relay, peer = found
+        return begin(sock, str(where), generated, deadline, limits, call_timeout, peer=peer)
     except Timeout:
         raise Timeout(f"{where} did not answer within {timeout:g} s") from None
     except Disconnected:
@@ -244,10 +244,12 @@ def begin(
     deadline: float,
     limits: Limits,
     call_timeout: float | None,
+    *,
+    peer: Peer,
 ) -> tuple[Any, Channel]:
     """Begin to talk on a connected socket, and get the other end's root object."""
     channel, connection = open_connection(
-        sock, description, None, limits, punctual=call_timeout is not None
+        sock, description, None, limits, punctual=call_timeout is not None, peer=peer
     )
     channel.start(connection, f"mpipc-io {description}")
     try:

@@ -39,7 +39,7 @@ class Peer(msgspec.Struct, frozen=True):
         if self.name is not None:
             return f"certificate {self.name}"
         if self.uid is None:
-            return "somebody unknown"
+            return "somebody unknown" if self.pid is None else f"process {self.pid}"
         try:
             user = f"{pwd.getpwuid(self.uid).pw_name} ({self.uid})"
         except KeyError:
@@ -116,6 +116,15 @@ def peer_of(sock: socket.socket, protection: Protection, timeout: float) -> Peer
         packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         return Peer(*_UCRED.unpack(packed))
     return Peer() if protection.insecure else Peer(uid=_owner(sock, timeout))
+
+
+def process_peer(pid: int) -> Peer:
+    """Who a running process is."""
+    try:
+        owner = os.stat(f"/proc/{pid}")
+    except OSError:
+        return Peer(pid)
+    return Peer(pid, owner.st_uid, owner.st_gid)
 
 
 def _owner(sock: socket.socket, timeout: float) -> int:

@@ -17,7 +17,7 @@ from mpipc.generate.load import generated_for
 from mpipc.ipc import sockets, systemd
 from mpipc.ipc.address import Protection
 from mpipc.ipc.endpoints import begin, root_class, root_of
-from mpipc.ipc.peers import Peer, peer_of
+from mpipc.ipc.peers import Peer, peer_of, process_peer
 from mpipc.ipc.seconds import checked_seconds
 from mpipc.ipc.server import open_connection
 
@@ -75,7 +75,10 @@ def spawn(
         sock = ours.dup()
     try:
         proxy: Remote[T]
-        proxy, channel = begin(sock, f"spawn:{argv[0]}", generated, deadline, limits, call_timeout)
+        proxy, channel = begin(
+            sock, f"spawn:{argv[0]}", generated, deadline, limits, call_timeout,
+            peer=process_peer(child.pid),
+        )  # fmt: skip
     except Timeout:
         child.terminate()
         _reap(child)

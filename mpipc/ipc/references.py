@@ -114,7 +114,7 @@ class Reference(Closable):
         self._mpipc_close()
 
     def __repr__(self) -> str:
-        return f"<reference to a {self._mpipc_described}>"
+        return f"<reference to {self._mpipc_described}>"
 
 
 def refer(obj: T, holder: Holder) -> T:

@@ -409,7 +409,7 @@ def open_connection(
     tracebacks: bool = False,
     punctual: bool = False,
     budget: Budget | None = None,
-    peer: Peer | None = None,
+    peer: Peer,
 ) -> tuple[Channel, Connection]:
     """A channel on a connected socket, and the protocol on it; both still to be started."""
     kind = PunctualChannel if punctual else Channel

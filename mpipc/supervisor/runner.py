@@ -24,6 +24,7 @@ from mpipc.ipc import sockets
 from mpipc.ipc.address import UnixAddress
 from mpipc.ipc.channel import Channel, timeout
 from mpipc.ipc.endpoints import begin, open_root, root_class
+from mpipc.ipc.peers import process_peer
 from mpipc.launch.program import start
 from mpipc.supervisor.component import Component, ComponentEvent, Kind
 from mpipc.supervisor.notify import Notifications, environment
@@ -295,7 +296,7 @@ class Runner(threading.Thread):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             fd = theirs.fileno()
-            self._launch([*component.argv, "-ipcfd", str(fd)], [fd], passed, options)
+            pid = self._launch([*component.argv, "-ipcfd", str(fd)], [fd], passed, options)
             theirs.close()
             sock = ours.dup()
         with self._lock:
@@ -303,7 +304,10 @@ class Runner(threading.Thread):
         try:
             generated = generated_for(self._root_class)
             description = f"spawn:{component.name}"
-            connected = begin(sock, description, generated, deadline, DEFAULT_LIMITS, None)
+            connected = begin(
+                sock, description, generated, deadline, DEFAULT_LIMITS, None,
+                peer=process_peer(pid),
+            )  # fmt: skip
         except Timeout:
             raise Timeout(self._late()) from None
         finally:
@@ -317,12 +321,15 @@ class Runner(threading.Thread):
         keep: Sequence[int],
         passed: Sequence[tuple[str, int]],
         options: dict[str, Any],
-    ) -> None:
+    ) -> int:
+        """Start the process; its id."""
         self._process = start(
             argv, keep=keep, sockets=passed, die_with_thread=True, sandbox=self.component.sandbox,
             **options,
         )  # fmt: skip
-        self._pidfd = os.pidfd_open(self._process.pid)
+        pid = self._process.pid
+        self._pidfd = os.pidfd_open(pid)
+        return pid
 
     def _become_ready(self, deadline: float) -> str:
         """Wait until the component is ready: why it is not, "" when it is, or is to leave."""

@@ -66,11 +66,11 @@ def test_callables() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda c: c.objects(5, None, []), "objects: one: expected a Many, got int 5"),
-        (lambda c: c.objects(Real(), "x", []), "objects: maybe: expected a Many, got str 'x'"),
-        (lambda c: c.objects(Real(), None, [Real(), 7]), "objects: all[1]: expected a Many, got"),
+        (lambda c: c.objects(5, None, []), "objects: one: expected Many, got int 5"),
+        (lambda c: c.objects(Real(), "x", []), "objects: maybe: expected Many, got str 'x'"),
+        (lambda c: c.objects(Real(), None, [Real(), 7]), "objects: all[1]: expected Many, got"),
         (lambda c: c.objects(Real(), None, Real()), "objects: all: expected a list, got Real"),
-        (lambda c: c.table({"a": 1}), "table: value['a']: expected a Many, got int 1"),
+        (lambda c: c.table({"a": 1}), "table: value['a']: expected Many, got int 1"),
         (lambda c: c.call(5), "call: function: expected something callable, got int 5"),
     ],
 )

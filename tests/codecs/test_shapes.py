@@ -60,14 +60,14 @@ def test_a_key_that_may_be_missing_is_missing_on_the_other_side() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"name": "a", "root": None}, "value: expected a Options, which has a key 'depth'"),
+        ({"name": "a", "root": None}, "value: expected Options, which has a key 'depth'"),
         ({"depth": 1, "name": "a", "root": 5}, "value.root: expected str, got int 5"),
         (
             {"depth": 1, "name": "a", "root": None, "limit": None},
             "value.limit: expected an int for UInt16, got None",
         ),
-        ([], "value: expected a Options, got list []"),
-        (Derived("a"), "value: expected a Options, got Derived"),
+        ([], "value: expected Options, got list []"),
+        (Derived("a"), "value: expected Options, got Derived"),
     ],
 )
 def test_what_is_wrong_with_a_typed_dict(value: Any, message: str) -> None:

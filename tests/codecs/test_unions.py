@@ -79,15 +79,15 @@ def test_recursive_unions() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("shape", 5, "value: expected a Circle or a Square, got int 5"),
-        ("shape", None, "value: expected a Circle or a Square, got None"),
+        ("shape", 5, "value: expected Circle or Square, got int 5"),
+        ("shape", None, "value: expected Circle or Square, got None"),
         ("shape", Circle("x"), "value.radius: expected an int for Int32, got str 'x'"),  # type: ignore[arg-type]
         ("shape", Circle(1 << 31), "value.radius: 2147483648 is out of range for Int32"),
-        ("shapes", [Circle(1), "x"], "value[1]: expected a Circle or a Square, got str 'x'"),
+        ("shapes", [Circle(1), "x"], "value[1]: expected Circle or Square, got str 'x'"),
         ("json", {"a": [None]}, "value['a'][0]: expected a list"),
         ("json", {5: 1}, "value: a key: expected str, got int 5"),
-        ("maybe", Named(number=1, flag=True), "value: expected a Circle or a Square, got Named"),
-        ("sequence", (1, 2), "expected a CanvasSequenceValue, got tuple (1, 2)"),
+        ("maybe", Named(number=1, flag=True), "value: expected Circle or Square, got Named"),
+        ("sequence", (1, 2), "expected CanvasSequenceValue, got tuple (1, 2)"),
     ],
 )
 def test_what_is_none_of_the_alternatives(name: str, value: Any, message: str) -> None:
@@ -100,7 +100,7 @@ def test_what_is_none_of_the_alternatives(name: str, value: Any, message: str) -
 def test_a_wrong_result_is_the_servers_mistake() -> None:
     loop, recorder = client()
     recorder.returns = "x"
-    with pytest.raises(ConversionError, match=r"result: expected a Circle or a Square, got str"):
+    with pytest.raises(ConversionError, match=r"result: expected Circle or Square, got str"):
         loop.client.shape(Circle(1))
 
 
@@ -111,7 +111,7 @@ def test_an_alternative_of_a_newer_version_is_refused(tag: int) -> None:
     written = REFEREE.write(REFEREE.params(interface, method), method.parameters, (Circle(1),))
     at = 8 + 8 + 2 * 8  # behind the root pointer and the pointers of `context` and `value`
     broken = written[:at] + tag.to_bytes(2, "little") + written[at + 2 :]
-    expected = f"received a Shape of a kind that is not known here \\({tag}\\)"
+    expected = f"received Shape of a kind that is not known here \\({tag}\\)"
     with pytest.raises(ConversionError, match=expected):
         loop.serve(*number_of(loop, interface, method), broken)
 

@@ -223,7 +223,7 @@ def test_a_comment_does_not_fail_the_check(
 
 
 def test_everything_else_does(package: Path) -> None:
-    edit(package / "generated" / "chain.py", "Calls a Chain", "Called a Chain")
+    edit(package / "generated" / "chain.py", "Calls Chain", "Called Chain")
     assert main(["build", "demo", "--check"]) == 1
     assert main(["build", "demo"]) == 0
     forget()

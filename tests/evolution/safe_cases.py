@@ -10,7 +10,7 @@ BLOCK = """
         height: Int32
     """
 
-UNKNOWN = "received a Shape of a kind that is not known here"
+UNKNOWN = "received Shape of a kind that is not known here"
 SHAPES = """
     class Circle(msgspec.Struct):
         radius: int

@@ -292,6 +292,10 @@ class Process(ABC):
         """Process and user of whoever calls."""
 
     @abstractmethod
+    def ask(self, process: Process) -> tuple[int | None, int | None]:
+        """The `caller` that another process is told when this one calls it back."""
+
+    @abstractmethod
     def arguments(self) -> list[str]: ...
 
     @abstractmethod

@@ -324,6 +324,9 @@ class RealProcess(Process):
     def caller(self, *, peer: mpipc.Peer | None = None) -> tuple[int | None, int | None]:
         return (None, None) if peer is None else (peer.pid, peer.uid)
 
+    def ask(self, process: Process) -> tuple[int | None, int | None]:
+        return process.caller()
+
     def arguments(self) -> list[str]:
         return sys.argv[1:]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import os
 import pwd
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 
 import mpipc
+import mpipc.aio
 from tests.runtime.declarations import Root
-from tests.runtime.program import RealRoot
+from tests.runtime.program import RealProcess, RealRoot
 
 Script = Callable[..., "CompletedProcess[str]"]
 
@@ -262,3 +264,21 @@ class TestRootPerPeer:
             for _ in range(2):
                 with pytest.raises(mpipc.Disconnected, match="PermissionError: not on Sundays"):
                     works(server.address)
+
+
+@pytest.mark.parametrize("address", ["unix:s", "tcp:127.0.0.1:0"])
+def test_a_client_knows_who_calls_it_back(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = (os.getpid() if address == "unix:s" else None, os.getuid())
+
+    async def asked(address: str) -> object:
+        async with mpipc.aio.connect(address, Root) as root:
+            process = await mpipc.aio.call(root.process)
+            return await mpipc.aio.call(process.ask, RealProcess())
+
+    with mpipc.serve(address, RealRoot()) as server:
+        with mpipc.connect(server.address, Root) as root:
+            assert root.process().ask(RealProcess()) == expected
+        assert asyncio.run(asked(server.address)) == expected

@@ -387,4 +387,4 @@ def test_a_reference_in_one_process_works_like_any_other(tmp_path: Path) -> None
         reconnecting(server.address) as root,
     ):
         assert root.values().small(1, 2) == 3
-        assert "reference to a Root" in repr(root)
+        assert "reference to Root" in repr(root)

@@ -44,7 +44,7 @@ class TestRestrict:
     def test_is_an_instance_of_the_interface_and_nothing_more(self, root: Root) -> None:
         values: Values = mpipc.restrict(root.values(), allow=["small"])
         assert isinstance(values, Values)
-        assert repr(values) == "<reference to a Values>"
+        assert repr(values) == "<reference to Values>"
         assert not hasattr(values, "_mpipc_target") and not hasattr(values, "_calls")
         assert [*inspect.signature(values.small).parameters] == ["first", "second"]
 

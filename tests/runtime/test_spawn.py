@@ -16,7 +16,7 @@ import pytest
 import mpipc
 from mpipc.ipc import processes
 from tests.runtime.declarations import Root
-from tests.runtime.program import RealRoot
+from tests.runtime.program import RealProcess, RealRoot
 from tests.runtime.support import ROOT, Running, children, descriptors, eventually
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -57,6 +57,11 @@ class TestChild:
         with spawn() as root:
             assert root.process().caller() == (os.getpid(), os.getuid())
 
+    def test_is_known_when_it_calls_back(self) -> None:
+        with spawn() as root:
+            child = root.process()
+            assert child.ask(RealProcess()) == (child.pid(), os.getuid())
+
     def test_gets_its_arguments_and_ipcfd(self) -> None:
         with spawn() as root:
             option, fd = root.process().arguments()
@@ -78,7 +83,7 @@ class TestChild:
         text = """
 import os, sys
 import mpipc
-from tests.runtime.program import RealRoot
+from tests.runtime.program import RealProcess, RealRoot
 
 print(os.environ["GIVEN"], flush=True)
 mpipc.serve_spawned(RealRoot())
@@ -107,7 +112,7 @@ class TestEnd:
     TEXT = """
 import os, sys
 import mpipc
-from tests.runtime.program import RealRoot
+from tests.runtime.program import RealProcess, RealRoot
 
 assert mpipc.serve_spawned(RealRoot())
 print("in order", flush=True)
@@ -144,7 +149,7 @@ print("in order", flush=True)
         text = """
 import signal, sys, time
 import mpipc
-from tests.runtime.program import RealRoot
+from tests.runtime.program import RealProcess, RealRoot
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 mpipc.serve_spawned(RealRoot())
@@ -230,7 +235,7 @@ class TestServeSpawned:
 
     TEXT = """
 import mpipc
-from tests.runtime.program import RealRoot
+from tests.runtime.program import RealProcess, RealRoot
 
 try:
     mpipc.serve_spawned(RealRoot())
@@ -244,7 +249,7 @@ except mpipc.IpcError as e:
 import os, signal, socket, sys, threading
 import mpipc
 from tests.runtime.declarations import Root
-from tests.runtime.program import RealRoot
+from tests.runtime.program import RealProcess, RealRoot
 
 before = signal.getsignal(signal.SIGINT)
 ours, theirs = socket.socketpair()

@@ -109,12 +109,12 @@ MISFITS: list[tuple[Callable[[Any], object], str]] = [
     ),
     (
         lambda v: v.shapes([0, 0], PATH, []),
-        "shapes: origin: expected a Point, got list [0, 0]",
+        "shapes: origin: expected Point, got list [0, 0]",
     ),
-    (lambda v: v.shapes(None, PATH, []), "shapes: origin: expected a Point, got None"),
+    (lambda v: v.shapes(None, PATH, []), "shapes: origin: expected Point, got None"),
     (
         lambda v: v.shapes(ORIGIN, ORIGIN, []),
-        "shapes: path: expected a Path, got Point Point(x=0, y=0)",
+        "shapes: path: expected Path, got Point Point(x=0, y=0)",
     ),
     (
         lambda v: v.shapes(ORIGIN, PATH, [ORIGIN, Point(2**31, 0)]),

@@ -112,7 +112,7 @@ _method_Item_number = ClientMethod("Item.number", _id_Item, 1, 0x10000, True, _u
 
 
 class ItemClient(Client, _bench.Item):
-    """Calls a Item in another process."""
+    """Calls Item in another process."""
 
     _mpipc_name = "Item"
     _mpipc_destroy = _method_Item_destroy
@@ -356,7 +356,7 @@ _method_Bench_resident = ClientMethod(
 
 
 class BenchClient(Client, _bench.Bench):
-    """Calls a Bench in another process."""
+    """Calls Bench in another process."""
 
     _mpipc_name = "Bench"
     _mpipc_construct = _method_Bench_construct
@@ -592,7 +592,7 @@ _method_BenchCallback_call = ClientMethod(
 
 
 class BenchCallbackClient(Client):
-    """Calls a BenchCallback in another process."""
+    """Calls BenchCallback in another process."""
 
     _mpipc_name = "BenchCallback"
     _mpipc_destroy = _method_BenchCallback_destroy

@@ -196,7 +196,7 @@ _method_AsyncBench_get_data = ClientMethod(
 
 
 class AsyncBenchClient(Client, _bench_async.AsyncBench):
-    """Calls a AsyncBench in another process."""
+    """Calls AsyncBench in another process."""
 
     _mpipc_name = "AsyncBench"
     _mpipc_construct = _method_AsyncBench_construct
@@ -371,7 +371,7 @@ _method_AsyncBenchCallback_call = ClientMethod(
 
 
 class AsyncBenchCallbackClient(Client):
-    """Calls a AsyncBenchCallback in another process."""
+    """Calls AsyncBenchCallback in another process."""
 
     _mpipc_name = "AsyncBenchCallback"
     _mpipc_destroy = _method_AsyncBenchCallback_destroy

@@ -64,7 +64,7 @@ def record(address: str, listen: str, output: Path, package: str) -> int:
                     catalogue, number, lambda: time.monotonic() - start, file.write, limits=_LIMITS
                 )
                 decoder.begin("client", str(where), "")
-                _join(client, found[0], decoder)
+                _join(client, found.sock, decoder)
         except KeyboardInterrupt:
             pass
         finally:

@@ -507,7 +507,7 @@ _method_Introspection_snapshot = ClientMethod(
 
 
 class IntrospectionClient(Client, _api.Introspection):
-    """Calls a Introspection in another process."""
+    """Calls Introspection in another process."""
 
     _mpipc_name = "Introspection"
     _mpipc_construct = _method_Introspection_construct

@@ -246,7 +246,7 @@ _method_BlockFilters_matches_any = ClientMethod(
 
 
 class BlockFiltersClient(Client, _filters.BlockFilters):
-    """Calls a BlockFilters in another process."""
+    """Calls BlockFilters in another process."""
 
     _mpipc_name = "BlockFilters"
     _mpipc_destroy = _method_BlockFilters_destroy
@@ -427,7 +427,7 @@ _method_IndexInit_make_block_filters = ClientMethod(
 
 
 class IndexInitClient(_proposed_codec.ProposedInitClient, _filters.IndexInit):
-    """Calls a IndexInit in another process."""
+    """Calls IndexInit in another process."""
 
     _mpipc_name = "IndexInit"
     _mpipc_methods: tuple[str, ...] = (
