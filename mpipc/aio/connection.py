@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from functools import partial
 from struct import error as StructError
 from struct import pack
+from time import perf_counter
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,6 +34,7 @@ from mpipc.capnp.shortcuts import Incoming
 from mpipc.capnp.threads import ThreadCapability
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
+from mpipc.ipc.alertness import Alertness
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
@@ -43,6 +45,9 @@ _UNREAD = 1 << 27
 _BULK = 1 << 12  # words of parameters that are not put off
 _NO_CONTEXT = pack("<QQ", 0, 0)
 _THREAD_ONLY = pack("<QQ", 3, 0)
+# Seconds for which the loop goes on looking whether something has come, before it sleeps: what it
+# takes to wake the other end's, and an ordinary call.
+_ALERT = 2e-4
 _CLOSING = 1.0  # seconds for what is still to be written
 
 
@@ -93,6 +98,8 @@ class Connection(Endpoint, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heard = 0
         self._flushing = False
+        self._alertness = Alertness()
+        self._looking = False
         self._waiting = 0
         self._writable = asyncio.Event()
         self._writable.set()
@@ -472,8 +479,30 @@ class Connection(Endpoint, asyncio.Protocol):
                 transport.write(part)
             if not self._writable.is_set() and transport.get_write_buffer_size() > _UNREAD:
                 transport.pause_reading()
+            self._stay_awake()
         if self.close_when_idle and self.idle:
             self.close()
+
+    def _stay_awake(self) -> None:
+        """Something was written, and what comes next is perhaps not far: keep the loop coming
+        round, instead of sleeping, while that pays off."""
+        if self._looking:
+            return
+        if self._alertness.sleepy:
+            self._alertness.sleepy -= 1
+            return
+        self._looking = True
+        self._look(self._heard, perf_counter() + _ALERT)
+
+    def _look(self, heard: int, until: float) -> None:
+        if self._heard != heard:
+            self._alertness.paid()
+            self._looking = False
+        elif perf_counter() > until or self._session.closed:
+            self._alertness.failed()
+            self._looking = False
+        else:
+            self._loop.call_soon(self._look, heard, until)
 
     # -------------------------------------------------------------------------------- ending
 

@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeVar
 
 from mpipc.errors import Disconnected, Timeout
 from mpipc.ipc import coroutines, forks, threads
+from mpipc.ipc.alertness import Alertness
 from mpipc.ipc.memory import ChannelMemory
 from mpipc.ipc.outbox import Outbox
 from mpipc.ipc.reader import TICK, ReaderRole
@@ -40,9 +41,8 @@ _log = logging.getLogger("mpipc")
 _CHUNK = (1 << 16,)
 _AT_ONCE = (socket.MSG_DONTWAIT,)
 # Seconds for which a thread looks whether something has come, before it sleeps: what it takes to
-# wake the other end's, and an ordinary call. And the most times that it then sleeps at once.
+# wake the other end's, and an ordinary call.
 _ALERT = 1e-4
-_SLEEPIEST = 1 << 8
 _CLOSED = "the other end closed the connection"
 # The main thread may be interrupted anywhere, such as between giving up the reader's role and
 # having it guarded, and the I/O thread then tidies up within this time (seconds).
@@ -128,9 +128,7 @@ class Channel:
         self._recv: Callable[..., bytes] = sock.recv
         self._recv_into = sock.recv_into
         self._description = description
-        # How often `receive` is to sleep at once, and how often it was to the last time.
-        self._sleepy = 0.0 if len(os.sched_getaffinity(0)) > 1 else math.inf
-        self._slept = 1
+        self._alertness = Alertness()
         self.close_when_idle = False
         self.call_timeout: float | None = None
         self._end: ProtocolEnd
@@ -386,12 +384,12 @@ class Channel:
     def receive(self, received: list[bytes]) -> None:
         """Receive a chunk, holding the reader's role. Raises OSError.
 
-        To be woken up on another processor takes longer than the other end does to answer most
-        calls. So before the thread sleeps, it looks for a moment whether there is something; but
-        only while that pays off, and nobody else wants to go on.
+        Before it sleeps, the thread looks for a moment whether there is something, while that pays
+        off and nobody else wants to go on.
         """
-        if self._sleepy:
-            self._sleepy -= 1
+        alertness = self._alertness
+        if alertness.sleepy:
+            alertness.sleepy -= 1
         elif not self._role.asking:
             until = perf_counter() + _ALERT
             while not received:
@@ -402,9 +400,9 @@ class Channel:
                     if perf_counter() > until:
                         break
             else:
-                self._slept = 1
+                alertness.paid()
                 return
-            self._sleepy = self._slept = min(2 * self._slept, _SLEEPIEST)
+            alertness.failed()
         received.extend(map(self._recv, _CHUNK))
 
     def _receive_by(self, recv: Callable[..., bytes]) -> None:
