@@ -55,6 +55,13 @@ def root(shared: ServerProcess) -> Iterator[Root]:
 
 
 @pytest.fixture
+def root_alone(server: ServerProcess) -> Iterator[Root]:
+    """A connection to a server process for this test alone, for whoever counts what it has."""
+    with server.connect() as root:
+        yield root
+
+
+@pytest.fixture
 def client(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts Python programs, given as text, and returns each once it has said `ready`."""
     started: list[subprocess.Popen[str]] = []

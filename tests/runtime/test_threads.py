@@ -60,8 +60,8 @@ def test_waiting_for_long_takes_no_processor_time(root: Root, shared: ServerProc
     assert theirs < 0.5
 
 
-def test_a_client_thread_that_ends_gives_its_server_thread_back(root: Root) -> None:
-    threads = root.threads()
+def test_a_client_thread_that_ends_gives_its_server_thread_back(root_alone: Root) -> None:
+    threads = root_alone.threads()
     before = threads.count()
     done = threading.Event()
 
@@ -77,8 +77,8 @@ def test_a_client_thread_that_ends_gives_its_server_thread_back(root: Root) -> N
     eventually(lambda: threads.count() == before, threads.names)
 
 
-def test_a_thousand_short_lived_threads_leave_nothing(root: Root) -> None:
-    threads = root.threads()
+def test_a_thousand_short_lived_threads_leave_nothing(root_alone: Root) -> None:
+    threads = root_alone.threads()
     before = threads.count()
     for _ in range(50):
         for running in [Running(threads.ident) for _ in range(20)]:
@@ -134,19 +134,18 @@ class TestWithoutContext:
         with shared.connect() as one, shared.connect() as two:
             assert one.threads().io_ident() != two.threads().io_ident()
 
-    def test_they_make_no_server_threads(self, shared: ServerProcess) -> None:
+    def test_they_make_no_server_threads(self, root_alone: Root) -> None:
         # Whoever asks has a thread already; the others must not get one.
-        with shared.connect() as root:
-            threads = root.threads()
-            before = threads.count()
-            done = threading.Event()
-            others = [Running(lambda: (threads.io_ident(), done.wait())) for _ in range(4)]
-            for _ in others:
-                threads.io_ident()
-            assert threads.count() == before
-            done.set()
-            for other in others:
-                other.result()
+        threads = root_alone.threads()
+        before = threads.count()
+        done = threading.Event()
+        others = [Running(lambda: (threads.io_ident(), done.wait())) for _ in range(4)]
+        for _ in others:
+            threads.io_ident()
+        assert threads.count() == before
+        done.set()
+        for other in others:
+            other.result()
 
     def test_they_run_while_every_other_thread_is_busy(self, root: Root) -> None:
         gates, threads = root.gates(), root.threads()
