@@ -373,8 +373,16 @@ def test_a_failed_call_is_an_error(call: Call, arguments: list[str], message: st
         (["Store.add", "one"], 'left: "one": Expected `int`, got `str`'),
         (["Store.add", "3000000000"], "Store.add: left: 3000000000 is out of range"),
         (["Store.swap", '{"nam": "x"}', "{}"], "box: Box has no field 'nam', but name, data, "),
-        (["Store.swap", '{"name": "x", "data": "xy"}', "{}"], 'box: "xy": non-hexadecimal number'),
+        (
+            ["Store.swap", '{"name": "x", "data": "xy"}', "{}"],
+            'box: data: "xy": non-hexadecimal number',
+        ),
         (["Store.swap", '{"name": "x"}', "{}"], "box: "),
+        (["Store.swap", '{"name": "x"', "{}"], "box: this is no JSON: "),
+        (
+            ["Store.swap", '{"name": "x", "color": "BLUE"}', "{}"],
+            'box: color: "BLUE": Color has no such member, but RED, GREEN',
+        ),
         (["Store.ask"], "question: nobody here could say what __call__ is to return"),
         (["Hidden.never"], "no make_… methods without arguments lead from Root to Hidden"),
         (["--root", "Boot", "Store.add", "1"], "there is no interface 'Boot'"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,39 @@ def test_a_shell_is_told_how_a_line_could_go_on(
     found = set(re.split(r"[\n\v]", (tmp_path / "out").read_text()))
     assert expected <= found
     assert expected or found == {""}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("mpipc descr", "mpipc describe "),
+        ("mpipc describe --js", "mpipc describe --json "),
+        ("mpipc describe interfaces.Mini", "mpipc describe interfaces.Mining "),
+        ("mpipc call unix:s Echo.ec", "mpipc call unix:s Echo.echo "),
+    ],
+)
+def test_bash_completes(typed: str, completed: str) -> None:
+    pytest.importorskip("argcomplete")
+    commands = Path(sys.executable).parent
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        environment = {**os.environ, "PATH": f"{commands}:{os.environ['PATH']}", "TERM": "dumb"}
+        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
+    shown = b""
+    try:
+        os.write(terminal, b'set -o emacs; eval "$(register-python-argcomplete mpipc)"\n')
+        os.write(terminal, b"echo rea''dy\n")
+        while b"ready\r\n" not in shown:
+            shown += os.read(terminal, 1000)
+        shown = b""
+        os.write(terminal, f"{typed}\t".encode())
+        while completed.encode() not in shown:
+            shown += os.read(terminal, 1000)
+    finally:
+        os.close(terminal)  # which ends the shell
+        os.waitpid(child, 0)
 
 
 def in_terminal(tmp_path: Path, **environment: str) -> str:
@@ -148,6 +184,47 @@ def test_a_module_that_cannot_be_imported_is_said_with_its_line(
     first, *rest = run.stderr.splitlines()
     assert first.startswith("mpipc: ") and said in first
     assert rest == ["    write instead: what Python can import"]
+
+
+LATIN = """
+import mpipc
+from abc import ABC, abstractmethod
+
+
+@mpipc.interface
+class Stadt(ABC):
+    '''Zürich \u2013 😀.'''
+    @abstractmethod
+    def wo(self) -> None: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [((), "Z\\xfcrich"), (("--json",), "Z\\u00fcrich \\u2013 \\ud83d")]
+)
+def test_a_terminal_without_a_character_gets_its_number(
+    tmp_path: Path, options: Sequence[str], expected: str
+) -> None:
+    (tmp_path / "stadt.py").write_text(LATIN)
+    run = subprocess.run(
+        [*COMMAND, "describe", *options, "stadt"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert expected in run.stdout
+    if options:
+        [module] = json.loads(run.stdout)
+        assert module["interfaces"][0]["doc"] == "Zürich \u2013 😀."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is full")
+def test_a_full_disk_is_said_in_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [*COMMAND, "describe", "interfaces"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE
+        )
+    assert (run.returncode, run.stderr) == (1, b"mpipc: No space left on device\n")
 
 
 def test_programs_in_a_package_are_not_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -25,15 +26,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         argcomplete.autocomplete(parser)
     arguments = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has no such character gets its number.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
     except IpcError as error:
         return _failed(error)
-    except BrokenPipeError:  # `mpipc describe PACKAGE | head`: somebody has read enough
+    except OSError as error:
+        # What is still to be written must not fail once more, at the end of the program.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        if isinstance(error, BrokenPipeError):  # `mpipc describe PACKAGE | head`: read enough
+            return 1
+        file = f"{error.filename}: " if error.filename else ""
+        return _failed(IpcError(f"{file}{error.strerror or error}"))
     except KeyboardInterrupt:
         return 130
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from mpipc.cli.json_lines import print_json
 from mpipc.cli.packages import package_name
 from mpipc.cli.usage import Usage
 from mpipc.derive import derive
@@ -110,7 +108,8 @@ def declarations(package: str) -> tuple[list[Interface], Model]:
     """The interfaces of a package or a module, and the model they are in."""
     names = declared_modules(package)
     model = derive(names, committed_lock)
-    return [each for n in names for each in model.modules[n].interfaces if not each.callable], model
+    interfaces = [each for name in names for each in model.modules[name].interfaces]
+    return [each for each in interfaces if not each.classless], model
 
 
 def declared_modules(package: str) -> list[str]:
@@ -246,21 +245,16 @@ class _Printer:
         self._model = model
         self._json = JsonValues(model)
 
-    def line(self, value: Any) -> None:
-        """Print a value, at once."""
-        sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-        sys.stdout.flush()
-
     def result(self, method: Method, result: Any) -> None:
         """Print what a method returned; the items of an iterator one by one, as they come."""
         field = method.result_fields[0] if method.returns == "value" else None
         if field is None:
-            self.line(self._json.fields(method.result_fields, result))
+            print_json(self._json.fields(method.result_fields, result))
         elif isinstance(field.type, InterfaceType) and field.type.stream and result is not None:
             for item in result:
-                self.line(self._json.dump(field.type.stream, item))
+                print_json(self._json.dump(field.type.stream, item))
         else:
-            self.line(self._json.field(field, result))
+            print_json(self._json.field(field, result))
 
     def object(self, name: str, interface: Interface) -> Any:
         """Something to be called back. Raises Usage where it would have to give an answer."""
@@ -286,7 +280,7 @@ class _Printer:
         def printed(*arguments: Any) -> None:
             fields = zip(method.parameters, arguments, strict=True)
             values = [self._json.field(field, value) for field, value in fields]
-            self.line({"call": name, "arguments": values})
+            print_json({"call": name, "arguments": values})
 
         return printed
 

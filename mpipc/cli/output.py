@@ -6,10 +6,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-import msgspec
-
+from mpipc.cli.json_lines import print_json
 from mpipc.evolution.describe import DescribedModule, as_tree
-from mpipc.evolution.report import Report, as_annotations, as_json, as_text, wants_colour
+from mpipc.evolution.report import Report, as_annotations, as_text, wants_colour
 from mpipc.evolution.versions import Unknown
 
 
@@ -22,7 +21,7 @@ def show_reports(make: Callable[[], Sequence[Report]], arguments: Namespace) -> 
         print(f"mpipc: {error}", file=sys.stderr)
         return 2
     if arguments.json:
-        print(as_json(reports))
+        print_json(reports, indent=True)
     elif arguments.github:
         for report in reports:
             print("\n".join(as_annotations(report)))
@@ -35,7 +34,7 @@ def show_reports(make: Callable[[], Sequence[Report]], arguments: Namespace) -> 
 def show_description(modules: Sequence[DescribedModule], arguments: Namespace) -> int:
     """Print what packages declare, as a tree or as JSON."""
     if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(modules), indent=2).decode())
+        print_json(modules, indent=True)
     else:
         print("\n\n".join("\n".join(as_tree(module)) for module in modules))
     return 0

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
+from mpipc.cli.json_lines import print_json
 from mpipc.errors import IpcError, Unimplemented
 from mpipc.introspection.api import (
     ConnectionCounts,
@@ -63,8 +62,7 @@ def _look(root: Any, address: str) -> Snapshot:
 
 def _print_json(root: Any, address: str, snapshot: Snapshot, interval: float, once: bool) -> None:
     while True:
-        sys.stdout.write(msgspec.json.encode(snapshot).decode() + "\n")
-        sys.stdout.flush()
+        print_json(snapshot)
         if once:
             return
         time.sleep(interval)

@@ -133,11 +133,6 @@ def wants_colour(stream: TextIO) -> bool:
 # --------------------------------------------------------------------------------------- programs
 
 
-def as_json(reports: Iterable[Report]) -> str:
-    """A list of reports: `old`, `new`, `findings`, `drift`."""
-    return msgspec.json.format(msgspec.json.encode(list(reports)), indent=2).decode()
-
-
 def as_annotations(report: Report) -> Iterator[str]:
     """Workflow commands that make GitHub show each finding beside its line."""
     for finding in report.findings:

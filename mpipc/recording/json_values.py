@@ -120,7 +120,9 @@ class JsonValues:
         may be typed without quotes. Raises NoValue."""
         try:
             value = msgspec.json.decode(text)
-        except msgspec.DecodeError:
+        except msgspec.DecodeError as error:
+            if text.startswith(("{", "[")) and not self._is_text(field.type):
+                raise NoValue(f"this is no JSON: {error}") from None
             value = text
         if value is None and field.optional:
             return None
@@ -160,7 +162,11 @@ class JsonValues:
             case EnumType(key):
                 cls = python_object(key)
                 named = isinstance(value, str) and value in cls.__members__
-                return cls[value] if named else cls(int(value))
+                try:
+                    return cls[value] if named else cls(int(value))
+                except ValueError:
+                    names = ", ".join(cls.__members__)
+                    raise ValueError(f"{cls.__name__} has no such member, but {names}") from None
             case ListType(element, container):
                 items = msgspec.convert(value, list[Any])
                 return _CONTAINERS[container](self.load(element, each) for each in items)
@@ -215,7 +221,10 @@ class JsonValues:
         for name, value in given.items():
             field = fields[name]
             empty = value is None and field.optional
-            values[field.keyword or name] = None if empty else self._field(field, value)
+            try:
+                values[field.keyword or name] = None if empty else self._field(field, value)
+            except NoValue as error:
+                raise NoValue(f"{name}: {error}") from None
         return python_object(self.model.struct(key).cls)(**values)
 
     def _key(self, type: Type, key: str) -> Any:
