@@ -25,13 +25,14 @@ from mpipc.aio.calls import begun
 from mpipc.aio.iterators import Later
 from mpipc.aio.remote_threads import MAKE_POOL, MAKE_THREAD, RemoteThreads, pool_of_threads
 from mpipc.capnp import threads
-from mpipc.capnp.endpoint import Endpoint, Observer, Tap
+from mpipc.capnp.endpoint import Endpoint, Observer
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import Client, ClientMethod, Generated, Local, ServerMethod
 from mpipc.capnp.session import Aborted, Answer, Delivery, Import, Question
 from mpipc.capnp.shortcuts import Incoming
 from mpipc.capnp.threads import ThreadCapability
+from mpipc.capnp.traffic import Tap
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
 from mpipc.ipc.alertness import Alertness
@@ -425,6 +426,7 @@ class Connection(Endpoint, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard += 1
+        self.traffic.received += len(data)
         try:
             for message in self._frames.feed(data):
                 message.owner = self
@@ -475,6 +477,7 @@ class Connection(Endpoint, asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         if out:
+            self.traffic.sent += sum(map(len, out))
             for part in out:  # `writelines` heeds no limit in Python 3.12.1, 3.13.0
                 transport.write(part)
             if not self._writable.is_set() and transport.get_write_buffer_size() > _UNREAD:

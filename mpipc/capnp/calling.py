@@ -124,6 +124,7 @@ class Calling(Serving):
                     ):
                         answer.export.references -= 1
                         question.done = question.free = True
+                        self.traffic.received += answer.size
                         if self._tap is not None:
                             self._tap(chunk)  # in order: nobody else reads yet
                         driver.leave(thread)

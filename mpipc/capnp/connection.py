@@ -18,7 +18,6 @@ from mpipc.capnp import threads
 from mpipc.capnp.bursts import PIECE
 from mpipc.capnp.calling import Calling
 from mpipc.capnp.driver import DriverThread
-from mpipc.capnp.endpoint import Tap
 from mpipc.capnp.message import Message
 from mpipc.capnp.proxy import Client, Generated
 from mpipc.capnp.session import Aborted
@@ -28,6 +27,7 @@ from mpipc.capnp.shortcuts import (
     Calls,
     Incoming,
 )
+from mpipc.capnp.traffic import Tap
 from mpipc.errors import Disconnected, IpcError, Unimplemented
 
 R = TypeVar("R")
@@ -118,6 +118,7 @@ class Connection(Calling):
         """Take in a chunk, which may stay in `received`. Returns a call that `thread`, which calls
         this, should `execute`; `handed_on`; or None."""
         chunk = received[0]
+        self.traffic.received += len(chunk)
         if len(chunk) >= SHORTEST and not self._frames.missing:
             kind = chunk[KIND_AT]
             if kind == _RETURN:
@@ -197,6 +198,7 @@ class Connection(Calling):
 
     def filled(self, count: int) -> object:
         """As `take`, for so many bytes that were received into `room`."""
+        self.traffic.received += count
         self._heard += 1
         complete = self._frames.filled(count)
         self.room = self._frames.room()

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 from mpipc.capnp.bursts import Bursts
 from mpipc.capnp.driver import Driver, DriverThread
-from mpipc.capnp.endpoint import Endpoint, Observer, Tap
+from mpipc.capnp.endpoint import Endpoint, Observer
 from mpipc.capnp.frame import FrameReader
 from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import Local
 from mpipc.capnp.session import Delivery, Question
 from mpipc.capnp.sharing import INTERFACE, Sharing, Step
 from mpipc.capnp.shortcuts import Shortcuts
+from mpipc.capnp.traffic import Tap
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError
 
@@ -58,6 +59,7 @@ class Driven(Endpoint):
         self._current, self._claim = driver.current, driver.claim
         self._give_back_role = driver.give_back
         self._outbox = driver.outbox
+        self.traffic = driver.outbox.traffic
         self._frames = FrameReader(limits)
         self._sharing: Sharing | None = None
         if driver.memory is not None:

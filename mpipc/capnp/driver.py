@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from mpipc.capnp import threads
-from mpipc.capnp.endpoint import Tap
 from mpipc.capnp.session import (
     Lane,
     OwnThread,
@@ -15,6 +14,7 @@ from mpipc.capnp.session import (
 )
 from mpipc.capnp.sharing import Memory
 from mpipc.capnp.threads import ThreadCapability
+from mpipc.capnp.traffic import Tap, Traffic
 
 R = TypeVar("R")
 
@@ -50,6 +50,9 @@ class Writing(Protocol):
 
     busy: bool
     """Whether `pump` is to be called instead. To be set before `write` is called."""
+
+    traffic: Traffic
+    """What goes over the connection; what is written is counted here."""
 
     @property
     def waits(self) -> bool:

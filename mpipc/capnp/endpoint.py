@@ -9,7 +9,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from mpipc.capnp import threads
 from mpipc.capnp.message import Limits
@@ -28,14 +28,12 @@ from mpipc.capnp.session import (
     again,
 )
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
+from mpipc.capnp.traffic import Tap, Traffic
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
-
-
-Tap: TypeAlias = Callable[[bytes], object]
 
 
 class Observer(Protocol):
@@ -78,6 +76,7 @@ class Endpoint(ABC):
         self._tracebacks = tracebacks
         self._observer = observer
         self.wraps_objects = observer is not None and observer.wraps_objects
+        self.traffic = Traffic()
         self.peer: object = None
         """Who is at the other end, where that is known."""
         self._session = Session(bootstrap, limits, on_drop)

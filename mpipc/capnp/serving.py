@@ -140,6 +140,7 @@ class Serving(Driven):
                     (own, lane.remote, *caps) if caps else (own, lane.remote), self,
                 )  # fmt: skip
                 received.clear()
+                self.traffic.received += head.size
                 if self._tap is not None:
                     self._tap(chunk)  # in order: nobody else reads yet
                 self._give_back_role(thread)

@@ -18,6 +18,8 @@ from itertools import groupby
 from struct import pack
 from typing import Any
 
+from mpipc.capnp.traffic import Traffic
+
 _SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _GATHER = 64  # parts that one sendmsg takes
 _SMALL = 1 << 16  # bytes; joining such parts takes less time than handing over each
@@ -51,17 +53,20 @@ class Outbox:
         self._passed: tuple[memoryview, socket.socket] | None = None
         self.busy = False
         self.stopped = False
+        self.traffic = Traffic()
         self.fd = os.dup(sock.fileno())
         epoll.register(self.fd, 0)
 
     def write(self, data: bytes) -> bool:
         """Write one piece, as far as that does not wait; whether it is `full` now. Called without
         the lock, by the thread that has set `busy`."""
+        size = len(data)
+        self.traffic.sent += size
         try:  # as `_sent`, without a call more
             sent = self._send(data, _SEND)
         except OSError:
             sent = self._sent(data)
-        if sent == len(data):
+        if sent == size:
             self.busy = False
             return False
         with self._lock:
@@ -70,6 +75,7 @@ class Outbox:
 
     def write_all(self, parts: list[bytes]) -> None:
         """Write many pieces, behind what is queued."""
+        self.traffic.sent += sum(map(len, parts))
         if not self._queue and len(parts) == 1 and not self.stopped:
             rest = parts[0][self._sent(parts[0]) :]
             if not rest:

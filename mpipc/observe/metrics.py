@@ -17,7 +17,7 @@ import weakref
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -35,22 +35,38 @@ from mpipc.introspection.api import (
 from mpipc.observe.calls import Function, switch
 from mpipc.observe.prometheus import text
 
+_Running: TypeAlias = "tuple[Endpoint, float, _Running] | None"
+"""The innermost call of a thread: on which connection, since when, and the call around it."""
+
 
 class _Share:
     """What one thread has counted of a method's calls: nobody else changes it, so there is no lock.
-    `running`: connections, and when calls on them began."""
+    `awaited`: those that run meanwhile, as in `running`."""
 
-    __slots__ = ("buckets", "errors", "running", "seconds")
+    __slots__ = ("awaited", "buckets", "errors", "running", "seconds")
 
     def __init__(self) -> None:
         self.buckets = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.errors: dict[str, int] = {}
-        self.running: list[tuple[Endpoint, float]] = []
+        self.running: _Running = None
+        self.awaited: list[tuple[Endpoint, float]] = []
 
     def failed(self, error: BaseException) -> None:
         name = type(error).__name__
         self.errors[name] = self.errors.get(name, 0) + 1
+
+    def ended(self, seconds: float) -> None:
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+    def run(self) -> list[tuple[Endpoint, float]]:
+        """The calls that have not ended."""
+        found, call = [*self.awaited], self.running
+        while call is not None:
+            found.append(call[:2])
+            call = call[2]
+        return found
 
 
 class _Method(dict[int, _Share]):
@@ -72,7 +88,7 @@ class _Method(dict[int, _Share]):
         for each in shares:
             errors.update(dict(each.errors))
         return MethodCounts(
-            *self._names, sum(buckets), sum(len(each.running) for each in shares), dict(errors),
+            *self._names, sum(buckets), sum(len(each.run()) for each in shares), dict(errors),
             sum(each.seconds for each in shares), buckets,
         )  # fmt: skip
 
@@ -81,7 +97,7 @@ class _Method(dict[int, _Share]):
         return [
             RunningCall(*self._names, names.get(thread, ""), now - began)
             for thread, share in [*self.items()]
-            for connection, began in [*share.running]
+            for connection, began in share.run()
             if connection is endpoint
         ]
 
@@ -90,20 +106,19 @@ class _Method(dict[int, _Share]):
         share = self[_ident()]
         began = _clock()
         entry = connection, began
-        share.running.append(entry)
+        share.awaited.append(entry)
         try:
             return await function(*args, **peer)
         except BaseException as e:
             share.failed(e)
             raise
         finally:
-            share.running.remove(entry)
-            seconds = _clock() - began
-            share.buckets[bisect_left(BOUNDS, seconds)] += 1
-            share.seconds += seconds
+            share.awaited.remove(entry)
+            share.ended(_clock() - began)
 
 
 _clock, _ident = time.perf_counter, threading.get_ident
+_QUICK = BOUNDS[0]  # what most calls are
 
 
 class _Methods(dict[ClientMethod[Any], _Method]):
@@ -119,20 +134,12 @@ class _Methods(dict[ClientMethod[Any], _Method]):
 
 
 class _Connection:
-    """The counters of one connection. Each number of bytes is written by one thread at a time."""
-
-    __slots__ = ("began", "endpoint", "received_bytes", "sent_bytes")
+    """A connection that is, or was, counted."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = weakref.ref(endpoint)
+        self.traffic = endpoint.traffic
         self.began = time.monotonic()
-        self.sent_bytes = self.received_bytes = 0
-
-    def sent(self, data: bytes) -> None:
-        self.sent_bytes += len(data)
-
-    def received(self, data: bytes) -> None:
-        self.received_bytes += len(data)
 
 
 class Metrics:
@@ -148,13 +155,12 @@ class Metrics:
         self._bytes = [0, 0]  # sent and received, by connections that have ended
 
     def opened(self, endpoint: Endpoint) -> None:
-        """Count a new connection, and what goes over it."""
+        """Count a new connection."""
         connection = _Connection(endpoint)
         with self._lock:
             self._opened[_side(endpoint)] += 1
             self._forget_ended()
             self._connections.append(connection)
-        endpoint.tap(connection.sent, connection.received)
 
     def _counters(self, side: str, interface: str, name: str) -> _Method:
         key = side, interface, name
@@ -201,8 +207,8 @@ class Metrics:
             if _is_open(each):
                 self._connections.append(each)
             else:
-                self._bytes[0] += each.sent_bytes
-                self._bytes[1] += each.received_bytes
+                self._bytes[0] += each.traffic.sent
+                self._bytes[1] += each.traffic.received
 
     def snapshot(self) -> Snapshot:
         """What was counted up to now."""
@@ -218,32 +224,32 @@ class Metrics:
             time.monotonic() - self._began,
             opened["server"],
             opened["client"],
-            sent + sum(each.sent_bytes for each in connections),
-            received + sum(each.received_bytes for each in connections),
+            sent + sum(each.traffic.sent for each in connections),
+            received + sum(each.traffic.received for each in connections),
             [each for each in counts if each.calls or each.running],
             [found for each in connections for found in _counted(each, methods)],
         )
 
 
-# `_counting_call` and `_counting` are the same but for their arguments, and written out: a function
-# more costs as much as counting does.
+# `_counting_call` and `_counting` are the same but for their arguments, and written out with what a
+# share does: a function more costs as much as counting does.
 
 
 def _counting_call(methods: _Methods, function: Function) -> Function:
     def call(self: Client, method: ClientMethod[Any], w: Writer) -> Any:
         share = methods[method][_ident()]
-        began = _clock()
-        share.running.append((self._mpipc_connection, began))
+        around, began = share.running, _clock()
         try:
+            share.running = self._mpipc_connection, began, around
             return function(self, method, w)
         except BaseException as e:
             share.failed(e)
             raise
         finally:
-            share.running.pop()
+            share.running = around
             seconds = _clock() - began
-            share.buckets[bisect_left(BOUNDS, seconds)] += 1
             share.seconds += seconds
+            share.buckets[0 if seconds <= _QUICK else bisect_left(BOUNDS, seconds)] += 1
 
     return call
 
@@ -267,21 +273,23 @@ def _counting_begun(methods: _Methods, function: Function) -> Function:
 
 def _counting(counters: _Method, run: Function) -> Function:
     def counting(
-        impl: Any, message: Message, at: int, data_words: int, pointers: int, **peer: Any
+        impl: Any, message: Message, at: int, data_words: int, pointers: int, _peer: Any = None
     ) -> Any:
         share = counters[_ident()]
-        began = _clock()
-        share.running.append((message.owner, began))
+        around, began = share.running, _clock()
         try:
-            return run(impl, message, at, data_words, pointers, **peer)
+            share.running = message.owner, began, around
+            if _peer is None:
+                return run(impl, message, at, data_words, pointers)
+            return run(impl, message, at, data_words, pointers, _peer=_peer)
         except BaseException as e:
             share.failed(e)
             raise
         finally:
-            share.running.pop()
+            share.running = around
             seconds = _clock() - began
-            share.buckets[bisect_left(BOUNDS, seconds)] += 1
             share.seconds += seconds
+            share.buckets[0 if seconds <= _QUICK else bisect_left(BOUNDS, seconds)] += 1
 
     return counting
 
@@ -303,7 +311,7 @@ def _counted(connection: _Connection, methods: list[_Method]) -> list[Connection
     return [
         ConnectionCounts(
             _side(endpoint), where, str(endpoint.peer or ""), time.monotonic() - connection.began,
-            connection.sent_bytes, connection.received_bytes, objects, held, threads,
+            connection.traffic.sent, connection.traffic.received, objects, held, threads,
             [call for method in methods for call in method.running_on(endpoint, now)],
         )
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from mpipc.capnp.connection import Connection
 from mpipc.capnp.message import Limits
 from mpipc.capnp.proxy import Local
 from mpipc.capnp.threads import ThreadCapability
+from mpipc.capnp.traffic import Traffic
 from mpipc.errors import Timeout
 
 Task = Callable[[], None]
@@ -80,6 +81,7 @@ class InlineDriver:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.outbox = self
+        self.traffic = Traffic()
         self.tasks: deque[tuple[InlineThread, Task]] = deque()
         self.out: list[bytes] = []
         self.more: Callable[[], bool] = lambda: False
