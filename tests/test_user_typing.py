@@ -27,7 +27,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package = root / "user"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "sample.py").write_text((SAMPLE / "sample.py").read_text())
+    for name in ("sample.py", "named.py"):
+        (package / name).write_text((SAMPLE / name).read_text())
     built = run(root, "mpipc", "build", "user")
     assert built.returncode == 0, built.stderr
     (package / "wrong.py").write_text((SAMPLE / "wrong.py.txt").read_text())

@@ -184,10 +184,11 @@ class Client(Closable):
             raise IpcError(f"{type(self).__name__} was closed")
         return self._mpipc_connection.call_async(target, method, w)
 
-    def _mpipc_iterate(self, method: ClientMethod[Any], w: Writer) -> Any:
+    def _mpipc_iterate(self, method: ClientMethod[R], w: Writer) -> R:
         """As `_mpipc_call`, of a method that gives an AsyncIterator: where calls are awaited, this
         one is made when the iterator is first asked for something."""
-        return self._mpipc_connection.iterate(self, method, w)
+        found: R = self._mpipc_connection.iterate(self, method, w)
+        return found
 
     def _mpipc_deprecated(self, text: str) -> None:
         """Warn whoever called the method that calls this."""

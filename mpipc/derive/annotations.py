@@ -185,4 +185,4 @@ def shown(annotation: object) -> str:
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return annotation.__qualname__
     text = re.sub(r"typing\.Annotated\[\w+, WireType\(name='(\w+)'\)\]", r"\1", str(annotation))
-    return text.replace("typing.", "")
+    return re.sub(r"\b(typing|collections(\.abc)?)\.", "", text)

@@ -113,7 +113,9 @@ class Catalogue:
     def _add(self, model: Model) -> None:
         values = TraceValues(model)
         for module in model.modules.values():
-            classes = [each for each in module.interfaces if not each.classless]
+            classes = [
+                each for each in module.interfaces if not each.classless and each.generic is None
+            ]
             if not classes:
                 continue
             client = generated_for(python_object(classes[0].cls)).client

@@ -37,10 +37,14 @@ class Subject:
     def generated(self) -> Generated:
         """Its client and server, up to date."""
         key = self.interface.key
-        if not self.interface.callable:
+        if not self.interface.callable and self.interface.generic is None:
             return generated_for(python_object(key))
         # It has no class of its own, but the generated module has it.
-        declared = next(i for i in self.model.modules[key.module].interfaces if not i.classless)
+        declared = next(
+            each
+            for each in self.model.modules[key.module].interfaces
+            if not each.classless and each.generic is None
+        )
         beside = generated_for(python_object(declared.key)).client.__module__
         found: Generated = sys.modules[beside].INTERFACES[key.name]
         return found

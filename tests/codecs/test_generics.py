@@ -39,6 +39,9 @@ def test_through_a_real_connection(interface: type) -> None:
     assert min(testing.roundtrip(interface, max_examples=10).values()) > 0
 
 
+test_all = testing.suite("tests.codecs.declarations.generics", max_examples=5)
+
+
 def test_what_a_use_is_called() -> None:
     module = derive([generics.__name__]).modules[generics.__name__]
     names = {struct.name for struct in module.structs}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
+from collections import OrderedDict, deque
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
@@ -163,3 +166,17 @@ class Nothing(ABC):
     def keys(self, a: dict[str | None, int]) -> None: ...
     @abstractmethod
     def attributes(self, a: tuple[Annotated[int, mpipc.Field(name="b")], str]) -> None: ...
+
+
+@mpipc.interface
+class Containers(ABC):
+    """Containers that are not those of the table."""
+
+    @abstractmethod
+    def collection(self, a: Collection[int]) -> None: ...
+    @abstractmethod
+    def queue(self, a: deque[int]) -> None: ...
+    @abstractmethod
+    def abstract_set(self, a: AbstractSet[str]) -> None: ...
+    @abstractmethod
+    def ordered(self, a: OrderedDict[str, int]) -> None: ...

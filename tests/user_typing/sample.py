@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Final, Generic, TypeVar
@@ -106,6 +106,9 @@ class Chain(ABC):
     @abstractmethod
     def blocks(self, heights: Sequence[Int32]) -> Store[Block]: ...
 
+    @abstractmethod
+    def news(self, since: Int32) -> AsyncGenerator[Tip, None]: ...
+
     def genesis(self) -> Block | None:
         return self.get_block(0)
 
@@ -154,6 +157,9 @@ class RealChain(Chain):
 
     def blocks(self, heights: Sequence[int]) -> Store[Block]:
         return Blocks()
+
+    async def news(self, since: int) -> AsyncGenerator[Tip, None]:
+        yield Block(b"", since)
 
 
 class RealInit(Init):

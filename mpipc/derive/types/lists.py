@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc
 from typing import Literal
 
@@ -15,6 +16,7 @@ from mpipc.model import (
     StructType,
     TupleType,
     Type,
+    UnionType,
     VoidType,
     carried,
     is_pointer,
@@ -28,10 +30,23 @@ _CONTAINERS: dict[object, Literal["list", "tuple", "set", "frozenset"]] = {
     frozenset: "frozenset",
 }
 
+_INSTEAD: dict[object, str] = {
+    collections.abc.Collection: "Sequence",
+    collections.abc.MutableSequence: "list",
+    collections.deque: "list",
+    collections.abc.Set: "frozenset",
+    collections.abc.MutableSet: "set",
+}
+"""What to write instead of other containers."""
+
 
 def rule(annotation: Annotation, site: Site) -> ListType | None:
     origin = annotation.origin or annotation.base
-    if not isinstance(origin, type) or origin not in _CONTAINERS:
+    if not isinstance(origin, type):
+        return None
+    if origin in _INSTEAD:
+        raise Mistake(f"{shown(annotation.base)} cannot travel", f"{_INSTEAD[origin]}[...]")
+    if origin not in _CONTAINERS:
         return None
     container = _CONTAINERS[origin]
     args = annotation.args
@@ -53,7 +68,9 @@ def list_of(
         raise Mistake(
             f"None cannot be inside of {shown(annotation.base)}: only what is behind a pointer of"
             " its own can be null",
-            "a tuple[T | None] or a struct with an optional field as the element",
+            "mpipc.Void instead of None, as an alternative"
+            if isinstance(element.type, UnionType)
+            else "a tuple[T | None] or a struct with an optional field as the element",
         )
     return ListType(element, container)
 
@@ -61,4 +78,5 @@ def list_of(
 def _has_null(type: Type) -> bool:
     """Whether elements of a list of this type are pointers; structs are not."""
     found = carried(type)
-    return is_pointer(found) and not isinstance(found, StructType | TupleType | VoidType)
+    structs = StructType | TupleType | UnionType
+    return is_pointer(found) and not isinstance(found, structs | VoidType)

@@ -7,11 +7,12 @@ fits, as one has that imports them of Bitcoin Core's `common`; else one is made 
 
 from __future__ import annotations
 
+import collections
 import collections.abc
 import inspect
 from typing import TypeVar
 
-from mpipc.derive.annotations import Annotation
+from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.generics import type_parameters
@@ -28,9 +29,16 @@ from mpipc.model import (
     is_pointer,
 )
 
+_OTHERS = (
+    collections.abc.MutableMapping, collections.OrderedDict, collections.defaultdict,
+    collections.Counter, collections.ChainMap,
+)  # fmt: skip
+
 
 def rule(annotation: Annotation, site: Site) -> MapType | None:
     origin = annotation.origin or annotation.base
+    if isinstance(origin, type) and origin in _OTHERS:
+        raise Mistake(f"{shown(annotation.base)} cannot travel", "dict[K, V]")
     if origin is not dict and origin is not collections.abc.Mapping:
         return None
     if len(annotation.args) != 2:
