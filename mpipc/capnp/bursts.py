@@ -19,7 +19,7 @@ PIECE = 0.0002
 
 _FREE = 0.01  # seconds that it may go on before there is one
 _REFILL = 0.1  # the part of the time in which these come back
-_LONGER, _LONGEST = 8, 0.05  # a pause, compared with the work before it; and in seconds
+_LONGER, _LONGEST = 16, 0.05  # a pause, compared with the work before it; and in seconds
 _IN_USE = 0.1  # seconds since another connection was last found to be used
 
 
