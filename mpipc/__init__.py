@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mpipc import hooks
-from mpipc.capnp.message import Limits
 from mpipc.declare import (
     Const,
     Field,
@@ -49,6 +48,7 @@ from mpipc.errors import (
 
 if TYPE_CHECKING:
     from mpipc import aio as aio
+    from mpipc.capnp.message import Limits
     from mpipc.capnp.pipeline import Pipeline, Promise, pipeline
     from mpipc.capnp.proxy import close
     from mpipc.ipc.backoff import Backoff
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 # Imported when they are first used: modules that declare interfaces need none of them.
 _LATER = {
     "aio": "mpipc.aio",
+    "Limits": "mpipc.capnp.message",
     "Pipeline": "mpipc.capnp.pipeline",
     "Promise": "mpipc.capnp.pipeline",
     "pipeline": "mpipc.capnp.pipeline",

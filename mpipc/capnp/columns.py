@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from mmap import mmap
+from operator import itemgetter
 from struct import Struct, pack
 from typing import Any, AnyStr, TypeVar
 
@@ -93,7 +95,8 @@ class ReadRows:
             buf, starts, sizes, together = found
             begins = self._each(starts)
             ends = self._each(starts + sizes)
-            if {buf[end] for end in ends} == {0}:  # each has its NUL
+            # Each has its NUL. (For a single place there would be no tuple of bytes.)
+            if not any(itemgetter(ends[0], *ends)(buf)):
                 try:
                     if together and isinstance(buf, bytes) and buf.isascii():
                         text = buf.decode()
@@ -165,7 +168,7 @@ class ReadRows:
             return None  # a text of no bytes has no NUL
         # An offset that leads backwards looks like one that leads far beyond the end.
         behind = self._at + first + 8
-        places = _progression(range(behind, behind + count * step, step))
+        places = _progression(behind, step, count)
         starts = places + ((pointers & _OFFSET * ones) << 1)
         ends = starts + (sizes + 7 * ones & _WORDS * ones)
         start, end = starts & _LANE, ends >> (count - 1) * 64
@@ -179,8 +182,8 @@ class ReadRows:
         message.claim(count + (sum(self._each(sizes)) >> 3))
         return message.buf, starts, sizes - closing * ones, False
 
-    def _each(self, lanes: int) -> tuple[int, ...]:
-        return Struct(f"<{self.count}Q").unpack(lanes.to_bytes(self.count * 8, "little"))
+    def _each(self, lanes: int) -> list[int]:
+        return _numbers(lanes, self.count)
 
 
 def read_texts(message: Message, at: int, lo: int, hi: int) -> list[str]:
@@ -278,13 +281,14 @@ class WriteRows:
             pointers = _series(first, each - self._step << 2, count)
         else:
             ones = _ones(count)
-            column = Struct(f"<{count}Q")
-            sizes = _lanes(column.pack(*lengths)) + closing * ones
+            sizes = _lanes(Struct(f"<{count}Q").pack(*lengths)) + closing * ones
             words = (sizes + 7 * ones) >> 3 & _SIZE * ones
-            *begins, end = accumulate(
-                column.unpack(words.to_bytes(count * 8, "little")), initial=begin
-            )
-            offsets = _lanes(column.pack(*begins)) - _progression(self.places(index)) - ones
+            sums = accumulate(_numbers(words, count))
+            ends = _lanes(Struct(f"{count}Q").pack(*sums))
+            end = begin + (ends >> (count - 1) * 64)
+            # From a pointer to what is behind all before it, and that is never negative.
+            places = self.places(index)
+            offsets = ends - words + _progression(begin - places[0] - 1, -self._step, count)
             lanes = (offsets << 2) + (sizes << 35) + LIST_OF_BYTES * ones
             pointers = lanes.to_bytes(count * 8, "little")
         if end - begin > MAX_LIST >> 3:
@@ -367,13 +371,33 @@ def _lanes(memory: bytes) -> int:
     return int.from_bytes(memory, "little")
 
 
+def _numbers(lanes: int, count: int) -> list[int]:
+    """What the lanes hold, all less than 2^63."""
+    found: list[int] = memoryview(lanes.to_bytes(count * 8, "little")).cast("q").tolist()
+    return found
+
+
+def _progression(first: int, step: int, count: int) -> int:
+    """Numbers that each are `step` more than the one before."""
+    return first * _ones(count) + step * _counting(count)
+
+
+def _remembered(make: Callable[[int], int]) -> Callable[[int], int]:
+    """Remembers what was last made of small counts, in at most half a megabyte."""
+    remembering = lru_cache(4)(make)
+    return lambda count: remembering(count) if count <= 1 << 14 else make(count)
+
+
+@_remembered
 def _ones(count: int) -> int:
     """1 in every lane."""
     return _lanes(b"\1\0\0\0\0\0\0\0" * count)
 
 
-def _progression(numbers: range) -> int:
-    return _lanes(Struct(f"<{len(numbers)}Q").pack(*numbers))
+@_remembered
+def _counting(count: int) -> int:
+    """0 in the first lane, then 1, 2 and so on."""
+    return _lanes(Struct(f"{count}Q").pack(*range(count)))
 
 
 def _series(first: int, step: int, count: int) -> bytes:

@@ -15,11 +15,12 @@ from itertools import accumulate, pairwise
 from mmap import mmap
 from struct import Struct
 
-from mpipc.capnp.large import LARGE, LargeMessage, Recycled
+from mpipc.capnp.large import LargeMessage, Recycled
 from mpipc.capnp.message import Limits, Message, budget
 from mpipc.errors import ProtocolError
 
 _TABLE = Struct("<II")
+_CHUNK = 1 << 16  # bytes; what is larger never comes in one piece
 _MAX_SEGMENTS = 512  # as the C++ library allows; a real message has a handful
 
 MARKED = 0xFFFFFFFF
@@ -66,7 +67,8 @@ class FrameReader:
         such thing, and a chunk is wanted."""
         if not self.missing or isinstance(self._gathered, BytesIO):
             return None
-        return memoryview(self._gathered)[self._gathered.tell() :]
+        at = self._gathered.tell()
+        return memoryview(self._gathered)[at : at + self.missing]
 
     def filled(self, count: int) -> Iterator[Message] | None:
         """So many bytes were received into `room()`; the message, if that completes it."""
@@ -80,17 +82,19 @@ class FrameReader:
         if isinstance(gathered, BytesIO):
             yield from self._cut(gathered.getvalue())  # not a copy: nothing else has it
             return
-        for message in self._cut(gathered):
+        for message in self._cut(gathered, gathered.tell()):
             if isinstance(message, LargeMessage):
                 message.recycled = self._recycled
             yield message
 
-    def _cut(self, chunk: bytes | mmap) -> Iterator[Message]:
-        """Cut a chunk that begins with a message."""
+    def _cut(self, chunk: bytes | mmap, size: int | None = None) -> Iterator[Message]:
+        """Cut a chunk that begins with a message, all of it or so many bytes."""
         limits = self.limits
         # Only a large message has memory of its own.
         kind = Message if type(chunk) is bytes else LargeMessage
-        at, size = 0, len(chunk)
+        at = 0
+        if size is None:
+            size = len(chunk)
         while at < size:
             if size - at < 8:
                 self._gather(chunk, at, at + 8)
@@ -138,7 +142,7 @@ class FrameReader:
     def _gather(self, chunk: bytes | mmap, at: int, end: int) -> None:
         """From byte `at` on the chunk is the beginning of something that ends at `end`."""
         self.missing = end - len(chunk)
-        if end - at >= LARGE:
+        if end - at > _CHUNK:
             self._gathered = self._recycled.take(end - at)
         self._gathered.write(memoryview(chunk)[at:])
 

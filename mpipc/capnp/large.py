@@ -19,7 +19,7 @@ LARGE = 1 << 22
 
 
 class LargeMessage(Message):
-    """A message of at least so many bytes. `recycled` has its memory for the next one.
+    """A message with memory of its own. `recycled` has its memory for the next one.
 
     Until then the system may take it back if it is short of memory.
     """
@@ -52,14 +52,13 @@ class Recycled:
         self.memory: mmap | None = None
 
     def take(self, size: int) -> mmap:
-        """Memory of this size, which is yet to be filled. Only one thread at a time asks."""
-        # Used by nobody but this object, and the function that counts.
-        if self.memory is not None and getrefcount(self.memory) == 2:
-            self.memory.resize(size)
-            self.memory.seek(0)
-        else:
-            self.memory = large_memory(size)
-        return self.memory
+        """At least so many bytes, which are yet to be filled. Only one thread at a time asks."""
+        memory = self.memory
+        # Used by nobody but this object, this function, and the one that counts.
+        if memory is None or getrefcount(memory) > 3 or len(memory) < size:
+            self.memory = memory = large_memory(size)
+        memory.seek(0)
+        return memory
 
 
 def large_memory(size: int) -> mmap:
