@@ -298,11 +298,15 @@ def method(
     `packed`      `{"area": Area}`: the parameters that are called like the fields of the struct
                   class Area travel as one parameter, `area :Area`.
     """
+    if callable(ordinal):
+        raise TypeError("@mpipc.method needs parentheses: @mpipc.method()")
     given: Sequence[type[Exception] | Raises]
     if raises is None:
         given = ()
+    elif isinstance(raises, str) or not isinstance(raises, Sequence):
+        given = (raises,)  # a text is one mistake, and not one for each of its letters
     else:
-        given = raises if isinstance(raises, Sequence) else (raises,)
+        given = raises
     declared = tuple(r if isinstance(r, Raises) else Raises(r) for r in given)
     together = tuple((packed or {}).items())
     return MethodOptions(

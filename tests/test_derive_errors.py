@@ -32,6 +32,7 @@ WRONG = [
     ["tests.declarations.wrong_uses"],
     ["tests.declarations.wrong_together"],
     ["tests.declarations.wrong_values"],
+    ["tests.declarations.wrong_slips"],
     [
         "tests.declarations.wrong_id",
         "tests.declarations.wrong_names",
@@ -121,3 +122,8 @@ def test_each_problem_names_its_place_and_a_remedy() -> None:
 def test_a_module_that_cannot_import_something_else_says_so_itself() -> None:
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         derive(["tests.declarations.broken"])
+
+
+def test_the_decorator_of_a_method_needs_parentheses() -> None:
+    with pytest.raises(TypeError, match=r"needs parentheses: @mpipc.method\(\)"):
+        mpipc.method(len)  # type: ignore[arg-type]

@@ -167,6 +167,7 @@ def test_every_example_is_a_step_of_the_tutorial() -> None:
 # -------------------------------------------------------------------------------- the other pages
 
 
+@pytest.mark.timeout(240)  # some start a dozen programs
 @pytest.mark.parametrize(
     "page",
     [

@@ -155,9 +155,10 @@ def _flatten(metadata: object) -> tuple[object, ...]:
 
 
 def _unresolved(text: str, error: Exception) -> Mistake:
+    name = isinstance(error, NameError | AttributeError)
     return Mistake(
         f"the annotation {text!r} cannot be resolved: {type(error).__name__}: {error}",
-        "a name that the module defines or imports at its top level",
+        f"{'a name that the module defines or imports at its top level' if name else 'a type'}",
     )
 
 

@@ -24,6 +24,9 @@ Lock = Mapping[str, Sequence[Reserved]]
 Locks = Callable[[str], Lock]
 """The lock of a module, by the module's name."""
 
+_ORDINALS = 1 << 16
+"""How many there can be."""
+
 _RESERVED = re.compile(r"reserved([0-9]+)([A-Z][A-Za-z0-9]*)\Z")
 
 
@@ -44,6 +47,15 @@ def former_name(name: str) -> str | None:
     return None if found is None else found[2][0].lower() + found[2][1:]
 
 
+def check_ordinal(name: str, asked: object) -> None:
+    """Raise Mistake for what is no ordinal."""
+    if asked is not None and (type(asked) is not int or not 0 <= asked < _ORDINALS):
+        raise Mistake(
+            f"{name} has the ordinal {asked!r}",
+            f"a number from 0 to {_ORDINALS - 1}; `name=` says what it is called in the schema",
+        )
+
+
 def number(
     members: Sequence[tuple[str, int | None]], locked: Sequence[Reserved] = ()
 ) -> tuple[list[int], tuple[Reserved, ...]]:
@@ -54,6 +66,8 @@ def number(
     after all that were ever used. Raises Mistake for equal ordinals and for gaps, which Cap'n
     Proto does not allow.
     """
+    for name, asked in members:
+        check_ordinal(name, asked)
     had = {each.name: each.ordinal for each in locked if former_name(each.name) is None}
     wanted = [had.get(name) if asked is None else asked for name, asked in members]
     taken = [ordinal for ordinal in wanted if ordinal is not None]

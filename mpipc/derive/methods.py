@@ -9,6 +9,8 @@ from types import FunctionType
 from typing import Literal
 
 from mpipc import declare
+from mpipc.derive.annotations import shown
+from mpipc.derive.defaults import check_default
 from mpipc.derive.lock import former_name
 from mpipc.derive.mistakes import Mistake, Place
 from mpipc.derive.names import camel, member_name
@@ -98,8 +100,8 @@ def derive_method(
     reporting = site.session.reporting
     inputs = [CONTEXT] if options.context else []
     inputs += packed(_passed(signature, site), options.packed, site)
-    raised = exception_members(options.raises, site)
     _check_exceptions(options.raises)
+    raised = exception_members(options.raises, site)
     outputs: list[Member] = []
     returns: TypeName | Literal["none", "value"] = "none"
     at = replace(site.parameter("result"), streams=options.raises)
@@ -146,6 +148,8 @@ def _passed(signature: Signature, site: Site) -> Iterator[Member]:
                 if signature.defaults.get(name, ...) is None:
                     found = replace(found, filled_in=filler_of(annotation, at))
                 yield found
+                if name in signature.defaults:
+                    check_default(signature.defaults[name], found)
                 _refuse_group(annotation, at)
 
 
@@ -176,7 +180,15 @@ def _refuse_group(annotation: object, site: Site) -> None:
 
 
 def _check_exceptions(declared: Sequence[declare.Raises]) -> None:
-    """Raises Mistake for exceptions of which the other side could only see one."""
+    """Raises Mistake for what is no exception, and for exceptions of which the other side could
+    only see one."""
+    for each in declared:
+        cls: object = each.exception
+        if not isinstance(cls, type) or not issubclass(cls, Exception):
+            raise Mistake(
+                f"{shown(cls) if isinstance(cls, type) else repr(cls)} in `raises` is no exception",
+                "raises=E, or raises=[E, F], of classes derived from Exception",
+            )
     for index, later in enumerate(declared):
         for earlier in declared[:index]:
             one, other = earlier.exception.__name__, later.exception.__name__

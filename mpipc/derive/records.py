@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import Literal
 
+import msgspec
+
 from mpipc import declare
 from mpipc.derive.annotations import Annotation
-from mpipc.derive.lock import number
+from mpipc.derive.lock import check_ordinal, number
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.names import camel, capitalized, integer_range, member_name, repeated
 from mpipc.derive.site import Site
@@ -82,6 +84,9 @@ def member(
             "`| None` without NotRequired, or NotRequired without `| None`",
         )
     found = replace(found, optional=found.optional or missing)
+    for cls in (declare.Field, msgspec.Meta):
+        if cls in found.metadata:
+            raise Mistake(f"{cls.__name__} without parentheses", f"{cls.__name__}(...)")
     type = type_of(found, site)
     options = found.find(declare.Field) or declare.Field()
     slot = member_name(options.name if options.name is not None else camel(name))
@@ -174,6 +179,7 @@ def record(
     in order of declaration, and the slot of every member. Raises Mistake."""
     asked: list[tuple[str, int | None]] = []
     for each in _leaves(members):
+        check_ordinal(each.slot, each.ordinal)
         asked.append((each.slot, each.ordinal))
         if each.flag:
             asked.append((_flag_name(each.slot), _flag_ordinal(each, locked)))

@@ -83,7 +83,7 @@ class Every(Between):
         c: Annotated[bool | None, Field(name="seeIt")],
         d: Annotated[Shape | None, Field(has_flag=True)],
         e: Color | None = None,
-        f: Int8 = None,  # type: ignore[assignment]
+        f: Int8 = 5,
     ) -> Int32 | None: ...
 
     @abstractmethod

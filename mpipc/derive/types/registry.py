@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import collections.abc
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_origin
+
+import typing_extensions
 
 from mpipc import declare
 from mpipc.derive.annotations import Annotation, shown
@@ -49,6 +53,15 @@ def element_of(annotation: object, site: Site) -> Type:
 
 
 def _unsupported(base: object) -> Mistake:
+    if get_origin(base) in (collections.abc.Awaitable, collections.abc.Coroutine):
+        return Mistake(f"the type {shown(base)} cannot travel", "`async def`, and what is awaited")
+    if base is typing_extensions.Self:
+        return Mistake("the type Self cannot travel", "the name of the interface")
+    if getattr(base, "_is_protocol", False):
+        return Mistake(
+            f"{shown(base)} is a Protocol, and no interface",
+            f"@mpipc.interface above class {shown(base)}(ABC)",
+        )
     if base is None or base is type(None):
         return Mistake("None is no type of a value", "the type of the value, or `X | None`")
     if inspect.isclass(base) and inspect.isabstract(base):
