@@ -202,3 +202,33 @@ def test_no_docstring_or_annotation_breaks_the_file(doc: str, wrap: str) -> None
     )
     with declared(Made=made) as module:
         compile_layouts(derive([module]))
+
+
+KILLED = """
+import sys, time
+from mpipc.derive import derive
+from mpipc.schema.compile import Schemas
+
+schemas = Schemas(derive(["tests.declarations.shapes"]))
+print("compiled", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_has_compiled_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "compiled\n"
+        [there] = tmp_path.iterdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        compile_layouts(derive(["tests.declarations.shapes"]))
+        assert [*tmp_path.iterdir()] == [there]  # while it lives
+        process.kill()
+    compile_layouts(derive(["tests.declarations.shapes"]))
+    assert [*tmp_path.iterdir()] == []

@@ -3,13 +3,11 @@ was committed."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from mpipc.cli.build import make_plan
 from mpipc.evolution.places import shown
 from mpipc.evolution.report import Report, report
 from mpipc.evolution.versions import built, declared, in_revision
+from mpipc.temporary import Temporary
 
 
 def check(package: str, against: str | None = None) -> Report:
@@ -20,8 +18,7 @@ def check(package: str, against: str | None = None) -> Report:
     Unknown for a revision that is not there.
     """
     plan = make_plan(package)
-    with tempfile.TemporaryDirectory(prefix="mpipc-") as directory:
-        scratch = Path(directory)
+    with Temporary("check") as scratch:
         if against is None:
             old = built(shown(plan.target), plan.target.glob("*.capnp"))
         else:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mpipc.errors import SandboxError
 from mpipc.launch.sandbox import Sandbox
-from mpipc.launch.temporary import Temporary
+from mpipc.temporary import Temporary
 
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 _PATIENCE = 60.0  # seconds that a launcher may take, which does very little

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mpipc.model import Interface, Method, Model, Module, ModuleLayout, Record, RecordLayout, Struct
 from mpipc.schema.paths import INCLUDE, schema_path
 from mpipc.schema.text import module_text
+from mpipc.temporary import Temporary
 
 
 def compile_layouts(model: Model) -> dict[str, ModuleLayout]:
@@ -18,8 +18,8 @@ def compile_layouts(model: Model) -> dict[str, ModuleLayout]:
     pycapnp ends the whole process when a schema does not compile, so everything that could go
     wrong is a SchemaError in `derive` already.
     """
-    with tempfile.TemporaryDirectory(prefix="mpipc-") as directory:
-        loaded = _load(model, Path(directory))
+    with Temporary("schema") as directory:
+        loaded = _load(model, directory)
         return {name: _module_layout(loaded, module) for name, module in model.modules.items()}
 
 
@@ -28,8 +28,8 @@ class Schemas:
     `new_message`, `from_bytes` and so on, as its documentation says."""
 
     def __init__(self, model: Model) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="mpipc-")
-        self._loaded = _load(model, Path(self._directory.name))
+        self._directory = Temporary("schema")
+        self._loaded = _load(model, self._directory.path)
 
     def struct(self, struct: Struct) -> Any:
         """The schema of a struct."""

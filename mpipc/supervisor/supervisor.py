@@ -13,10 +13,10 @@ from mpipc.ipc import systemd
 from mpipc.ipc.backoff import Backoff
 from mpipc.ipc.reconnect import Link, as_function
 from mpipc.ipc.seconds import checked_seconds
-from mpipc.launch.temporary import Temporary
 from mpipc.supervisor.component import Component, ComponentEvent
 from mpipc.supervisor.runner import Runner
 from mpipc.supervisor.signals import listening
+from mpipc.temporary import Temporary
 
 if TYPE_CHECKING:
     from mpipc.ipc.endpoints import Remote

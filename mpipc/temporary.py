@@ -14,7 +14,8 @@ class Temporary:
     """A directory at `path`, which is this user's alone.
 
     It is locked as long as its maker lives. One without a lock was left behind by a process that
-    was killed: whoever makes the next of the same `kind` removes it.
+    was killed: whoever makes the next of the same `kind` removes it. In `with` it is the path, and
+    is removed at the end.
     """
 
     def __init__(self, kind: str) -> None:
@@ -35,6 +36,12 @@ class Temporary:
         """Remove it with all that is in it. May be called again, and by several threads. Else it is
         removed when nobody refers to this any more, or the process ends."""
         self._end()
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.remove()
 
 
 def _remove(path: Path, lock: int, process: int) -> None:
