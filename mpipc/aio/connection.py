@@ -499,7 +499,7 @@ class Connection(Endpoint, asyncio.Protocol):
 
     def _look(self, heard: int, until: float) -> None:
         if self._heard != heard:
-            self._alertness.paid()
+            self._alertness.slept = 1
             self._looking = False
         elif perf_counter() > until or self._session.closed:
             self._alertness.failed()

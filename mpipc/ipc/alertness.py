@@ -16,19 +16,16 @@ class Alertness:
     at once the next times: two, then four, and so on.
 
     `sleepy`: how often it is to sleep at once from now on; whoever does so counts it down.
+    `slept`: how often it was to, the last time; whoever found something while looking sets it to 1.
     """
 
-    __slots__ = ("sleepy", "_slept")
+    __slots__ = ("sleepy", "slept")
 
     def __init__(self) -> None:
         # With one processor, the other end can do nothing meanwhile.
         self.sleepy = 0.0 if len(os.sched_getaffinity(0)) > 1 else math.inf
-        self._slept = 1
-
-    def paid(self) -> None:
-        """Something came while it was looked for."""
-        self._slept = 1
+        self.slept = 1
 
     def failed(self) -> None:
-        """Nothing did."""
-        self.sleepy = self._slept = min(2 * self._slept, _SLEEPIEST)
+        """Nothing came while it was looked for."""
+        self.sleepy = self.slept = min(2 * self.slept, _SLEEPIEST)

@@ -400,7 +400,7 @@ class Channel:
                     if perf_counter() > until:
                         break
             else:
-                alertness.paid()
+                alertness.slept = 1
                 return
             alertness.failed()
         received.extend(map(self._recv, _CHUNK))

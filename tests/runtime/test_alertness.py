@@ -40,7 +40,7 @@ def test_looks_more_often_again_once_it_has_paid(alertness: Alertness) -> None:
     for _ in range(5):
         alertness.failed()
         sleeps(alertness)
-    alertness.paid()
+    alertness.slept = 1
     assert not alertness.sleepy
     alertness.failed()
     assert sleeps(alertness) == 2
