@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from mpipc.aio.calls import call, close
 from mpipc.aio.client import Connecting, connect, wait_closed
+from mpipc.aio.reconnect import reconnecting
 from mpipc.aio.server import Server, Serving, serve
 
-__all__ = ["Connecting", "Server", "Serving", "call", "close", "connect", "serve", "wait_closed"]
+__all__ = [
+    "Connecting",
+    "Server",
+    "Serving",
+    "call",
+    "close",
+    "connect",
+    "reconnecting",
+    "serve",
+    "wait_closed",
+]

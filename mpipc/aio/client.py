@@ -13,7 +13,7 @@ from mpipc.aio.calls import close
 from mpipc.aio.connection import Connection
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits
 from mpipc.capnp.proxy import Client, Generated
-from mpipc.errors import AddressError, Disconnected, IpcError, Timeout
+from mpipc.errors import AddressError, Disconnected, IpcError, Timeout, Unreachable
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
 from mpipc.ipc.address import Address
@@ -71,17 +71,18 @@ def connect(
     timeout = checked_seconds("timeout", timeout)
     where = addresses.parse(address, datadir=datadir, name=name)
     generated = generated_for(root_class(root))
-    return Connecting(_connect(where, generated, timeout, peers, limits))
+    return Connecting(open_root(where, generated, timeout, peers, limits))
 
 
-async def _connect(
+async def open_root(
     where: Address, generated: Generated, timeout: float, peers: Allowed | None, limits: Limits
 ) -> Any:
+    """As `connect`: the root object."""
     deadline = time.monotonic() + timeout
     # In a thread, since names may have to be looked up.
     found = await asyncio.to_thread(dial, where, peers, timeout)
     if found is None:
-        raise AddressError(f"nobody listens on {where}")
+        raise Unreachable(f"nobody listens on {where}")
     sock, relay, peer = found
     sock.setblocking(False)
     loop = asyncio.get_running_loop()

@@ -174,8 +174,11 @@ class Connection(Endpoint, asyncio.Protocol):
         calls.append(self.call_async(target, method, w))
         return None  # type: ignore[return-value]  # `mpipc.aio.call` awaits the call
 
+    def blocks(self) -> bool:
+        return threading.get_ident() != self._thread
+
     def begun(self) -> list[Any] | None:
-        return begun.get() if threading.get_ident() == self._thread else None
+        return None if self.blocks() else begun.get()
 
     def iterate(self, client: Client, method: ClientMethod[Any], w: Writer) -> Any:
         if threading.get_ident() != self._thread or begun.get() is not None:

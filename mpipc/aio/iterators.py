@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+Opening = Coroutine[Any, Any, AsyncGenerator[T, None]]
 
 
 class Later(AsyncGenerator[T, None]):
     """What a method gives that returns an AsyncIterator and is no coroutine function: as with a
     generator, nothing happens before it is asked for its first item. `opening`: the call."""
 
-    def __init__(self, opening: Coroutine[Any, Any, AsyncGenerator[T, None]]) -> None:
-        self._opening: Coroutine[Any, Any, AsyncGenerator[T, None]] | None = opening
+    def __init__(self, opening: Opening[T]) -> None:
+        self._openings = [opening]  # each awaits the one before
         self._opened: AsyncGenerator[T, None] | None = None
 
+    def watch(self, around: Callable[[Opening[T]], Opening[T]]) -> None:
+        """Have something go on around the call: `around` is given what is to be awaited."""
+        self._openings.append(around(self._openings[-1]))
+
     async def __anext__(self) -> T:
-        if self._opening is not None:
-            opening, self._opening = self._opening, None
-            self._opened = await opening
+        if self._openings:
+            openings, self._openings = self._openings, []
+            self._opened = await openings[-1]
         if self._opened is None:
             raise StopAsyncIteration
         return await self._opened.__anext__()
@@ -43,6 +49,5 @@ class Later(AsyncGenerator[T, None]):
             await self._opened.aclose()
 
     def __del__(self) -> None:
-        if self._opening is not None:
-            self._opening.close()  # it was never called
-            self._opening = None
+        while self._openings:
+            self._openings.pop().close()  # it was never called

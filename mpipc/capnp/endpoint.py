@@ -192,6 +192,10 @@ class Endpoint(ABC):
         `mpipc.aio.call` calls a method. None: it is made."""
         return None
 
+    def blocks(self) -> bool:
+        """Whether a call that is made now returns when it is answered."""
+        return True
+
     def iterate(self, client: Client, method: ClientMethod[Any], w: Writer) -> Any:
         """Call a method that gives an async iterator."""
         return client._mpipc_call(method, w)

@@ -36,7 +36,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _log = logging.getLogger("mpipc")
-_QUICKLY = Backoff(most=2.0)  # to connect costs little
+QUICKLY = Backoff(most=2.0)  # to connect costs little
 _CLOSE = object()
 
 
@@ -48,7 +48,7 @@ def reconnecting(
     *,
     on_connect: Callable[[R], object] | None = None,
     wait: float | None = 10.0,
-    backoff: Backoff = _QUICKLY,
+    backoff: Backoff = QUICKLY,
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
     name: str = "node",
@@ -64,7 +64,7 @@ def reconnecting(
     *,
     on_connect: Callable[[T], object] | None = None,
     wait: float | None = 10.0,
-    backoff: Backoff = _QUICKLY,
+    backoff: Backoff = QUICKLY,
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
     name: str = "node",
@@ -79,7 +79,7 @@ def reconnecting(
     *,
     on_connect: Callable[[Any], object] | None = None,
     wait: float | None = 10.0,
-    backoff: Backoff = _QUICKLY,
+    backoff: Backoff = QUICKLY,
     timeout: float = 10.0,
     datadir: str | os.PathLike[str] | None = None,
     name: str = "node",
@@ -193,8 +193,7 @@ class Link(Holder):
         except BaseException:
             self.close()
             raise
-        declared = methods_of(interfaces_of(obj))
-        self._idempotent = frozenset(n for n, each in declared.items() if _is_idempotent(each))
+        self._idempotent = idempotent(obj)
         reference = refer(obj, self)
         weakref.finalize(reference, self._events.put, _CLOSE).atexit = False
         return reference
@@ -213,7 +212,7 @@ class Link(Holder):
             return use(obj)
         except Disconnected:
             # Perhaps it is about another connection.
-            if name not in self._idempotent or (obj is self._object and _works(self._root)):
+            if name not in self._idempotent or (obj is self._object and works(self._root)):
                 raise
         return use(self._take())
 
@@ -232,13 +231,13 @@ class Link(Holder):
             while True:
                 if self._over is not None:
                     raise type(self._over)(str(self._over)) from self._error
-                if self._object is not None and _works(self._root):
+                if self._object is not None and works(self._root):
                     return self._object
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     raise Timeout(f"{self._name} was not reached in time") from self._error
                 untried = beginning and self._error is None
-                if beginning and self._error is not None and not _may_pass(self._error):
+                if beginning and self._error is not None and not may_pass(self._error):
                     raise self._error
                 if limit is not None and now >= limit and not untried:
                     why = f"; {self._error}" if self._error else ""
@@ -298,7 +297,7 @@ class Link(Holder):
 
     def _report(self, error: Exception) -> None:
         """An attempt has failed."""
-        if _may_pass(error):
+        if may_pass(error):
             _log.info("cannot connect to %s: %s", self._name, error)
         elif self._over is None:
             _log.warning("cannot connect to %s", self._name, exc_info=error)
@@ -344,14 +343,20 @@ class Link(Holder):
         return f"<Link {self._name}>"
 
 
-def _works(root: object) -> bool:
+def works(root: object) -> bool:
     """Whether what was got from a root object can be called."""
     return not (isinstance(root, Client) and root._mpipc_connection.closed)
 
 
-def _may_pass(error: BaseException) -> bool:
+def may_pass(error: BaseException) -> bool:
     """Whether to try again may help, in the case of a first attempt."""
     return isinstance(error, (ConnectionError, TimeoutError))
+
+
+def idempotent(obj: object) -> frozenset[str]:
+    """The methods of an object that may be called again."""
+    declared = methods_of(interfaces_of(obj))
+    return frozenset(name for name, each in declared.items() if _is_idempotent(each))
 
 
 def _is_idempotent(declared: Any) -> bool:

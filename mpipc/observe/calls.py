@@ -266,11 +266,16 @@ def _begun(method: Method, function: Function, wrapper: Wrapper) -> Function:
     called = _called(method, function, wrapper)
 
     def begin(subject: Any, *args: Any, **kwargs: Any) -> Any:
-        begun = subject._mpipc_connection.begun()
-        if begun is None:
+        connection = subject._mpipc_connection
+        if connection.blocks():
             return called(subject, *args, **kwargs)
+        begun = connection.begun()
         result = function(subject, *args, **kwargs)
-        begun.append(_until_done(wrapper.watch(method, subject, args, kwargs), begun[-1]))
+        watch = wrapper.watch(method, subject, args, kwargs)
+        if begun is None:  # an iterator, which calls when it is first used
+            result.watch(functools.partial(_until_done, watch))
+        else:
+            begun.append(_until_done(watch, begun[-1]))
         return result
 
     return begin

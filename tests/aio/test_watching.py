@@ -366,3 +366,30 @@ async def test_a_call_that_is_begun_and_not_wanted_leaves_nothing(
             await mpipc.aio.call(begin_and_fail)
     gc.collect()
     assert not [each for each in recwarn if "never awaited" in str(each.message)]
+
+
+@in_loop
+async def test_a_method_that_gives_an_iterator_is_watched_when_it_is_called(
+    seen: Seen, tmp_path: Path
+) -> None:
+    async with connected("loop", "loop", tmp_path, RealFeed(), Feed) as feed:
+        numbers = feed.count(7)
+        assert not seen.logged("count")  # nobody has asked for anything yet
+        async for number in numbers:
+            assert number == 7
+            break
+        await seen.all_ended("count", 1)
+        await mpipc.aio.close(numbers)
+    assert seen.outcomes("count") == {("client", "returned", None), ("server", "returned", None)}
+    seen.chain(("Feed/count", "CLIENT"), ("Feed/count", "SERVER"))
+
+
+@in_loop
+async def test_an_iterator_that_nobody_uses_is_no_call(
+    seen: Seen, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    async with connected("loop", "loop", tmp_path, RealFeed(), Feed) as feed:
+        feed.count(7)
+        gc.collect()
+    assert not seen.logged("count") and not seen.spans("Feed/count", "CLIENT")
+    assert not [each for each in recwarn if "never awaited" in str(each.message)]
