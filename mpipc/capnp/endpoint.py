@@ -27,6 +27,7 @@ from mpipc.capnp.session import (
     Session,
     again,
 )
+from mpipc.capnp.showing import printable
 from mpipc.capnp.threads import ThreadCapability, ThreadMapCapability
 from mpipc.capnp.traffic import Tap, Traffic
 from mpipc.capnp.writer import Writer
@@ -34,6 +35,8 @@ from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Uni
 
 R = TypeVar("R")
 _log = logging.getLogger("mpipc")
+
+_LONGEST_NAME = 200  # characters of a thread's, which stands in every line of the log
 
 
 class Observer(Protocol):
@@ -332,7 +335,8 @@ class Endpoint(ABC):
         elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_THREAD:
             if len(self._made_threads) >= self.limits.threads:
                 raise Overloaded(f"more than {self.limits.threads} threads")
-            capability = self._make_thread(threads.read_text(delivery.message, *delivery.content))
+            name = threads.read_text(delivery.message, *delivery.content)
+            capability = self._make_thread(printable(name[:_LONGEST_NAME]))
             self._made_threads[id(capability)] = capability
             self._reply(delivery, threads.write_capability(capability), threads.ONE_POINTER)
         elif isinstance(target, ThreadMapCapability) and called == threads.MAKE_POOL:

@@ -32,9 +32,11 @@ from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp.copying import copy_fixed, copy_struct
 from mpipc.capnp.message import POINTER, Limits, Message
 from mpipc.capnp.rpc_messages import Call, Descriptor, Payload, PromisedAnswer, Return
+from mpipc.capnp.showing import printable
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
 
+_LONGEST_REASON = 1000  # characters that the peer may say at its end
 _BULK = 1 << 12  # words of a message, beyond which it is not worth copying into one piece
 
 
@@ -494,7 +496,7 @@ class Session:
             self._receive_disembargo(*rpc.parse_disembargo(message, at, lo, hi))
         elif kind == rpc.ABORT:
             _, reason, _ = rpc.parse_exception(message, at, lo, hi)
-            raise Aborted(f"the other end gave up: {reason}")
+            raise Aborted(f"the other end gave up: {printable(reason[:_LONGEST_REASON])}")
         elif kind == rpc.UNIMPLEMENTED:
             self._receive_unimplemented(message, at, lo, hi)
         else:

@@ -1,4 +1,5 @@
-"""How values are shown, in logs and in errors: shortened, and without their secrets."""
+"""How values are shown, in logs and in errors: shortened, and without their secrets; and texts of
+somebody else's."""
 
 from __future__ import annotations
 
@@ -34,3 +35,9 @@ class Shortener(reprlib.Repr):
 
 
 shown = Shortener().repr
+
+
+def printable(text: str, *, kept: str = "") -> str:
+    """A text that somebody else has said, for logs and terminals: it begins no line of its own, and
+    moves no cursor. `kept`: what stays, though it cannot be printed."""
+    return "".join(each if each.isprintable() or each in kept else "?" for each in text)

@@ -47,11 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: IpcError) -> int:
+    from mpipc.capnp.showing import printable
     from mpipc.cli.usage import Usage
     from mpipc.evolution.report import wants_colour
 
     name = "\x1b[1;31mmpipc:\x1b[0m" if wants_colour(sys.stderr) else "mpipc:"
-    print(name, error, file=sys.stderr)
+    print(name, printable(str(error), kept="\n\t"), file=sys.stderr)
     return 2 if isinstance(error, Usage) else 1
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mpipc.capnp.showing import printable
 from mpipc.cli.json_lines import print_json
 from mpipc.errors import IpcError, Unimplemented
 from mpipc.introspection.api import (
@@ -139,7 +140,7 @@ def rows(snapshot: Snapshot, before: Snapshot | None, address: str) -> Iterator[
     clients = [each for each in snapshot.connections if each.side == "server"]
     calls = sum(each.calls for each in snapshot.methods)
     earlier = sum(each.calls for each in before.methods) if before else 0
-    yield _printable(
+    yield printable(
         f"{snapshot.program} ({snapshot.pid}) on {address}: up {_time(snapshot.seconds)},"
         f" {len(clients)} of {snapshot.accepted} clients are there"
     )
@@ -175,7 +176,7 @@ def _methods(snapshot: Snapshot, before: Snapshot | None, rate: Any) -> Iterator
         return then.get(_key(each), 0) - each.calls, -each.calls
 
     for each in sorted(snapshot.methods, key=busy):
-        name = _printable(f"{each.interface}.{each.method}")
+        name = printable(f"{each.interface}.{each.method}")
         errors = sum(each.errors.values())
         yield (
             f"{name:40.40} {each.side:6} {rate(each.calls, then.get(_key(each), 0)):>9}"
@@ -191,7 +192,7 @@ def _connections(connections: Sequence[ConnectionCounts]) -> Iterator[str]:
     for each in connections:
         who = each.peer if each.side == "server" else f"to {each.address}"
         yield (
-            f"{_printable(who):46.46} {_time(each.seconds):>9} {sum(each.objects.values()):>8}"
+            f"{printable(who):46.46} {_time(each.seconds):>9} {sum(each.objects.values()):>8}"
             f" {each.held:>6} {len(each.threads):>8}"
             f" {_bytes(each.sent_bytes):>9} {_bytes(each.received_bytes):>9}"
         )
@@ -200,18 +201,13 @@ def _connections(connections: Sequence[ConnectionCounts]) -> Iterator[str]:
 def _running(calls: Sequence[RunningCall]) -> Iterator[str]:
     yield f"{'RUNNING CALL':40} {'SIDE':6} {'FOR':>9}  THREAD"
     for each in calls:
-        name = _printable(f"{each.interface}.{each.method}")
-        thread = _printable(each.thread)
+        name = printable(f"{each.interface}.{each.method}")
+        thread = printable(each.thread)
         yield f"{name:40.40} {each.side:6} {_time(each.seconds):>9}  {thread}"
 
 
 def _key(method: MethodCounts) -> tuple[str, str, str]:
     return method.side, method.interface, method.method
-
-
-def _printable(text: str) -> str:
-    """Names come from elsewhere, and must not move the cursor."""
-    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _time(seconds: float) -> str:

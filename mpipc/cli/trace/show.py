@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from mpipc.capnp.showing import printable
 from mpipc.cli.trace.reading import read
 from mpipc.recording.records import Record
 
@@ -15,7 +16,7 @@ _SIGNS = {"client": "->", "server": "<-"}
 def show(path: Path, *, everything: bool) -> int:
     """Print a trace; `everything`: also messages that are neither calls nor answers."""
     header, records = read(path)
-    print(f"recorded {_printable(header.began)}")
+    print(f"recorded {printable(header.began)}")
     for record in records:
         if everything or record.kind in ("begin", "call", "answer", "end"):
             print(line(record))
@@ -40,13 +41,8 @@ def line(record: Record) -> str:
         text += f"{record.kind}{id} {record.target}".rstrip()
     if record.note:
         text += f" -- {record.note}"
-    return _printable(text)
+    return printable(text)
 
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _printable(text: str) -> str:
-    """What somebody else has said must not move the cursor."""
-    return "".join(each if each.isprintable() else "?" for each in text)
