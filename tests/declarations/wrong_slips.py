@@ -28,7 +28,7 @@ class Attributes(ABC):
     @abstractmethod
     def below_zero(self, a: Annotated[int | None, Field(-1)]) -> None: ...
     @abstractmethod
-    def no_type(self, a: "Annotated[str, msgspec.Meta(pattern='(')]") -> None: ...  # noqa: UP037
+    def no_type(self, a: "Annotated[str, msgspec.Meta(ge='a')]") -> None: ...  # noqa: UP037
 
 
 @mpipc.interface
