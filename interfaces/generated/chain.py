@@ -16,6 +16,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     ConversionError,
+    Entries,
     Generated,
     Hooked,
     Message,
@@ -1656,7 +1657,7 @@ def _pack_Chain_find_coins(coins: Mapping[_values_types.OutPoint, bytes]) -> Wri
             _e,
             "Chain.find_coins",
             coins=(
-                {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Data"},
+                Entries(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), "Data"),
                 coins,
             ),
         ) from None
@@ -3531,7 +3532,7 @@ def _serve_Chain_find_coins(_impl: _chain.Chain, _m: Message, _at: int, _d: int,
             _e,
             "Chain.find_coins",
             result=(
-                {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Data"},
+                Entries(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), "Data"),
                 _result,
             ),
         ) from None
@@ -3738,7 +3739,7 @@ def _serve_Chain_calculate_individual_bump_fees(
             _e,
             "Chain.calculate_individual_bump_fees",
             result=(
-                {Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"): "Int64"},
+                Entries(Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"), "Int64"),
                 _result,
             ),
         ) from None

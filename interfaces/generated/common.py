@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from mpipc.capnp.runtime import (
     BIT,
     FEW,
+    Entries,
     Generated,
     Hooked,
     Message,
@@ -202,10 +203,10 @@ _out_Settings = Struct("<QQQQ")
 _in_Settings = Struct("<iIiIiIiI")
 describe(
     _common.Settings,
-    forced_settings={"Text": "Text"},
-    command_line_options={"Text": ["Text"]},
-    rw_settings={"Text": "Text"},
-    ro_config={"Text": {"Text": ["Text"]}},
+    forced_settings=Entries("Text", "Text"),
+    command_line_options=Entries("Text", ["Text"]),
+    rw_settings=Entries("Text", "Text"),
+    ro_config=Entries("Text", Entries("Text", ["Text"])),
 )
 
 

@@ -16,6 +16,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     ConversionError,
+    Entries,
     Generated,
     Hooked,
     Message,
@@ -402,9 +403,9 @@ describe(
     bip152_highbandwidth_from="Bool",
     starting_height="Int32",
     send_bytes="UInt64",
-    send_bytes_per_msg_type={"Text": "UInt64"},
+    send_bytes_per_msg_type=Entries("Text", "UInt64"),
     recv_bytes="UInt64",
-    recv_bytes_per_msg_type={"Text": "UInt64"},
+    recv_bytes_per_msg_type=Entries("Text", "UInt64"),
     permission_flags=_enums.NetPermissionFlags,
     ping_time=Hooked(timedelta, _times.build_microseconds, "Int64"),
     min_ping_time=Hooked(timedelta, _times.build_microseconds, "Int64"),
@@ -2992,7 +2993,9 @@ def _serve_Node_get_net_local_addresses(
         )
     except MISFITS as _e:
         raise misfit(
-            _e, "Node.get_net_local_addresses", result=({"Data": _node.LocalServiceInfo}, _result)
+            _e,
+            "Node.get_net_local_addresses",
+            result=(Entries("Data", _node.LocalServiceInfo), _result),
         ) from None
     return _w
 

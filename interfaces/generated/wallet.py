@@ -16,6 +16,7 @@ from mpipc.capnp.runtime import (
     Client,
     ClientMethod,
     ConversionError,
+    Entries,
     Generated,
     Hooked,
     Instance,
@@ -762,7 +763,7 @@ describe(
     debit="Int64",
     change="Int64",
     time=Hooked(datetime, _values_types.build_unix_time, "Int64"),
-    value_map={"Text": "Text"},
+    value_map=Entries("Text", "Text"),
     is_coinbase="Bool",
 )
 
@@ -2315,7 +2316,7 @@ def _pack_Wallet_commit_transaction(
             _e,
             "Wallet.commit_transaction",
             tx=("Data", tx),
-            value_map=({"Text": "Text"}, value_map),
+            value_map=(Entries("Text", "Text"), value_map),
             order_form=([_fields_PairTextText], order_form),
         ) from None
     return _w
@@ -5041,13 +5042,13 @@ def _serve_Wallet_list_coins(
             _e,
             "Wallet.list_coins",
             result=(
-                {
-                    _wallet.TxDestination: {
-                        Hooked(
-                            _values_types.OutPoint, _values_types.build_bytes, "Data"
-                        ): _wallet.WalletTxOut
-                    }
-                },
+                Entries(
+                    _wallet.TxDestination,
+                    Entries(
+                        Hooked(_values_types.OutPoint, _values_types.build_bytes, "Data"),
+                        _wallet.WalletTxOut,
+                    ),
+                ),
                 _result,
             ),
         ) from None
@@ -6193,7 +6194,7 @@ def _serve_WalletLoader_list_wallet_dir(
         )
     except MISFITS as _e:
         raise misfit(
-            _e, "WalletLoader.list_wallet_dir", result=({"Text": "Text"}, _result)
+            _e, "WalletLoader.list_wallet_dir", result=(Entries("Text", "Text"), _result)
         ) from None
     return _w
 

@@ -4,7 +4,8 @@
 "Callable"                          anything callable
 "Iterable"                          anything to iterate over
 Color, timedelta, Block, Chain      a class
-[T], {K: V}                         a list of T, a dict
+[T]                                 a list of T
+Entries(K, V)                       a dict
 Items(T, U)                         a tuple of a T and a U
 (T, None)                           a T or None
 (T, ...)                            a T, in a TypedDict that may lack it
@@ -44,6 +45,13 @@ class Items(tuple[Description, ...]):
 
     def __new__(cls, *items: Description) -> Items:
         return super().__new__(cls, items)
+
+
+class Entries(NamedTuple):
+    """Describes a dict."""
+
+    key: Description
+    value: Description
 
 
 class Secret:
@@ -127,7 +135,7 @@ def _hides(type: Description, seen: set[object]) -> bool:
         return any(_hides(each, seen) for each in inner)
     if isinstance(type, Instance):
         return any(_hides(each, seen) for each in type.fields.values())
-    if isinstance(type, Checked | Hooked | tuple | list | dict):
+    if isinstance(type, Checked | Hooked | tuple | list):
         return any(_hides(each, seen) for each in _inside(type))
     if type in seen or type not in fields_of:
         return False
@@ -143,5 +151,3 @@ def _inside(type: Description) -> Iterator[Description]:
         yield type.wire
     elif isinstance(type, tuple | list):
         yield from (each for each in type if each is not None and each is not ...)
-    elif isinstance(type, dict):
-        yield from (*type, *type.values())

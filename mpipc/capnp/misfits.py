@@ -11,13 +11,13 @@ from abc import ABC
 from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from struct import error as StructError
-from typing import Any
 
 from typing_extensions import is_typeddict
 
 from mpipc.capnp.descriptions import (
     Checked,
     Description,
+    Entries,
     Hooked,
     Instance,
     Items,
@@ -79,13 +79,13 @@ def _wrong(type: Description, value: object, path: str) -> Iterator[str]:
         yield from _wrong_items(type, value, path)
     elif isinstance(type, Checked):
         yield from _wrong_checked(type, value, path)
+    elif isinstance(type, Entries):
+        yield from _wrong_dict(type, value, path)
     elif isinstance(type, tuple):
         if value is not None:
             yield from _wrong(type[0], value, path)
     elif isinstance(type, list):
         yield from _wrong_list(type[0], value, path)
-    elif isinstance(type, dict):
-        yield from _wrong_dict(type, value, path)
     elif isinstance(type, str) and type in unions:
         yield from _wrong_union(unions[type], value, path)
     elif isinstance(type, str) and type in generics:
@@ -163,14 +163,13 @@ def _wrong_items(items: Items, value: object, path: str) -> Iterator[str]:
         yield from _wrong(type, each, f"{path}[{index}]")
 
 
-def _wrong_dict(types: Mapping[Any, Description], value: object, path: str) -> Iterator[str]:
+def _wrong_dict(entries: Entries, value: object, path: str) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"{path}: {_expected('a dict', value)}"
         return
-    ((of_key, of_value),) = types.items()
     for key, each in value.items():
-        yield from _wrong(of_key, key, f"{path}: a key")
-        yield from _wrong(of_value, each, f"{path}[{shown(key)}]")
+        yield from _wrong(entries.key, key, f"{path}: a key")
+        yield from _wrong(entries.value, each, f"{path}[{shown(key)}]")
 
 
 def _wrong_struct(

@@ -41,6 +41,7 @@ from mpipc.capnp.conversions import (
 )
 from mpipc.capnp.descriptions import (
     Checked,
+    Entries,
     Hooked,
     Instance,
     Items,
@@ -85,6 +86,7 @@ __all__ = [
     "Client",
     "ClientMethod",
     "ConversionError",
+    "Entries",
     "Generated",
     "Hooked",
     "Instance",

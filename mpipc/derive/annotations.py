@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import getitem
 from typing import (
     Annotated,
     Final,
@@ -129,10 +130,13 @@ class Scope:
             inner = self._unwrap(each)
             if inner.origin is Union:
                 yield from get_args(inner.base)
-                if inner.optional:
-                    yield type(None)
+            elif inner.optional:  # `Literal["a", None]` beside others
+                parts = (inner.base, *inner.metadata)
+                yield getitem(Annotated, parts) if inner.metadata else inner.base
             else:
                 yield each
+            if inner.optional:
+                yield type(None)
 
     def _evaluate(self, text: str) -> object:
         try:

@@ -446,7 +446,8 @@ class Conversions:
             case ListType(element):
                 return f"[{self.described(element)}]"
             case MapType(key, value):
-                return f"{{{self.described(key)}: {self.described(value)}}}"
+                entries = self._scope.runtime("Entries")
+                return f"{entries}({self.described(key)}, {self.described(value)})"
             case TimedeltaType():
                 return self._scope.standard("datetime.timedelta")
             case InterfaceType(key) if key in self._callables:

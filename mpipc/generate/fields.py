@@ -56,8 +56,11 @@ def packed(
 
 def packed_pointer(field: Field, word: str, value: str, convert: Conversions) -> str:
     """The expression for the pointer word of a field."""
-    pointer = convert.to_pointer(field.type, word, value)
-    return pointer if isinstance(field.type, InterfaceType) else _or_zero(field, value, pointer)
+    if isinstance(field.type, InterfaceType):  # None is null
+        if field.missing:
+            value = f'{value.rpartition("[")[0]}.get("{field.name}")'
+        return convert.to_pointer(field.type, word, value)
+    return _or_zero(field, value, convert.to_pointer(field.type, word, value))
 
 
 def uses_writer(packing: str) -> bool:

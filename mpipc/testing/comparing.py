@@ -58,6 +58,14 @@ _PASSED_ON = (itself, of_its_interface)
 """With these, there is a connection through which iterators can be read."""
 
 
+class Somebody:
+    """What is read for an object: pycapnp reads no capabilities outside of its RPC. `alternative`:
+    which of a union it is."""
+
+    def __init__(self, alternative: Field | None = None) -> None:
+        self.alternative = alternative
+
+
 class Comparing:
     """Compares values of one model's types. `null_is_empty`: None in a list may be something empty,
     for those who cannot tell."""
@@ -100,7 +108,8 @@ class Comparing:
                 )
             case OptionalType(some):
                 found = None if value is None else self.plain(some, value)
-                return None if self._null_is_empty and _is_empty(found) else found
+                alike = isinstance(some, InterfaceType) or _is_empty(found)
+                return None if self._null_is_empty and alike else found
             case StructType(key) | TupleType(key=key):
                 fields = self._model.struct(key).fields
                 return self._fields(fields, (value_of(field, value) for field in fields))
@@ -109,7 +118,8 @@ class Comparing:
             case HookedType(wire=wire, build=build):
                 return value.__class__, self.plain(wire, python_object(build)(value))
             case UnionType(key):
-                found = alternative_of(self._model, key, value)
+                known = value.alternative if isinstance(value, Somebody) else None
+                found = known or alternative_of(self._model, key, value)
                 return found.name, self._field(found, value)
             case InterfaceType(_, stream) if stream is not None and self._known in _PASSED_ON:
                 return tuple(self.plain(stream, each) for each in value)

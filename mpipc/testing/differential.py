@@ -13,7 +13,7 @@ from mpipc.testing.examples import explained, run_examples
 from mpipc.testing.loopback import Loopback
 from mpipc.testing.outcomes import answers, as_results, called, outcome_of, same_outcome
 from mpipc.testing.recorder import Recorder, recorders
-from mpipc.testing.referee import Referee
+from mpipc.testing.referee import Referee, Unwritable
 from mpipc.testing.strategies import Strategies
 from mpipc.testing.subject import Subject, subject_of
 
@@ -127,13 +127,19 @@ class _Example:
         comparing = Comparing(self._model, nothing)
         schema = self._referee.params(self._interface, self._method)
         fields: Sequence[Field] = self._method.parameters
-        written = self._referee.write(schema, fields, self._arguments, first_segment)
+        try:
+            written = self._referee.write(schema, fields, self._arguments, first_segment)
+        except Unwritable:
+            return
         messages["parameters that pycapnp wrote"] = written
         outcome_of(self._method, lambda: self._loop.serve(*self._loop.called, written))
         self._compare_arguments(comparing, self._recorder.taken, "of pycapnp, the method gets")
         schema = self._referee.results(self._interface, self._method)
         fields, values = as_results(self._method, self._answer)
-        self._loop.answer = self._referee.write(schema, fields, values, first_segment)
+        try:
+            self._loop.answer = self._referee.write(schema, fields, values, first_segment)
+        except Unwritable:
+            return
         messages["results that pycapnp wrote"] = self._loop.answer
         self._compare_outcome(comparing, self._call(), "of pycapnp, the caller gets")
 

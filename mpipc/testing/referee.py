@@ -35,13 +35,14 @@ from mpipc.model import (
 )
 from mpipc.schema import Schemas
 from mpipc.testing.building import built, class_of, value_of
+from mpipc.testing.comparing import Somebody
 from mpipc.testing.strategies import CONTAINERS, view_of
 
 _FOREVER = 1.7976931348623157e308
 
 
-class _Somebody:
-    """What is read for an object: pycapnp reads no capabilities outside of its RPC."""
+class Unwritable(Exception):
+    """A union that is an object: pycapnp could not even say that it is one."""
 
 
 class Referee(Schemas):
@@ -92,6 +93,8 @@ class Referee(Schemas):
             case UnionType(key):
                 inner = builder.init(name) if isinstance(name, str) else builder[name]
                 found = alternative_of(self.model, key, value)
+                if isinstance(found.type, InterfaceType):
+                    raise Unwritable
                 self._set(inner, found.slot.name, found.type, value)
             case OptionalType(some):
                 if value is not None:
@@ -150,7 +153,7 @@ class Referee(Schemas):
         ):
             return None
         if isinstance(field.type, InterfaceType):
-            return _Somebody() if reader._has(field.slot.name) else None
+            return Somebody() if reader._has(field.slot.name) else None
         return self._get(field.type, reader._get(field.slot.name))
 
     def _get(self, type: Type, value: Any) -> Any:
@@ -162,12 +165,14 @@ class Referee(Schemas):
             case UnionType(key):
                 fields = self.model.struct(key).fields
                 which = value.which()
-                return self._get_field(value, next(f for f in fields if f.slot.name == which))
+                alternative = next(each for each in fields if each.slot.name == which)
+                found = self._get_field(value, alternative)
+                return Somebody(alternative) if isinstance(found, Somebody) else found
             case OptionalType(some):
                 # pycapnp does not tell null from empty in a list.
                 return self._get(some, value) if len(value) else None
-            case ListType(InterfaceType(), container):
-                return CONTAINERS[container](_Somebody() for _ in range(len(value)))
+            case ListType(InterfaceType() | OptionalType(InterfaceType()), container):
+                return CONTAINERS[container](Somebody() for _ in range(len(value)))
             case ListType(element, container):
                 return CONTAINERS[container](self._get(element, each) for each in value)
             case MapType(_, _, entry):

@@ -64,6 +64,8 @@ def list_of(
     element: Type, container: Literal["list", "tuple", "set", "frozenset"], annotation: Annotation
 ) -> ListType:
     """The type of a list of such elements. Raises Mistake."""
+    if isinstance(carried(element), VoidType):
+        raise Mistake(f"{shown(annotation.base)} has nothing in it", "an int: how many there are")
     if isinstance(element, OptionalType) and not _has_null(element.type):
         raise Mistake(
             f"None cannot be inside of {shown(annotation.base)}: only what is behind a pointer of"

@@ -17,7 +17,7 @@ from mpipc.derive.site import Site
 from mpipc.derive.types.lists import list_of
 from mpipc.derive.types.registry import element_of
 from mpipc.derive.types.words import word
-from mpipc.model import InterfaceType, VoidType
+from mpipc.model import InterfaceType
 
 _STREAMS = (collections.abc.Iterator, collections.abc.Iterable, collections.abc.Generator)
 _ASYNC = (
@@ -46,8 +46,6 @@ def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
             "list[T], or an interface with a method that returns it",
         )
     item = element_of(annotation.args[0], site)
-    if isinstance(item, VoidType):
-        raise Mistake(f"{name} of nothing", f"{name}[T]")
     items = list_of(item, "list", annotation)
     options = annotation.find(declare.InterfaceOptions) or declare.InterfaceOptions()
     raised = "".join(f"Or{each.exception.__name__}" for each in site.streams)

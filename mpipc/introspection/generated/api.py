@@ -12,6 +12,7 @@ from mpipc.capnp.runtime import (
     MISFITS,
     Client,
     ClientMethod,
+    Entries,
     Generated,
     Message,
     ReadRows,
@@ -32,7 +33,7 @@ from .. import api as _api
 
 MODEL = "2bf256f3318c505a59302d88ab69bed2"
 SOURCES: dict[str, str] = {
-    "mpipc.declare": "3d99fd276b24beb3884143ccad9c90e8",
+    "mpipc.declare": "3bd6e2c2c606b08f6af5685037fe0be7",
     "mpipc.introspection.api": "8ed9317e3d97cd73f0280e907169d36f",
 }
 IMPORTS: dict[str, str] = {}
@@ -47,7 +48,7 @@ describe(
     method="Text",
     calls="UInt64",
     running="UInt64",
-    errors={"Text": "UInt64"},
+    errors=Entries("Text", "UInt64"),
     seconds="Float64",
     buckets=["UInt64"],
 )
@@ -172,7 +173,7 @@ describe(
     seconds="Float64",
     sent_bytes="UInt64",
     received_bytes="UInt64",
-    objects={"Text": "UInt64"},
+    objects=Entries("Text", "UInt64"),
     held="UInt64",
     threads=["Text"],
     calls=[_api.RunningCall],
