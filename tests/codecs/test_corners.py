@@ -27,7 +27,7 @@ test_corners = testing.suite(Corners, max_examples=20)
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"tuples": {(1, "x"): ""}}, r"keys\.tuples: a key\[1\]: expected an int for Int64, got str 'x'"),
+        ({"tuples": {(1, "x"): ""}}, r"keys\.tuples: a key\[1\]: expected an int for Int64"),
         ({"sets": {frozenset("a"): 2**31}}, r"keys\.sets\[frozenset\({'a'}\)\]: .*out of range"),
         ({"deeper": {((1,), 2): True}}, r"keys\.deeper: a key\[1\]: expected str, got int 2"),
     ],
