@@ -11,7 +11,7 @@ import pytest
 
 from mpipc.capnp.message import Limits
 from mpipc.capnp.session import Broken, Delivery, Import, Question
-from mpipc.capnp.threads import read_capability
+from mpipc.capnp.threads import ONE_POINTER, read_capability, write_text
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
 from tests import rpc_peer, rpc_schema
@@ -921,3 +921,18 @@ def test_question_and_writer_are_left_alone_when_the_session_is_closed(peer: Pee
     with pytest.raises(Disconnected):
         peer.session.call(target, 1, 0, w, 0, None)
     assert peer.sent() == []
+
+
+def test_answers_that_are_kept_count_as_calls_do() -> None:
+    peer = Peer(Object("root"), Limits(call_words=1 << 10))
+    peer.send(rpc_peer.built(lambda m: m.init("bootstrap")), finish(0))
+    peer.send(call(1, 0, to_yourself=True))
+    (delivery,) = peer.deliveries()
+    text = write_text("x" * (1 << 14))
+    peer.session.reply(delivery.answer, text, ONE_POINTER, params_unused=False)
+    peer.sent()
+    (refused,) = peer.send(call(2, 0))
+    assert refused["return"]["exception"]["reason"] == "more than 1024 words of calls in flight"
+    peer.send(finish(1))
+    peer.send(call(3, 0))
+    assert len(peer.deliveries()) == 1

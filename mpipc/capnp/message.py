@@ -38,6 +38,7 @@ class Limits(msgspec.Struct, frozen=True):
     `calls`            calls in flight from the peer.
     `exports`          objects that the peer holds at once.
     `threads`          threads that the peer makes at once.
+    `call_words`       size of all its calls in flight, and of what is kept of their answers.
     """
 
     message_words: int = 8 << 20
@@ -46,6 +47,7 @@ class Limits(msgspec.Struct, frozen=True):
     calls: int = 10_000
     exports: int = 1_000_000
     threads: int = 1_000
+    call_words: int = 64 << 20
 
 
 DEFAULT_LIMITS = Limits()

@@ -37,6 +37,7 @@ from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, ProtocolError, RemoteError, Unimplemented
 
 _LONGEST_REASON = 1000  # characters that the peer may say at its end
+_LITTLE = 1 << 12  # bytes of a call that do not count: the number of such calls is limited
 _BULK = 1 << 12  # words of a message, beyond which it is not worth copying into one piece
 
 
@@ -173,6 +174,7 @@ class Answer(msgspec.Struct, eq=False):
     body: bytes = b""
     shape: int | None = None  # None: the result is caps[0] itself (bootstrap)
     exported: Sequence[int] = ()
+    held: int = 0  # bytes of memory that count
     waiting: list[Callable[[], None]] | None = None
     cancel: Callable[[], object] | None = None
 
@@ -229,6 +231,7 @@ class Session:
         self.bulky = False
         """Whether `out` is too much to be copied into one piece."""
         self.answers: dict[int, Answer] = {}
+        self._held = 0  # by all of these
         self.exports: dict[int, Export] = {}
         self._export_ids: dict[int, int] = {}
         self._free_exports: list[int] = []
@@ -388,6 +391,7 @@ class Session:
             # tell us when it has finished with them.
             answer.done = True
             del self.answers[answer.id]
+            self._hold(answer, 0)
             header = rpc.return_header(
                 answer.id, (), w.end, shape, release_param_caps=params_unused, no_finish=True
             )
@@ -448,6 +452,7 @@ class Session:
     def _done(self, answer: Answer) -> None:
         """An answer is there: go on with what has waited for it, and for what that settles."""
         answer.done = True
+        self._hold(answer, 0 if answer.finished else len(answer.body))
         if answer.finished:
             self.answers.pop(answer.id, None)
         if not answer.waiting:
@@ -594,6 +599,8 @@ class Session:
         if call.question in self.answers:
             raise ProtocolError("two calls have the same number")
         answer = self.answers[call.question] = Answer(call.question, call.to_yourself)
+        message = call.payload.message
+        self._hold(answer, message.end - message.start)
         entries = [self._adopt(d) for d in call.descriptors]
         if self._overloaded(answer):
             pass
@@ -610,12 +617,23 @@ class Session:
 
     def _overloaded(self, answer: Answer) -> bool:
         """Refuse a call that is one too many."""
-        if len(self.answers) <= self.limits.calls:
+        limits = self.limits
+        if self._held > limits.call_words << 3:
+            error = Overloaded(f"more than {limits.call_words} words of calls in flight")
+        elif len(self.answers) > limits.calls:
+            error = Overloaded(f"more than {limits.calls} calls in flight")
+        else:
             return False
         answer.to_yourself = False
-        error = Overloaded(f"more than {self.limits.calls} calls in flight")
         self.reply_error(answer, error, no_finish=True)
         return True
+
+    def _hold(self, answer: Answer, size: int) -> None:
+        """So many bytes are kept for a call of the peer's now."""
+        if size <= _LITTLE:
+            size = 0
+        self._held += size - answer.held
+        answer.held = size
 
     def _pass_on(
         self, answer: Answer, target: Capability, call: Call, entries: list[_Entry]
@@ -681,6 +699,7 @@ class Session:
         answer.finished = True
         if answer.done:
             del self.answers[id]
+            self._hold(answer, 0)
             self.freed.extend(answer.caps)
         elif answer.cancel is not None:
             answer.cancel()

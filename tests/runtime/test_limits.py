@@ -288,6 +288,25 @@ class TestCalls:
             eventually(lambda: len(refused()) == 20)
             assert root.values().small(1, 2) == 3
 
+    def test_too_large_ones_at_once_fail(self, serve: Serve) -> None:
+        server = serve(limits=mpipc.Limits(call_words=(1 << 19) + 1000))  # four, and a bit
+        with (
+            mpipc.connect(server.address, Root) as root,
+            mpipc.connect(server.address, Root) as another,
+        ):
+            gates, others = root.gates(), another.gates()
+            for gate in ("x" * (1 << 20), "y" * (1 << 20)):  # what is answered counts no more
+                p = mpipc.pipeline().__enter__()
+                promises = [p.call(gates.wait, gate) for _ in range(10)]
+                for each in promises[4:]:
+                    with pytest.raises(mpipc.RemoteError, match="more than 525288 words of calls"):
+                        each.result()
+                assert not promises[0].done
+                assert others.waiting(gate) == 1
+                others.open(gate)
+                assert [each.result() == gate for each in promises[:4]] == [True] * 4
+                p.__exit__(None, None, None)
+
     def test_too_many_threads_are_refused(self, serve: Serve) -> None:
         server = serve(limits=mpipc.Limits(threads=3))
         with mpipc.connect(server.address, Root) as root:
