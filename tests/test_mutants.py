@@ -36,6 +36,22 @@ class Color(enum.Enum):
     GREEN = 7
 
 
+@mpipc.enum
+class Season(enum.Enum):
+    SPRING = "blossoms"
+    AUTUMN = "leaves"
+
+
+class Span(msgspec.Struct, frozen=True):
+    first: Int32
+    last: Int32
+
+
+class Piece(msgspec.Struct, frozen=True):
+    where: Annotated[Span, Field(group=True)]
+    season: Season
+
+
 class Row(msgspec.Struct, frozen=True):
     small: Int8
     flag: bool
@@ -55,6 +71,9 @@ class Rules(ABC):
 
     @abstractmethod
     def lists(self, rows: list[Row], numbers: list[Int32], texts: list[str]) -> list[UInt16]: ...
+
+    @abstractmethod
+    def pieces(self, piece: Piece, texts: list[str | None]) -> Span | Piece: ...
 
     @abstractmethod
     def several(self, first: str, second: str, wait: timedelta) -> dict[str, Int32]: ...
@@ -140,6 +159,30 @@ MUTANTS = [
         "generate/fields.py",
         'return f"{value} is not None"',
         'return f"bool({value})"',
+    ),
+    Mutant(
+        "tags of unions",
+        "schema/compile.py",
+        "{field.name: field.discriminantValue for",
+        "{field.name: field.discriminantValue ^ 1 for",
+    ),
+    Mutant(
+        "ordinals of declared enums",
+        "generate/checks.py",
+        "members = model.enumeration(key).members",
+        "members = [(n, o ^ 1) for n, o in model.enumeration(key).members]",
+    ),
+    Mutant(
+        "fields of groups",
+        "generate/fields.py",
+        "(unpacked(e, record, pointer_of(e, record), convert) for e in field.group)",
+        "(unpacked(e, record, pointer_of(e, record), convert) for e in field.group[::-1])",
+    ),
+    Mutant(
+        "None in lists",
+        "capnp/columns.py",
+        "return lambda w, at, value: 0 if value is None else write(w, at, value)",
+        "return lambda w, at, value: write(w, at, value) if value else 0",
     ),
 ]
 

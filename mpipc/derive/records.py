@@ -34,6 +34,7 @@ from mpipc.model import (
     TimedeltaType,
     Type,
     TypeName,
+    VoidType,
     is_pointer,
 )
 
@@ -88,6 +89,11 @@ def member(
         if cls in found.metadata:
             raise Mistake(f"{cls.__name__} without parentheses", f"{cls.__name__}(...)")
     type = type_of(found, site)
+    if missing and isinstance(type, VoidType):
+        raise Mistake(
+            "NotRequired[Void]: on the other side it could not be told whether it is there",
+            "Void without NotRequired, or a bool",
+        )
     options = found.find(declare.Field) or declare.Field()
     slot = member_name(options.name if options.name is not None else camel(name))
     cxx_name = options.cxx_name

@@ -28,6 +28,7 @@ class Methods(ABC):
 @mpipc.struct
 class Both(TypedDict):
     a: NotRequired[int | None]
+    b: NotRequired[mpipc.Void]
 
 
 class Options(TypedDict):
