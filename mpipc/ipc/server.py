@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("mpipc")
 
 _ACCEPT_RETRY = 0.1  # seconds to wait when the process is out of descriptors
-_SPARE = 16  # TLS clients beyond the limit that are told so; it takes a handshake
+_HANDSHAKES = 16  # TLS clients that may be in theirs at once, however few may be served
 _LOOKS = 4  # how often an idle client is looked at before it is dropped
 
 
@@ -157,19 +157,16 @@ class Server:
         client = Client(sock)
         with self._lock:
             self._clients.add(client)
-            count = len(self._clients)
         if sock.family != socket.AF_UNIX:
             try:
                 sockets.tune(sock)
             except OSError as e:
                 self._refuse(client, sock, str(e))  # it has left at once
                 return
-        spare = 0 if self._tls_context is None else _SPARE
-        if count > self._rules.max_connections + spare:
-            self._refuse(client, sock, self._full())
-        elif self._tls_context is None:
+        if self._tls_context is None:
             self._admit(client, sock)
         else:
+            self._make_room_for_handshake()
             thread = threading.Thread(
                 target=self._admit_with_tls,
                 args=[client, sock, self._tls_context],
@@ -181,8 +178,17 @@ class Server:
             except RuntimeError as e:  # as many as the system allows
                 self._refuse(client, sock, str(e))
 
-    def _full(self) -> str:
-        return f"more than {self._rules.max_connections} connections"
+    def _make_room_for_handshake(self) -> None:
+        """Whoever says nothing before it has shown a certificate must keep nobody out: when too
+        many do so, the one goes that has had most time."""
+        most = max(_HANDSHAKES, self._rules.max_connections)
+        with self._lock:
+            unknown = [each for each in self._clients if each.account is None and not each.unwanted]
+            if len(unknown) <= most:
+                return
+            oldest = min(unknown, key=lambda each: each.since)
+            oldest.unwanted = f"more than {most} clients without a certificate yet"
+        oldest.close()
 
     def _admit_with_tls(self, client: Client, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Find out who a client is; it must not keep the others waiting meanwhile."""
@@ -193,14 +199,11 @@ class Server:
             self._refuse(client, sock, f"{self._shown} is for clients with certificates (TLS)")
             return
         try:
-            wrapped, peer = tls.handshake(sock, context, None, timeout)
+            wrapped, peer = tls.handshake(sock, context, None, timeout, begins=client.goes_on_with)
         except tls.TlsError as e:
-            self._refuse(client, sock, str(e))
+            self._refuse(client, sock, client.unwanted or str(e))
             return
-        client.sock = wrapped
         reason = self._objection(client, peer)
-        if len(self._clients) > self._rules.max_connections:
-            reason = self._full()
         if reason:
             self._refuse(client, wrapped, reason)
             return
@@ -232,11 +235,14 @@ class Server:
         except Exception as e:
             _log.exception("the function that says who may talk failed")
             return f"nobody can say whether {peer} may talk ({type(e).__name__})"
-        client.account = peer.uid, peer.name
-        most = self._rules.max_connections_per_peer
+        rules = self._rules
         with self._lock:
-            if sum(each.account == client.account for each in self._clients) > most:
-                return f"more than {most} connections of {peer}"
+            client.account = peer.uid, peer.name
+            known = [each.account for each in self._clients if each.account is not None]
+        if len(known) > rules.max_connections:
+            return f"more than {rules.max_connections} connections"
+        if known.count(client.account) > rules.max_connections_per_peer:
+            return f"more than {rules.max_connections_per_peer} connections of {peer}"
         return ""
 
     def _budget(self, account: object) -> Budget:
@@ -362,11 +368,18 @@ class Client:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.since = time.monotonic()
-        self.account: object = None
+        self.account: object = None  # who it is, once that is known
+        self.unwanted = ""  # why it is to go before that
         self.connection: ClientEnd | None = None
         self._channel: Channel | None = None
         self._heard = 0
         self._quiet_since = self.since
+
+    def goes_on_with(self, sock: socket.socket) -> None:
+        """What it was accepted with is of no use any more."""
+        self.sock = sock
+        if self.unwanted:
+            self.close()
 
     def serves(self, channel: Channel | None, connection: ClientEnd) -> None:
         self._channel, self.connection = channel, connection
@@ -384,8 +397,10 @@ class Client:
         if self.connection is not None:
             self.connection.close()
         else:
+            self.unwanted = self.unwanted or "the server is closed"
             try:
-                self.sock.shutdown(socket.SHUT_RDWR)  # which ends the handshake
+                # Which ends the handshake. That of an SSLSocket would take it apart meanwhile.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
             except OSError:
                 pass
 

@@ -14,6 +14,8 @@ import socket
 import ssl
 import stat
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +74,31 @@ def speaks_tls(sock: socket.socket, timeout: float) -> bool:
 
 
 def handshake(
-    sock: socket.socket, made: ssl.SSLContext, host: str | None, timeout: float
+    sock: socket.socket,
+    made: ssl.SSLContext,
+    host: str | None,
+    timeout: float,
+    *,
+    begins: Callable[[ssl.SSLSocket], object] = lambda wrapped: None,
 ) -> tuple[ssl.SSLSocket, Peer]:
     """Wrap a connected socket: a client's, which knows the server's `host`, or a server's (None).
     Returns it, and whose certificate the other end has shown. Raises TlsError, and closes it then.
+    `begins`: is given the socket before anything is waited for, `sock` being of no use any more.
     """
     sock.settimeout(timeout)
     try:
-        wrapped = made.wrap_socket(
-            sock,
-            server_side=host is None,
-            server_hostname=host,
-            suppress_ragged_eofs=False,
-        )
+        with ExitStack() as failed:
+            wrapped = made.wrap_socket(
+                sock,
+                server_side=host is None,
+                server_hostname=host,
+                suppress_ragged_eofs=False,
+                do_handshake_on_connect=False,
+            )
+            failed.callback(wrapped.close)
+            begins(wrapped)
+            wrapped.do_handshake()
+            failed.pop_all()
     except TimeoutError:
         raise TlsError(f"no TLS handshake within {timeout:g} s") from None
     except OSError as e:

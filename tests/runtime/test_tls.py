@@ -236,6 +236,49 @@ def refused_on_both_sides(
     return str(caught.value), record.getMessage()
 
 
+class TestHandshakes:
+    """Those that say nothing have no certificate yet, and keep nobody out."""
+
+    @pytest.fixture
+    def silent(self) -> Any:
+        sockets: list[socket.socket] = []
+
+        def connected(server: mpipc.Server, said: bytes) -> socket.socket:
+            sockets.append(socket.create_connection(("127.0.0.1", port(server)), PATIENCE))
+            sockets[-1].sendall(said)
+            return sockets[-1]
+
+        yield connected
+        for each in sockets:
+            each.close()
+
+    @pytest.mark.parametrize("said", [b"", b"\x16"], ids=["nothing", "its first byte"])
+    def test_silent_ones_keep_nobody_out(
+        self, serve: Serve, connect: Connect, silent: Any, said: bytes, caplog: Any
+    ) -> None:
+        with serve(max_connections=3, construct_timeout=PATIENCE) as server:
+            with connect(server) as honest:
+                flood = [silent(server, said) for _ in range(40)]
+                assert works(connect(server))
+                assert works(connect(server))
+                assert honest.values().small(1, 2) == 3
+                for each in flood[:20]:  # those that were there first
+                    assert each.recv(1 << 10) == b""
+            assert "more than 16 clients without a certificate yet" in caplog.text
+
+    def test_closing_the_server_ends_them(self, serve: Serve, silent: Any) -> None:
+        with serve(construct_timeout=10 * PATIENCE) as server:
+            clients = [silent(server, said) for said in (b"", b"\x16", b"\x16\x03\x01")]
+            eventually(lambda: len(handshakes()) == 3)
+        for each in clients:
+            assert each.recv(1 << 10) == b""
+        eventually(lambda: not handshakes())
+
+
+def handshakes() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("mpipc-tls")]
+
+
 class TestRefused:
     """Each with the reason on both sides; an honest client is served before, during and after."""
 
