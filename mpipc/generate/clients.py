@@ -315,6 +315,8 @@ class _Maker:
         given = defaults(self._interface, self._method) if as_declared else {}
         starred = not as_declared
         parameters = self._method.parameters
+        # A struct is made of those that travel together: it wants what it declares.
+        together = {part.name for field in parameters for part in field.parts}
         for field in parts_of(parameters) if as_declared else parameters:
             if field.keyword and not starred:
                 starred = True
@@ -324,7 +326,7 @@ class _Maker:
                 raise SchemaError(
                     [Problem(where, "generated code uses this name itself", "another name")]
                 )
-            annotation = self._convert.annotation(field.type, taken=True)
+            annotation = self._convert.annotation(field.type, taken=field.name not in together)
             if field.optional:
                 annotation += " | None"
             default = ""

@@ -39,6 +39,11 @@ class Options(TypedDict):
     limit: NotRequired[UInt8]
 
 
+class Window(TypedDict):
+    heights: list[Int32]
+    limit: UInt8
+
+
 class Result(msgspec.Struct, Generic[T]):
     value: T | None
     error: str = ""
@@ -106,6 +111,10 @@ class Chain(ABC):
     @abstractmethod
     def blocks(self, heights: Sequence[Int32]) -> Store[Block]: ...
 
+    @mpipc.method(packed={"window": Window})
+    @abstractmethod
+    def within(self, heights: list[Int32], limit: UInt8 = 3) -> int: ...
+
     @abstractmethod
     def news(self, since: Int32) -> AsyncGenerator[Tip, None]: ...
 
@@ -157,6 +166,9 @@ class RealChain(Chain):
 
     def blocks(self, heights: Sequence[int]) -> Store[Block]:
         return Blocks()
+
+    def within(self, heights: list[int], limit: int = 3) -> int:
+        return len(heights)
 
     async def news(self, since: int) -> AsyncGenerator[Tip, None]:
         yield Block(b"", since)
