@@ -91,6 +91,7 @@ async def open_root(
     connection.peer = peer
     if observer is not None:
         observer.opened(connection)
+    connection.uses(sock)
     await loop.create_connection(lambda: connection, sock=sock)
     try:
         return await asyncio.wait_for(connection.start(generated), deadline - time.monotonic())

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,7 @@ from mpipc.capnp.threads import ThreadCapability
 from mpipc.capnp.traffic import Tap
 from mpipc.capnp.writer import Writer
 from mpipc.errors import Disconnected, IpcError, RemoteError, Unimplemented
+from mpipc.ipc import forks
 from mpipc.ipc.alertness import Alertness
 
 R = TypeVar("R")
@@ -97,6 +100,7 @@ class Connection(Endpoint, asyncio.Protocol):
         self._description = description
         self._frames = FrameReader(limits)
         self._transport: asyncio.Transport | None = None
+        self._sock: socket.socket | None = None
         self._heard = 0
         self._flushing = False
         self._alertness = Alertness()
@@ -421,6 +425,23 @@ class Connection(Endpoint, asyncio.Protocol):
         return ThreadCapability(_Loop(name))
 
     # ----------------------------------------------------------------------------- transport
+
+    def uses(self, sock: socket.socket) -> None:
+        """The transport's socket, before there is one."""
+        self._sock = sock
+        forks.tell(self)
+
+    def forked(self) -> None:
+        """In a forked child: the connection is the parent's, and so are the loop's descriptors. The
+        transport is not closed, since that would take the socket out of the parent's epoll."""
+        self._transport = None
+        self._flushing = True
+        if self._sock is not None and self._sock.fileno() >= 0:
+            os.close(self._sock.detach())
+        reason = "the connection belongs to the process that this one was forked from"
+        self._session.close(self._named(Disconnected(reason)))
+        self._session.events.clear()
+        self.ended.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -23,6 +23,7 @@ from mpipc.capnp.message import DEFAULT_LIMITS, Limits
 from mpipc.errors import Disconnected, IpcError, Unreachable
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
+from mpipc.ipc import forks
 from mpipc.ipc.backoff import Backoff
 from mpipc.ipc.endpoints import root_class
 from mpipc.ipc.peers import Allowed
@@ -158,6 +159,7 @@ class Link(Holder):
         self._declared: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._reference: Callable[[], Any]
+        forks.tell(self)
 
     async def begin(self) -> Any:
         """Connect for the first time; the reference. Raises what the first attempt raises, unless
@@ -314,8 +316,9 @@ class Link(Holder):
         """End the connection, and make no other. May be called again; `mpipc.aio.close` awaits
         it."""
         calls = begun.get() if threading.get_ident() == self._thread else None
+        if self._task is None:
+            return  # in a forked child
         if calls is None:
-            assert self._task is not None
             _cancel(self._loop, self._task)
         else:
             calls.append(self._close())
@@ -328,6 +331,13 @@ class Link(Holder):
             await asyncio.wait([task])
         if root is not None:
             await root._mpipc_connection.ended.wait()
+
+    def forked(self) -> None:
+        """In a forked child: the connection is the parent's, and so are the loop and the task."""
+        self._task = self._object = self._root = None
+        self._over = Disconnected(
+            f"the connection to {self._name} belongs to the process that this one was forked from"
+        )
 
     def __repr__(self) -> str:
         return f"<Link {self._name}>"

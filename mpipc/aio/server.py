@@ -157,6 +157,7 @@ class _Listener(server.Server):
         self.connections.add(connection)
         try:
             sock.setblocking(False)
+            connection.uses(sock)
             await self._loop.connect_accepted_socket(lambda: connection, sock)
             client.serves(None, _InLoop(self._loop, connection))
             if self._closed.is_set():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from mpipc.capnp.session import Import
 from mpipc.capnp.writer import Writer
 from tests.aio.declarations import Root
 from tests.aio.program import RootHere
-from tests.aio.support import in_loop, is_canceled, waits
+from tests.aio.support import ROOT, in_loop, is_canceled, waits
 
 
 @in_loop
@@ -213,3 +215,59 @@ async def test_the_end_of_a_connection_can_be_awaited(address: str, shared: str)
     await ended  # closed on this side
     with pytest.raises(mpipc.IpcError, match=r"only a proxy of mpipc\.aio"):
         await mpipc.aio.wait_closed(RootHere())
+
+
+FORKING = """
+import asyncio, os, sys, warnings
+import mpipc
+import mpipc.aio
+from tests.aio.declarations import Root
+
+warnings.simplefilter("ignore")  # newer Pythons warn of forks with threads
+
+
+async def child(root, outliving):
+    for each in root, outliving:
+        try:
+            await each.add(1)
+        except mpipc.Disconnected as e:
+            assert "forked from" in str(e)
+        else:
+            os._exit(1)
+    await mpipc.aio.close(root)
+    await mpipc.aio.close(outliving)
+
+
+async def main():
+    async with (
+        mpipc.aio.connect(sys.argv[1], Root) as root,
+        mpipc.aio.reconnecting(sys.argv[1], Root) as outliving,
+    ):
+        for _ in range(5):
+            waiting = asyncio.create_task(root.wait("gate"))
+            await root.add(1)
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    await child(root, outliving)
+                    os._exit(7)
+                finally:
+                    os._exit(2)
+            ended = await asyncio.to_thread(os.waitpid, pid, 0)
+            assert os.waitstatus_to_exitcode(ended[1]) == 7, ended
+            await root.open("gate")
+            assert await waiting == "gate"
+            assert await outliving.add(2) == 3
+    print("fine")
+
+
+asyncio.run(asyncio.wait_for(main(), 40))
+"""
+
+
+def test_a_forked_child_cannot_use_its_parents_connections(address: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, address],
+        cwd=ROOT, capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
