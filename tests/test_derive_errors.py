@@ -37,6 +37,8 @@ WRONG = [
         "tests.declarations.wrong_id",
         "tests.declarations.wrong_names",
         "tests.declarations.wrong_schema",
+        "tests.declarations.wrong_file_id",
+        "tests.declarations.wrong_include",
         "tests.declarations.no_such_module",
     ],
     ["interfaces.mining", "tests.declarations.same_id"],

@@ -565,6 +565,9 @@ def _file_id(module: str, file: object) -> int:
             f"__schema__ is no SchemaFile, but of type {type(file).__name__}",
             "__schema__ = mpipc.SchemaFile(...)",
         )
+    for several in ("include", "include_types"):
+        if isinstance(getattr(file, several), str):
+            raise Mistake(f"{several} of __schema__ is one text", f'{several}=["..."]')
     if file.id is None:
         name = imported_name(module)
         if name is None:
@@ -575,6 +578,8 @@ def _file_id(module: str, file: object) -> int:
             )
         digest = hashlib.sha256(name.encode()).digest()
         return int.from_bytes(digest[:8], "big") | 1 << 63
+    if not isinstance(file.id, int):
+        raise Mistake(f"the file id {file.id!r} is no number", "SchemaFile(id=0x...), or no id")
     if not 1 << 63 <= file.id < 1 << 64:
         raise Mistake(
             f"the file id {file.id:#x} is no 64-bit number whose top bit is set",

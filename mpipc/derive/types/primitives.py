@@ -6,8 +6,8 @@ from typing import cast, get_args
 
 from mpipc.declare import WireType
 from mpipc.derive.annotations import Annotation
-from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
+from mpipc.derive.types.registry import no_wire_type
 from mpipc.model import Primitive, PrimitiveName
 
 _DEFAULTS: dict[object, PrimitiveName] = {bool: "Bool", int: "Int64", float: "Float64"}
@@ -31,9 +31,5 @@ def wire_type(annotation: Annotation, default: PrimitiveName) -> Primitive:
         return Primitive(default)
     kind = default.rstrip("0123456789")
     if picked.name not in get_args(PrimitiveName) or kind not in picked.name:
-        raise Mistake(
-            f"{picked.name} is no wire type for {getattr(annotation.base, '__name__', '')}",
-            "one of the aliases that fit: Int8 to Int64 and UInt8 to UInt64 for int and Enum, "
-            "Float32 and Float64 for float, none for other types",
-        )
+        raise no_wire_type(picked, annotation)
     return Primitive(cast(PrimitiveName, picked.name))

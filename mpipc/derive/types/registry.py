@@ -15,7 +15,17 @@ from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.site import Site
 from mpipc.derive.types.constraints import constrained
-from mpipc.model import OptionalType, ParameterType, Type
+from mpipc.model import (
+    EnumType,
+    OptionalType,
+    ParameterType,
+    Primitive,
+    TimedeltaType,
+    Type,
+    ViewType,
+    VoidType,
+    carried,
+)
 
 Rule = Callable[[Annotation, Site], Type | None]
 """Returns None for an annotation that is not its business, and raises Mistake for one that is
@@ -30,8 +40,24 @@ def type_of(annotation: Annotation, site: Site) -> Type:
     for rule in RULES:
         found = rule(annotation, site)
         if found is not None:
+            picked = annotation.find(declare.WireType)
+            if picked is not None and not isinstance(carried(found), _PICKED):
+                raise no_wire_type(picked, annotation)
             return constrained(found, annotation)
     raise _unsupported(annotation.base)
+
+
+_PICKED = (Primitive, EnumType, TimedeltaType, ViewType, VoidType)
+"""The types of which an alias such as Int32 may say how they travel."""
+
+
+def no_wire_type(picked: declare.WireType, annotation: Annotation) -> Mistake:
+    """The mistake of an alias that says nothing about a type."""
+    return Mistake(
+        f"{picked.name} is no wire type for {shown(annotation.base)}",
+        "one of the aliases that fit: Int8 to Int64 and UInt8 to UInt64 for int and Enum, "
+        "Float32 and Float64 for float, none for other types",
+    )
 
 
 def element_of(annotation: object, site: Site) -> Type:
