@@ -215,11 +215,14 @@ def _connect(sock: socket.socket, target: str | tuple[str, int], timeout: float)
 
 
 def _check_owner(sock: socket.socket, address: UnixAddress) -> None:
-    """The file must belong to whom it leads to, so that nobody else's link or file has led us
-    there."""
-    owner = address.path.lstat().st_uid
-    if owner not in (0, os.geteuid(), peer_of(sock, LOCAL, 0).uid):
-        raise AddressError(f"cannot connect to {address}: the file belongs to user {owner}")
+    """The file, and each link on the way to it, must belong to whom it leads to, so that nobody
+    else's has led us there."""
+    trusted = (0, os.geteuid(), peer_of(sock, LOCAL, 0).uid)
+    for path in (address.path, *address.path.parents):
+        info = path.lstat()
+        counts = path == address.path or stat.S_ISLNK(info.st_mode)
+        if counts and info.st_uid not in trusted:
+            raise AddressError(f"cannot connect to {address}: {path} belongs to user {info.st_uid}")
 
 
 def adopt(fd: int) -> socket.socket:

@@ -179,6 +179,14 @@ with mpipc.serve(sys.argv[1], RealRoot()) as server:
             os.lchown(place / "link", NOBODY.pw_uid, NOBODY.pw_gid)
             with pytest.raises(mpipc.AddressError, match=f"belongs to user {NOBODY.pw_uid}"):
                 works(f"unix:{place}/link")
+            os.mkdir(place / "real", 0o700)
+            os.symlink(place / "real", place / "there")
+            with mpipc.serve(f"unix:{place}/real/s", RealRoot()):
+                assert works(f"unix:{place}/there/s")
+                os.lchown(place / "there", NOBODY.pw_uid, NOBODY.pw_gid)
+                with pytest.raises(mpipc.AddressError, match=f"{place}/there belongs to user"):
+                    works(f"unix:{place}/there/s")
+                assert works(f"unix:{place}/real/s")
 
     def test_does_not_learn_more_over_insecure_tcp(self, script: Script) -> None:
         """There nobody knows anybody, which is why it must be asked for."""
