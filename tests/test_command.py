@@ -181,9 +181,8 @@ def test_a_module_that_cannot_be_imported_is_said_with_its_line(
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 1, run.stderr
-    first, *rest = run.stderr.splitlines()
-    assert first.startswith("mpipc: ") and said in first
-    assert rest == ["    write instead: what Python can import"]
+    [line] = run.stderr.splitlines()
+    assert line.startswith("mpipc: ") and said in line
 
 
 LATIN = """

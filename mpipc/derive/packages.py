@@ -71,7 +71,7 @@ def _broken(name: str, error: Exception) -> SchemaError:
         file, line = (within[-1].filename, within[-1].lineno) if within else ("", None)
     said = f"{type(error).__name__}: {what}" if what else type(error).__name__
     place = f"{name} at {shown_path(file)}:{line}" if file else name
-    return SchemaError([Problem(place, f"it cannot be imported: {said}", "what Python can import")])
+    return SchemaError(f"{place}: it cannot be imported: {said}")
 
 
 _NOT_ITS_OWN = ("<frozen ", importlib.__file__, str(Path(__file__).parent.parent))
