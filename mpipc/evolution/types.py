@@ -94,7 +94,7 @@ def _bits(type: Type) -> str:
 def missing(type: Type) -> str:
     """What somebody reads who is not sent a value."""
     if type.name in ("Text", "Data", "List"):
-        return "an empty value"
+        return "None, or an empty value"
     return {
         "primitive": "False" if type.name == "Bool" else "0",
         "enum": "0",
