@@ -299,3 +299,13 @@ def test_small_values_make_little_work(field: str, content: list[int]) -> None:
         except (ProtocolError, ConversionError):
             pass
     assert size <= 4 * len(message) + (1 << 16)
+
+
+def test_too_many_objects_in_one_message_are_refused() -> None:
+    peer = Peer(Object("root"))
+    peer.send(rpc_peer.built(lambda m: m.init("bootstrap")))
+    caps = [("senderHosted", number) for number in range((1 << 16) + 1)]
+    peer.send(call(1, 0, caps[:-1], content=bytes(8)))
+    assert len(peer.deliveries()) == 1
+    with pytest.raises(ProtocolError, match="more than 65536 objects in one message"):
+        peer.send(call(2, 0, caps, content=bytes(8)))

@@ -16,10 +16,12 @@ from typing import Protocol
 
 PIECE = 0.0002
 """Seconds, after which a thread that has more to take in asks for a pause."""
+LARGE_PIECE = 0.005
+"""Seconds, after which it does so also when it has no more: they were for one message."""
 
 _FREE = 0.01  # seconds that it may go on before there is one
 _REFILL = 0.1  # the part of the time in which these come back
-_LONGER, _LONGEST = 16, 0.05  # a pause, compared with the work before it; and in seconds
+_LONGER, _LONGEST = 16, 1.0  # a pause, compared with the work before it; and in seconds
 _IN_USE = 0.1  # seconds since another connection was last found to be used
 
 
@@ -46,7 +48,7 @@ class Bursts:
         _connections[self._key] = connection
 
     def pause(self, spent: float) -> None:
-        """There is more to take in, after so many seconds: sleep, if it was much and others are
+        """Messages were taken in, for so many seconds: sleep, if it was much and others are
         served."""
         now = time.monotonic()
         self._left = min(_FREE, self._left + (now - self._last) * _REFILL) - spent

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
-from mpipc.capnp.bursts import PIECE
+from mpipc.capnp.bursts import LARGE_PIECE, PIECE
 from mpipc.capnp.calling import Calling
 from mpipc.capnp.driver import DriverThread
 from mpipc.capnp.message import Message
@@ -224,11 +224,14 @@ class Connection(Calling):
                     self.deferred = self._session.deferred > 0
                     self.driver.pump()
                 self._dispatch()
-                if message is None:
+                spent = perf_counter() - began
+                if message is None and spent < LARGE_PIECE:
                     break
                 # An interrupt in a pause would lose the rest.
                 if self.serves and not self._current().is_main:
-                    self._bursts.pause(perf_counter() - began)
+                    self._bursts.pause(spent)
+                if message is None:
+                    break
         except Aborted as e:
             _log.info("lost the connection %s: %s", self.describe(), e)
             self.lost(Disconnected(str(e)))

@@ -15,6 +15,7 @@ from struct import Struct, pack
 import msgspec
 
 from mpipc.capnp.message import POINTER, Message
+from mpipc.errors import ProtocolError
 
 # Message's union.
 UNIMPLEMENTED, ABORT, CALL, RETURN, FINISH, RESOLVE, RELEASE = range(7)
@@ -341,6 +342,8 @@ _HEAD = Struct("<iIHxxxxxxiI")
 _FAST_RETURN = Struct("<24sII16siIQ")
 _FAST_CALL = Struct("<24sIHHQ8x24sQ8xiIQ")
 _TABLE_WITH_2 = Struct("<QQ8xQ8x")
+MOST_OBJECTS = 1 << 16
+"""In one message: each takes 16 bytes there, and many times as much, and some time, here."""
 _ONE_ONE = Struct("<Q iI")
 _CALL_STRUCT = Struct("<IHHQQ iIiIiI")
 _RETURN_STRUCT = Struct("<IBBHII iI")
@@ -379,6 +382,8 @@ def _descriptors(message: Message, at: int, lo: int, hi: int) -> Sequence[Descri
     if not (lo or hi):
         return ()
     content, count, data_words, pointers = message.structs(at, lo, hi)
+    if count > MOST_OBJECTS:
+        raise ProtocolError(f"more than {MOST_OBJECTS} objects in one message")
     step = (data_words + pointers) << 3
     table = []
     for index in range(count):  # elements of no size are empty descriptors, all in one place
