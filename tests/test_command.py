@@ -217,6 +217,20 @@ def test_a_terminal_without_a_character_gets_its_number(
         assert module["interfaces"][0]["doc"] == "Zürich \u2013 😀."
 
 
+def test_a_working_directory_that_is_gone_is_said_in_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = (
+        "import os, sys; from mpipc.cli import main; sys.path.remove(''); os.rmdir(os.getcwd());"
+        "sys.exit(main(['describe', 'x']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=gone, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (1, "mpipc: No such file or directory\n")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is full")
 def test_a_full_disk_is_said_in_one_line() -> None:
     with open("/dev/full", "w") as full:

@@ -17,6 +17,22 @@ from mpipc.errors import IpcError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 1 for an error, 2 for wrong usage, 130 for
     Ctrl-C."""
+    try:
+        return _run(argv)
+    except IpcError as error:
+        return _failed(error)
+    except OSError as error:
+        # What is still to be written must not fail once more, at the end of the program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # `mpipc describe PACKAGE | head`: read enough
+            return 1
+        file = f"{error.filename}: " if error.filename else ""
+        return _failed(IpcError(f"{file}{error.strerror or error}"))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(argv: Sequence[str] | None) -> int:
     # `mpipc build interfaces` means the package in the working directory, as `python -m` does.
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -29,21 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that has no such character gets its number.
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        status: int = arguments.run(arguments)
-        sys.stdout.flush()
-        return status
-    except IpcError as error:
-        return _failed(error)
-    except OSError as error:
-        # What is still to be written must not fail once more, at the end of the program.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # `mpipc describe PACKAGE | head`: read enough
-            return 1
-        file = f"{error.filename}: " if error.filename else ""
-        return _failed(IpcError(f"{file}{error.strerror or error}"))
-    except KeyboardInterrupt:
-        return 130
+    status: int = arguments.run(arguments)
+    sys.stdout.flush()
+    return status
 
 
 def _failed(error: IpcError) -> int:
