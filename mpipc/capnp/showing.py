@@ -33,6 +33,12 @@ class Shortener(reprlib.Repr):
         ]
         return f"{type(x).__name__}({', '.join(shown)})"
 
+    def repr_Batch(self, x: Any, level: int) -> str:
+        """What an iterator gives at once (`streams.py`), or something else of this name."""
+        if not isinstance(getattr(x, "items", None), list) or level <= 0:
+            return self.repr_instance(x, level)
+        return f"Batch(items={self.repr1(x.items, level - 1)}, done={x.done})"
+
 
 shown = Shortener().repr
 

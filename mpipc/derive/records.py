@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import collections.abc
 import datetime
 import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
-from typing import Literal
 
 import msgspec
 
@@ -17,6 +15,7 @@ from mpipc.derive.annotations import Annotation
 from mpipc.derive.lock import check_ordinal, number
 from mpipc.derive.mistakes import Mistake
 from mpipc.derive.names import camel, capitalized, integer_range, member_name, repeated
+from mpipc.derive.secrets import is_secret
 from mpipc.derive.site import Site
 from mpipc.derive.types import type_of
 from mpipc.model import (
@@ -111,19 +110,8 @@ def member(
         flag_ordinal=options.flag_ordinal,
         keyword=keyword,
         missing=missing,
-        secret=_is_secret(annotation, site),
+        secret=is_secret(annotation, site),
     )
-
-
-def _is_secret(annotation: object, site: Site, within: tuple[object, ...] = ()) -> bool:
-    """Whether an annotation says that values are secret, or what is in them. A union may contain
-    itself: `within` is what it is in."""
-    found = site.unwrap(annotation)
-    if any(isinstance(each, declare.Field) and each.secret for each in found.metadata):
-        return True
-    if found.origin in (Literal, collections.abc.Callable) or found.base in within:
-        return False  # the arguments of these two are no types of what is in a value
-    return any(_is_secret(each, site, (*within, found.base)) for each in found.args)
 
 
 def _annotations(cxx_name: str | None, options: declare.Field) -> Iterator[tuple[str, str | None]]:

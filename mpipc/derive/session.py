@@ -315,15 +315,25 @@ class Session:
         return key
 
     def use_stream(
-        self, name: str, options: declare.InterfaceOptions, items: ListType, site: Site
+        self,
+        name: str,
+        options: declare.InterfaceOptions,
+        items: ListType,
+        site: Site,
+        *,
+        secret: bool,
     ) -> TypeName:
-        """Declare the interface of an iterator over the elements of `items`. Raises Mistake."""
+        """Declare the interface of an iterator over the elements of `items`, which are secret if
+        those of any iterator of this name are. Raises Mistake."""
         key = TypeName(site.module, type_name(name))
         streams = self._draft(site.module).streams
         identity = (options, items, site.streams)
         if name not in streams:
-            streams[name] = (identity, derive_stream(key, options, items, site))
-        elif streams[name][0] != identity:
+            streams[name] = (identity, derive_stream(key, options, items, site, secret=secret))
+        elif streams[name][0] == identity:
+            if secret:
+                streams[name] = (identity, derive_stream(key, options, items, site, secret=True))
+        else:
             raise Mistake(
                 f"two different iterators are both called {name}",
                 "Annotated[Iterator[...], mpipc.interface(name=...)] with another name",

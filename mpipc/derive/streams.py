@@ -17,9 +17,10 @@ The next items, at most `count`; fewer where these come slowly or are large.
 
 
 def derive_stream(
-    key: TypeName, options: declare.InterfaceOptions, items: ListType, site: Site
+    key: TypeName, options: declare.InterfaceOptions, items: ListType, site: Site, *, secret: bool
 ) -> Interface:
-    """Describe the interface of an iterator over the elements of `items`. Raises Mistake."""
+    """Describe the interface of an iterator over the elements of `items`, which may be secret.
+    Raises Mistake."""
     assert site.streams is not None
     name, locked = key.name, site.session.locked
     added = [("destroy", None)] if options.destroy else []
@@ -36,7 +37,7 @@ def derive_stream(
         f"{path}$Results",
         [
             *raised,
-            Member("items", items, field="items"),
+            Member("items", items, field="items", secret=secret),
             Member("done", Primitive("Bool"), field="done"),
         ],
         locked(key.module, f"{path}$Results"),

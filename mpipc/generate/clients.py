@@ -90,7 +90,9 @@ def _secrets(interface: Interface, bases: list[str], convert: Conversions) -> It
         for field in parameters:
             if convert.hides(field):
                 found += [field.name] if field.keyword else [positional.index(field), field.name]
-        if method.returns == "value" and convert.hides(method.result_fields[0]):
+        # Of several results, those that may be shown are.
+        whole = method.returns in ("value", "batch")
+        if whole and any(map(convert.hides, method.result_fields)):
             found.append("return")
         if found:
             keys = ", ".join(quoted(each) if isinstance(each, str) else str(each) for each in found)

@@ -13,6 +13,7 @@ import collections.abc
 from mpipc import declare
 from mpipc.derive.annotations import Annotation, shown
 from mpipc.derive.mistakes import Mistake
+from mpipc.derive.secrets import is_secret
 from mpipc.derive.site import Site
 from mpipc.derive.types.lists import list_of
 from mpipc.derive.types.registry import element_of
@@ -50,5 +51,6 @@ def rule(annotation: Annotation, site: Site) -> InterfaceType | None:
     options = annotation.find(declare.InterfaceOptions) or declare.InterfaceOptions()
     raised = "".join(f"Or{each.exception.__name__}" for each in site.streams)
     called = options.name or f"{word(item)}Stream{raised}"
-    key = site.session.use_stream(called, options, items, site)
+    secret = is_secret(annotation.args[0], site)
+    key = site.session.use_stream(called, options, items, site, secret=secret)
     return InterfaceType(key, item, is_async=origin in _ASYNC)
