@@ -93,14 +93,16 @@ def test_a_shell_is_told_how_a_line_could_go_on(
 def test_bash_completes(typed: str, completed: str) -> None:
     pytest.importorskip("argcomplete")
     commands = Path(sys.executable).parent
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(ROOT)
-        environment = {**os.environ, "PATH": f"{commands}:{os.environ['PATH']}", "TERM": "dumb"}
-        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
+    terminal, shells = pty.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        cwd=ROOT, stdin=shells, stdout=shells, stderr=shells, start_new_session=True,
+        env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}", "TERM": "dumb"},
+    )  # fmt: skip
+    os.close(shells)
     shown = b""
     try:
-        os.write(terminal, b'set -o emacs; eval "$(register-python-argcomplete mpipc)"\n')
+        os.write(terminal, b'eval "$(register-python-argcomplete mpipc)"\n')
         os.write(terminal, b"echo rea''dy\n")
         while b"ready\r\n" not in shown:
             shown += os.read(terminal, 1000)
@@ -109,8 +111,9 @@ def test_bash_completes(typed: str, completed: str) -> None:
         while completed.encode() not in shown:
             shown += os.read(terminal, 1000)
     finally:
-        os.close(terminal)  # which ends the shell
-        os.waitpid(child, 0)
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
 
 
 def in_terminal(tmp_path: Path, **environment: str) -> str:
