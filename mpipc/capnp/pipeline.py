@@ -90,7 +90,8 @@ class _Recorder:
     def __init__(self, proxy: Client, connection: Connection) -> None:
         self._connection = connection
         self._send = connection.send
-        self.peer, self.describe = connection.peer, connection.describe
+        self.peer, self.serves = connection.peer, connection.serves
+        self.describe = connection.describe
         self.names_thread = connection.names_thread
         self.promise: Promise[Any]
         self.target = proxy._mpipc_target
@@ -118,7 +119,8 @@ class _Later:
     def __init__(self, promise: Promise[Any], connection: Any) -> None:
         self.promise = promise
         self.connection = connection
-        self.peer, self.names_thread = connection.peer, connection.names_thread
+        self.peer, self.serves = connection.peer, connection.serves
+        self.names_thread = connection.names_thread
 
     def call(self, target: object, method: ClientMethod[R], w: Writer) -> R:
         """As `Connection.call`, on the object itself."""

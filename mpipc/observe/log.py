@@ -65,6 +65,8 @@ class CallLog:
         seconds = time.perf_counter() - began
         connection: Endpoint = subject._mpipc_connection
         where = connection.describe()
+        # To a client, the address says which server it was.
+        whom = connection.peer if connection.serves else None
         _log.debug(
             "%s %s %s(%s) %s %.3f ms %s",
             method.side, threading.current_thread().name, method,
@@ -73,7 +75,7 @@ class CallLog:
                 "ipc_side": method.side,
                 "ipc_interface": method.interface,
                 "ipc_method": method.name,
-                "ipc_peer": str(connection.peer or where.removeprefix("on ")),
+                "ipc_peer": str(whom or where.removeprefix("on ")),
                 "ipc_seconds": seconds,
                 "ipc_outcome": outcome,
                 "ipc_error": error,
