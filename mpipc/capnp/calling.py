@@ -93,7 +93,7 @@ class Calling(Serving):
                     alone = outbox.busy = True
             if alone:
                 outbox.write(b"".join((head, table, w.head, *w.parts)))
-                if session.out:
+                if session.out or session.let_go:
                     self._flush()
             thread.writing = None
             # What comes next is nearly always the answer, and looks as the last one did; or else a

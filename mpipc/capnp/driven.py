@@ -85,7 +85,7 @@ class Driven(Endpoint):
     def _flush(self) -> None:
         """Write what others have left while this thread was writing."""
         session, outbox = self._session, self._outbox
-        while session.out:
+        while session.out or session.let_go:
             with self._lock:
                 if outbox.busy or session.bulky or not session.out:
                     self.driver.pump()

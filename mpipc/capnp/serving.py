@@ -200,7 +200,7 @@ class Serving(Driven):
                 if alone:
                     if outbox.write(b"".join((begin, w.head, *w.parts))):
                         driver.drain()
-                    if session.out:
+                    if session.out or session.let_go:
                         self._flush()
                 thread.writing = target = message = caps = w = None
                 if (
@@ -288,7 +288,7 @@ class Serving(Driven):
         if simple and alone:
             if outbox.write(b"".join((head, w.head, *w.parts))):
                 self.driver.drain()
-            if session.out:
+            if session.out or session.let_go:
                 self._flush()
         thread.writing = None
         if not simple:

@@ -235,8 +235,10 @@ class Session:
         self.exports: dict[int, Export] = {}
         self._export_ids: dict[int, int] = {}
         self._free_exports: list[int] = []
-        self._dropped: deque[int] = deque()
-        self._unpinned: deque[OwnThread] = deque()
+        self.let_go: deque[int | OwnThread] = deque()
+        """What nobody here needs any more, which the peer is still to be told: the ids of its
+        objects (`~id` for one that was not counted), and threads of ours. Whoever writes without
+        the lock looks for it afterwards, as for more in `out`."""
         self._ready: deque[Callable[[], None]] = deque()
         self._proceeding = False
         # Answered and finished, but by answers of ours that are still to come.
@@ -788,18 +790,18 @@ class Session:
 
     def unpin(self, own: OwnThread) -> None:
         """Undo one `pin`; may be called in any thread, lock held or not."""
-        self._unpinned.append(own)
+        self.let_go.append(own)
         self._on_drop()
 
     def dropped(self, id: int) -> None:
         """An Import was garbage-collected; may be called in any thread, lock held or not. `~id`:
         one that was not counted."""
-        self._dropped.append(id)
+        self.let_go.append(id)
         self._on_drop()
 
     def take_output(self) -> list[bytes]:
         """What is to be written now, pending releases included; in one piece, unless it is much."""
-        if self._dropped or self._unpinned:
+        if self.let_go:
             self._let_go()
         out = self.out
         if not out:
@@ -811,24 +813,25 @@ class Session:
         return [b"".join(out)]
 
     def _let_go(self) -> None:
-        while self._dropped:
-            id = self._dropped.popleft()
-            if id < 0:
-                id = ~id
-            else:
-                self.imports -= 1
+        while self.let_go:
+            found = self.let_go.popleft()
+            if isinstance(found, OwnThread):
+                if not self.closed:
+                    self._unpin(found)
+                continue
+            id = found if found >= 0 else ~found
+            self.imports -= id == found
             if not self.closed:
                 self.out.append(rpc.release(id, 1))
-        while self._unpinned:
-            own = self._unpinned.popleft()
-            if not self.closed:
-                own.export.pins -= 1
-                self.unexport(own.number, 0)
-                for question in (own.question, *own.spare):
-                    if question.kept:
-                        question.kept = False
-                        if question.done:
-                            self.forget(question)
+
+    def _unpin(self, own: OwnThread) -> None:
+        own.export.pins -= 1
+        self.unexport(own.number, 0)
+        for question in (own.question, *own.spare):
+            if question.kept:
+                question.kept = False
+                if question.done:
+                    self.forget(question)
 
     def _adopt(self, entry: Descriptor) -> _Entry:
         """Turn a received descriptor into a capability, or the answer that will be one."""

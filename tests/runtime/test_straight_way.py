@@ -7,6 +7,7 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,7 @@ class Impatient(ABC):
 class Server(Impatient):
     def __init__(self) -> None:
         self.gave_up = threading.Event()
+        self.adders: list[weakref.ref[Any]] = []
 
     def ask(self, step: Callable[[int], int], value: int) -> int:
         try:
@@ -51,7 +53,11 @@ class Server(Impatient):
         return value + 1
 
     def adder(self) -> Callable[[int], int]:
-        return lambda value: value + 100
+        def add(value: int) -> int:
+            return value + 100
+
+        self.adders.append(weakref.ref(add))
+        return add
 
 
 @pytest.fixture
@@ -128,3 +134,35 @@ def test_a_connection_that_is_lost_in_a_callback_is_let_go(
     connection = lose()
     eventually(lambda: gc.collect() >= 0 and connection() is None)
     assert not any(each is connection() for each in threads.current().contexts)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_dropped_while_a_thread_writes_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """Also where nothing is sent any more, and the I/O thread does not look around by itself, as it
+    does now and then where the main thread makes calls."""
+    server = Server()
+    with mpipc.serve(f"unix:{tmp_path}/s", server) as listener, ThreadPoolExecutor(1) as other:
+        root = other.submit(mpipc.connect, listener.address, Impatient).result(PATIENCE)
+        assert [*other.map(root.add, range(4))] == [1, 2, 3, 4]
+        held = [other.submit(root.adder).result(PATIENCE)]
+        channel: Any = root._mpipc_connection.driver
+        eventually(lambda: not channel._role.watching)
+        write = channel.outbox._send
+
+        def write_slowly(data: bytes, flags: int) -> int:
+            sent: int = write(data, flags)
+            if held:
+                held.clear()
+                gc.collect()
+                eventually(lambda: not channel._kicked)  # the I/O thread has looked for it
+            if late:
+                channel._role.was_late()
+            return sent
+
+        monkeypatch.setattr(channel.outbox, "_send", write_slowly)
+        assert other.submit(root.add, 4).result(PATIENCE) == 5
+        (adder,) = server.adders
+        eventually(lambda: adder() is None)
+        mpipc.close(root)
