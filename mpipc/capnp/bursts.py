@@ -6,6 +6,9 @@ thread that takes in a flood sleeps after each little piece of it instead, as lo
 connections of the process are in use. The time that it has waited for its own turns counts: the
 more there are who flood, the longer they sleep. What is soon done goes on without a pause, and
 neither messages that come one by one nor calls for which there are short cuts wait at all.
+
+Only where a single message takes much of a processor's time is there a pause after it, too. There
+the time in which others ran does not count: that is not its sender's fault.
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ from typing import Protocol
 PIECE = 0.0002
 """Seconds, after which a thread that has more to take in asks for a pause."""
 LARGE_PIECE = 0.005
-"""Seconds, after which it does so also when it has no more: they were for one message."""
+"""Seconds of processor time, after which it does so also when it has no more."""
+LONGEST_PAUSE, LONGEST_LARGE_PAUSE = 0.05, 1.0
+"""Seconds: while there is more to take in, and after a large piece."""
 
 _FREE = 0.01  # seconds that it may go on before there is one
 _REFILL = 0.1  # the part of the time in which these come back
-_LONGER, _LONGEST = 16, 1.0  # a pause, compared with the work before it; and in seconds
+_LONGER = 16  # a pause, compared with the work before it
 _IN_USE = 0.1  # seconds since another connection was last found to be used
 
 
@@ -47,7 +52,7 @@ class Bursts:
         self._in_use_until = 0.0
         _connections[self._key] = connection
 
-    def pause(self, spent: float) -> None:
+    def pause(self, spent: float, longest: float) -> None:
         """Messages were taken in, for so many seconds: sleep, if it was much and others are
         served."""
         now = time.monotonic()
@@ -60,7 +65,7 @@ class Bursts:
         if heard != self._heard:
             self._heard, self._in_use_until = heard, now + _IN_USE
         if now < self._in_use_until:
-            time.sleep(min(spent * _LONGER, _LONGEST))
+            time.sleep(min(spent * _LONGER, longest))
 
     def _heard_of_others(self) -> int:
         found = [reference() for reference in _connections.valuerefs()]

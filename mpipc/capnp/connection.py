@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Iterator
 from struct import Struct
 from struct import error as StructError
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
-from mpipc.capnp.bursts import LARGE_PIECE, PIECE
+from mpipc.capnp.bursts import LARGE_PIECE, LONGEST_LARGE_PAUSE, LONGEST_PAUSE, PIECE
 from mpipc.capnp.calling import Calling
 from mpipc.capnp.driver import DriverThread
 from mpipc.capnp.message import Message
@@ -211,7 +211,7 @@ class Connection(Calling):
         try:
             message = next(messages, None)
             while True:
-                began = perf_counter()
+                began, worked = perf_counter(), thread_time()
                 with self._lock:
                     while message is not None:
                         message.owner = self
@@ -224,12 +224,14 @@ class Connection(Calling):
                     self.deferred = self._session.deferred > 0
                     self.driver.pump()
                 self._dispatch()
-                spent = perf_counter() - began
-                if message is None and spent < LARGE_PIECE:
-                    break
+                spent, longest = perf_counter() - began, LONGEST_PAUSE
+                if message is None:
+                    spent, longest = thread_time() - worked, LONGEST_LARGE_PAUSE
+                    if spent < LARGE_PIECE:
+                        break
                 # An interrupt in a pause would lose the rest.
                 if self.serves and not self._current().is_main:
-                    self._bursts.pause(spent)
+                    self._bursts.pause(spent, longest)
                 if message is None:
                     break
         except Aborted as e:
