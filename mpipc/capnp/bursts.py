@@ -21,7 +21,7 @@ PIECE = 0.0002
 """Seconds, after which a thread that has more to take in asks for a pause."""
 LARGE_PIECE = 0.005
 """Seconds of processor time, after which it does so also when it has no more."""
-LONGEST_PAUSE, LONGEST_LARGE_PAUSE = 0.05, 1.0
+LONGEST_PAUSE, LONGEST_LARGE_PAUSE = 0.2, 1.0
 """Seconds: while there is more to take in, and after a large piece."""
 
 _FREE = 0.01  # seconds that it may go on before there is one
