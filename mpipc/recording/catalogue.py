@@ -96,19 +96,26 @@ class Catalogue:
         """A method, None where no module declares it."""
         key = interface, number
         if key not in self.methods:
-            try:
-                self.look()
-            except IpcError:
-                pass  # who runs the program hears of it elsewhere
+            with self._lock:
+                # One by one: a module that cannot be derived hides its own methods only.
+                for module in self._new():
+                    try:
+                        self._add(derive([module], committed_lock))
+                    except IpcError:
+                        pass  # who runs the program hears of it elsewhere
         return self.methods.get(key)
 
     def look(self) -> None:
         """Take in the modules that were not there before. Raises SchemaError."""
         with self._lock:
-            new = sorted({*self._modules()} - self._seen)
+            new = self._new()
             if new:
-                self._seen.update(new)
                 self._add(derive(new, committed_lock))
+
+    def _new(self) -> list[str]:
+        new = sorted({*self._modules()} - self._seen)
+        self._seen.update(new)
+        return new
 
     def _add(self, model: Model) -> None:
         values = TraceValues(model)

@@ -17,6 +17,7 @@ import mpipc.aio
 from mpipc.cli import main
 from mpipc.cli.trace.reading import read
 from mpipc.ipc.memory import ChannelMemory
+from mpipc.recording.catalogue import Catalogue
 from mpipc.recording.records import Record
 from tests.aio.support import in_loop
 from tests.declarations.secretive import Login, Pin, Safe
@@ -254,3 +255,11 @@ def test_a_forked_child_writes_nothing_into_its_parents_file(
             assert root.process().pid() > 0
     assert not [method for method, _ in calls(records(file)) if method == "Values.small"]
     assert ("Process.pid", {}) in calls(records(file))
+
+
+def test_a_module_that_cannot_be_derived_hides_only_its_own_methods() -> None:
+    known = "tests.runtime.declarations"
+    whole = Catalogue(lambda: [known])
+    whole.look()
+    interface, number = next(iter(whole.methods))
+    assert Catalogue(lambda: ["no_such_module", known]).find(interface, number) is not None

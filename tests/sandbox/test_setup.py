@@ -50,12 +50,13 @@ class TestMistakes:
         with pytest.raises(TypeError, match="shell cannot be given"):
             imprisoned(options={"shell": True})
 
-    def test_leave_nothing_behind(self, imprisoned: Imprisoned, tmp_path: Path) -> None:
-        before = set(os.listdir(tempfile.gettempdir()))
+    def test_leave_nothing_behind(
+        self, imprisoned: Imprisoned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         with pytest.raises(FileNotFoundError):
             imprisoned(readable=[tmp_path / "missing"])
-        after = {name for name in os.listdir(tempfile.gettempdir()) if "mpipc-sandbox" in name}
-        assert after <= before
+        assert os.listdir(tmp_path) == []
 
 
 MAKER = """
