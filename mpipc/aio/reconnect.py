@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import os
 import threading
 import time
@@ -20,21 +19,19 @@ from mpipc.aio.calls import begun, call
 from mpipc.aio.client import Connecting, open_root
 from mpipc.aio.iterators import Later
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits
-from mpipc.errors import Disconnected, IpcError, Unreachable
+from mpipc.errors import Disconnected, IpcError
 from mpipc.generate.load import generated_for
 from mpipc.ipc import address as addresses
-from mpipc.ipc import forks
 from mpipc.ipc.backoff import Backoff
 from mpipc.ipc.endpoints import root_class
+from mpipc.ipc.links import QUICKLY, BaseLink, as_function
 from mpipc.ipc.peers import Allowed
-from mpipc.ipc.reconnect import QUICKLY, as_function, idempotent, may_pass, works
-from mpipc.ipc.references import Holder, interfaces_of, methods_of, refer
+from mpipc.ipc.references import interfaces_of, methods_of, refer
 from mpipc.ipc.seconds import checked_seconds
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-_log = logging.getLogger("mpipc")
 _preparing: ContextVar[Link | None] = ContextVar("preparing", default=None)
 """The link whose `recipe` or `on_connect` is running."""
 _ITERATORS = (AsyncIterator, AsyncIterable, AsyncGenerator)
@@ -126,7 +123,7 @@ def reconnecting(
     return Connecting(begin())
 
 
-class Link(Holder):
+class Link(BaseLink):
     """See the module; the parameters are those of `reconnecting`. `timeout`: seconds that may pass
     from a connection to its object."""
 
@@ -140,26 +137,13 @@ class Link(Holder):
         backoff: Backoff,
         timeout: float,
     ) -> None:
-        self._name = name
+        super().__init__(name, recipe, on_connect, wait, backoff, timeout)
         self._dial = dial
-        self._recipe = recipe
-        self._on_connect = on_connect
-        self._wait = wait
-        self._backoff = backoff
-        self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._changed = asyncio.Event()
-        self._object: Any = None
-        self._root: Any = None
-        self._fresh: Any = None  # what `on_connect` is called with
-        self._error: Exception | None = None  # of the last attempt
-        self._over: IpcError | None = None  # why there will be no other
-        self._idempotent: frozenset[str] = frozenset()
-        self._declared: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._reference: Callable[[], Any]
-        forks.tell(self)
 
     async def begin(self) -> Any:
         """Connect for the first time; the reference. Raises what the first attempt raises, unless
@@ -171,7 +155,6 @@ class Link(Holder):
             await self._close()
             raise
         self._declared = methods_of(interfaces_of(obj))
-        self._idempotent = idempotent(obj)
         reference = refer(obj, self)
         weakref.finalize(reference, _cancel, self._loop, task).atexit = False
         self._reference = weakref.ref(reference)
@@ -208,8 +191,7 @@ class Link(Holder):
         try:
             return await use(obj)
         except Disconnected:
-            # Perhaps it is about another connection.
-            if name not in self._idempotent or (obj is self._object and works(self._root)):
+            if not self._may_repeat(name, obj):
                 raise
         return await use(await self._take())
 
@@ -220,25 +202,19 @@ class Link(Holder):
             return self._fresh  # in `on_connect`, for which all others wait
         limit = None if self._wait is None else time.monotonic() + self._wait
         while True:
-            if self._over is not None:
-                raise type(self._over)(str(self._over)) from self._error
-            if self._object is not None and works(self._root):
-                return self._object
-            if beginning and self._error is not None and not may_pass(self._error):
-                raise self._error
-            left = None if limit is None else limit - time.monotonic()
-            if beginning and self._error is None:
-                left = None
+            found = self._present()
+            if found is not None:
+                return found
+            if beginning:
+                self._check_first_attempt()
+            untried = beginning and self._error is None
+            left = None if limit is None or untried else limit - time.monotonic()
             if left is not None and left <= 0:
-                why = f"; {self._error}" if self._error else ""
-                raise Unreachable(
-                    f"no connection to {self._name} within {self._wait:g} s{why}"
-                ) from self._error
+                raise self._unreached()
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left)
 
     def _change(self) -> None:
-        """Have all that wait look again."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -253,24 +229,19 @@ class Link(Holder):
                     await self._connect()
                 except Exception as e:
                     failures += 1
-                    self._report(e)
-                    if self._backoff.exhausted(failures):
-                        why = f"{self._name} was given up after {failures} attempts; {e}"
-                        self._over = Unreachable(why)
+                    self._failed(e, failures)
+                    if self._over is not None:
                         break
                 else:
                     await self._root._mpipc_connection.ended.wait()
                     self._object = self._root = None
-                    _log.info("lost the connection to %s", self._name)
-                    lasted = time.monotonic() - began
-                    failures = 0 if lasted >= self._backoff.steady else failures + 1
+                    failures = self._lost(began, failures)
                 await asyncio.sleep(self._backoff.delay(failures))
         finally:
             # Also when it is cancelled: by `close`, by the end of the loop, or by the garbage
             # collector.
-            self._over = self._over or IpcError(f"the connections to {self._name} were closed")
             root, self._root, self._object = self._root, None, None
-            self._change()
+            self._end()
             if root is not None:
                 root._mpipc_connection.close()
 
@@ -292,23 +263,12 @@ class Link(Holder):
         _preparing.set(self)  # `wait_for` may or may not have made a task for this
         try:
             obj = root if self._recipe is None else await _done(self._recipe, root)
-            if not interfaces_of(obj):
-                raise TypeError(f"the recipe gave {obj!r}, which has no interface")
-            self._fresh = obj
+            self._made(obj)
             if self._on_connect is not None:
                 await _done(self._on_connect, obj)
         finally:
             _preparing.set(None)
         return obj
-
-    def _report(self, error: Exception) -> None:
-        """An attempt has failed."""
-        if may_pass(error):
-            _log.info("cannot connect to %s: %s", self._name, error)
-        else:
-            _log.warning("cannot connect to %s", self._name, exc_info=error)
-        self._error = error
-        self._change()
 
     # ------------------------------------------------------------------------------ ending
 
@@ -333,14 +293,8 @@ class Link(Holder):
             await root._mpipc_connection.ended.wait()
 
     def forked(self) -> None:
-        """In a forked child: the connection is the parent's, and so are the loop and the task."""
-        self._task = self._object = self._root = None
-        self._over = Disconnected(
-            f"the connection to {self._name} belongs to the process that this one was forked from"
-        )
-
-    def __repr__(self) -> str:
-        return f"<Link {self._name}>"
+        self._task = None
+        super().forked()
 
 
 async def _done(function: Callable[[Any], Any], obj: Any) -> Any:

@@ -6,8 +6,6 @@ lost. What the user holds is a reference whose calls go to the object that the l
 
 from __future__ import annotations
 
-import logging
-import operator
 import os
 import threading
 import time
@@ -17,16 +15,16 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from mpipc.capnp.message import DEFAULT_LIMITS, Limits
-from mpipc.capnp.proxy import Client, close
-from mpipc.declare import METHOD, MethodOptions, options_of
+from mpipc.capnp.proxy import close
 from mpipc.errors import Disconnected, IpcError, Timeout, Unreachable
 from mpipc.ipc import address as addresses
-from mpipc.ipc import forks, threads
+from mpipc.ipc import threads
 from mpipc.ipc.backoff import Backoff
 from mpipc.ipc.channel import within
 from mpipc.ipc.endpoints import open_root, root_class
+from mpipc.ipc.links import QUICKLY, BaseLink, as_function
 from mpipc.ipc.peers import Allowed
-from mpipc.ipc.references import Holder, interfaces_of, methods_of, refer
+from mpipc.ipc.references import interfaces_of, methods_of, refer
 from mpipc.ipc.seconds import checked_seconds
 
 if TYPE_CHECKING:
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
-_log = logging.getLogger("mpipc")
-QUICKLY = Backoff(most=2.0)  # to connect costs little
 _CLOSE = object()
 
 
@@ -133,13 +129,6 @@ def reconnecting(
     return Link(str(where), dial, made, on_connect, wait, backoff, timeout).begin()
 
 
-def as_function(recipe: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-    """`Init.make_chain` is to be called of the root object, and not itself."""
-    if getattr(recipe, "__isabstractmethod__", False):
-        return operator.methodcaller(getattr(recipe, "__name__", ""))
-    return recipe
-
-
 class Dial(Protocol):
     """How a link gets a root object."""
 
@@ -147,7 +136,7 @@ class Dial(Protocol):
         """Connect. `lost` is to be called when that connection has ended, from any thread."""
 
 
-class Link(Holder):
+class Link(BaseLink):
     """See the module; the parameters are those of `reconnecting`. `timeout`: seconds that may pass
     from a connection to its object; `owns`: whether the connection ends with the link."""
 
@@ -163,26 +152,14 @@ class Link(Holder):
         *,
         owns: bool = True,
     ) -> None:
-        self._name = name
+        super().__init__(name, recipe, on_connect, wait, backoff, timeout)
         self._dial = dial
-        self._recipe = recipe
-        self._on_connect = on_connect
-        self._wait = wait
-        self._backoff = backoff
-        self._timeout = timeout
         self._owns = owns
         self._changed = threading.Condition()
-        self._object: Any = None
-        self._root: Any = None
-        self._fresh: Any = None  # what `on_connect` is called with
-        self._error: Exception | None = None  # of the last attempt
-        self._over: IpcError | None = None  # why there will be no other
-        self._idempotent: frozenset[str] = frozenset()
         # What happens to the present connection, and `_CLOSE`. It is put to while objects are
         # garbage-collected, too.
         self._events: SimpleQueue[object] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"mpipc-link {name}", daemon=True)
-        forks.tell(self)
 
     def begin(self) -> Any:
         """Connect for the first time; the reference. Raises what the first attempt raises, unless
@@ -193,14 +170,14 @@ class Link(Holder):
         except BaseException:
             self.close()
             raise
-        self._idempotent = idempotent(obj)
+        self._declared = methods_of(interfaces_of(obj))
         reference = refer(obj, self)
         weakref.finalize(reference, self._events.put, _CLOSE).atexit = False
         return reference
 
     def close(self) -> None:
         """End the connection, and make no other. May be called again, and from any thread."""
-        self._end(IpcError(f"the connections to {self._name} were closed"))
+        self._end()
         self._events.put(_CLOSE)
         self._drop()
 
@@ -211,8 +188,7 @@ class Link(Holder):
         try:
             return use(obj)
         except Disconnected:
-            # Perhaps it is about another connection.
-            if name not in self._idempotent or (obj is self._object and works(self._root)):
+            if not self._may_repeat(name, obj):
                 raise
         return use(self._take())
 
@@ -229,21 +205,17 @@ class Link(Holder):
         deadline = threads.current().deadline
         with self._changed:
             while True:
-                if self._over is not None:
-                    raise type(self._over)(str(self._over)) from self._error
-                if self._object is not None and works(self._root):
-                    return self._object
+                found = self._present()
+                if found is not None:
+                    return found
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     raise Timeout(f"{self._name} was not reached in time") from self._error
                 untried = beginning and self._error is None
-                if beginning and self._error is not None and not may_pass(self._error):
-                    raise self._error
+                if beginning:
+                    self._check_first_attempt()
                 if limit is not None and now >= limit and not untried:
-                    why = f"; {self._error}" if self._error else ""
-                    raise Unreachable(
-                        f"no connection to {self._name} within {self._wait:g} s{why}"
-                    ) from self._error
+                    raise self._unreached()
                 limits = (None if untried else limit, deadline)
                 waits = [each - now for each in limits if each is not None]
                 self._changed.wait(min(waits, default=None))
@@ -259,18 +231,11 @@ class Link(Holder):
                 self._connect(lambda event=current: self._events.put(event))  # type: ignore[misc]
             except Exception as e:
                 failures += 1
-                self._report(e)
-                if self._backoff.exhausted(failures):
-                    self._end(
-                        Unreachable(f"{self._name} was given up after {failures} attempts; {e}")
-                    )
+                self._failed(e, failures)
             else:
                 self._await(current)
                 self._drop()
-                if self._over is None:
-                    _log.info("lost the connection to %s", self._name)
-                lasted = time.monotonic() - began
-                failures = 0 if lasted >= self._backoff.steady else failures + 1
+                failures = self._lost(began, failures)
             self._await(None, self._backoff.delay(failures))
         self._drop()
 
@@ -281,9 +246,7 @@ class Link(Holder):
         try:
             with within(self._timeout):
                 obj = root if self._recipe is None else self._recipe(root)
-                if not interfaces_of(obj):
-                    raise TypeError(f"the recipe gave {obj!r}, which has no interface")
-                self._fresh = obj
+                self._made(obj)
                 if self._on_connect is not None:
                     self._on_connect(obj)
         except BaseException:
@@ -293,16 +256,6 @@ class Link(Holder):
             self._fresh = None
         with self._changed:
             self._object, self._error = obj, None
-            self._changed.notify_all()
-
-    def _report(self, error: Exception) -> None:
-        """An attempt has failed."""
-        if may_pass(error):
-            _log.info("cannot connect to %s: %s", self._name, error)
-        elif self._over is None:
-            _log.warning("cannot connect to %s", self._name, exc_info=error)
-        with self._changed:
-            self._error = error
             self._changed.notify_all()
 
     def _await(self, event: object, seconds: float | None = None) -> None:
@@ -315,7 +268,7 @@ class Link(Holder):
             except Empty:
                 return
             if found is _CLOSE:
-                self._end(IpcError(f"the connections to {self._name} were closed"))
+                self._end()
             elif found is event:
                 return
 
@@ -326,39 +279,14 @@ class Link(Holder):
         if self._owns:
             close(root)
 
-    def _end(self, why: IpcError) -> None:
+    def _change(self) -> None:
         with self._changed:
-            self._over = self._over or why
             self._changed.notify_all()
 
+    def _end(self, why: IpcError | None = None) -> None:
+        with self._changed:
+            super()._end(why)
+
     def forked(self) -> None:
-        """In a forked child: the connection is the parent's, and so is the thread."""
         self._changed = threading.Condition()
-        self._object = self._root = None
-        self._over = Disconnected(
-            f"the connection to {self._name} belongs to the process that this one was forked from"
-        )
-
-    def __repr__(self) -> str:
-        return f"<Link {self._name}>"
-
-
-def works(root: object) -> bool:
-    """Whether what was got from a root object can be called."""
-    return not (isinstance(root, Client) and root._mpipc_connection.closed)
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether to try again may help, in the case of a first attempt."""
-    return isinstance(error, (ConnectionError, TimeoutError))
-
-
-def idempotent(obj: object) -> frozenset[str]:
-    """The methods of an object that may be called again."""
-    declared = methods_of(interfaces_of(obj))
-    return frozenset(name for name, each in declared.items() if _is_idempotent(each))
-
-
-def _is_idempotent(declared: Any) -> bool:
-    options = options_of(getattr(declared, "fget", declared), METHOD)
-    return isinstance(options, MethodOptions) and options.idempotent
+        super().forked()

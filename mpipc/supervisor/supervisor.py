@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from mpipc.errors import ComponentFailed, Unreachable
 from mpipc.ipc import systemd
 from mpipc.ipc.backoff import Backoff
-from mpipc.ipc.reconnect import Link, as_function
+from mpipc.ipc.links import as_function
+from mpipc.ipc.reconnect import Link
 from mpipc.ipc.seconds import checked_seconds
 from mpipc.supervisor.component import Component, ComponentEvent
 from mpipc.supervisor.runner import Runner
