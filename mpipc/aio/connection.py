@@ -123,14 +123,7 @@ class Connection(Endpoint, asyncio.Protocol):
     def heard(self) -> int:
         return self._heard
 
-    def tap(
-        self,
-        sent: Tap,
-        received: Tap,
-        ended: Callable[[Disconnected], object] | None = None,
-        *,
-        whole: bool = False,
-    ) -> None:
+    def tap(self, sent: Tap, received: Tap, ended: Callable[[Disconnected], object]) -> None:
         # Replaced, so that a connection that nobody taps pays nothing.
         output, take = self._output, self.data_received
 
@@ -146,8 +139,7 @@ class Connection(Endpoint, asyncio.Protocol):
 
         self._output = tapped_output
         self.__dict__["data_received"] = tapped_take
-        if ended is not None:
-            self._on_end.append(ended)
+        self._on_end = ended
 
     # ------------------------------------------------------------------------------- calling
 
@@ -166,7 +158,7 @@ class Connection(Endpoint, asyncio.Protocol):
         return self._client(generated.client, root)
 
     def call(self, target: Import, method: ClientMethod[R], w: Writer) -> R:
-        if threading.get_ident() != self._thread:
+        if self.blocks():
             made = self.call_async(target, method, w)
             return asyncio.run_coroutine_threadsafe(made, self._loop).result()
         calls = self.begun()
@@ -185,7 +177,7 @@ class Connection(Endpoint, asyncio.Protocol):
         return None if self.blocks() else begun.get()
 
     def iterate(self, client: Client, method: ClientMethod[Any], w: Writer) -> Any:
-        if threading.get_ident() != self._thread or begun.get() is not None:
+        if self.blocks() or begun.get() is not None:
             return client._mpipc_call(method, w)
         opening: Any = client._mpipc_await(method, w)
         return Later(opening)

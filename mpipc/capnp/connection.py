@@ -49,16 +49,9 @@ class Connection(Calling):
     def names_thread(self) -> bool:
         return super().names_thread() or self._current().contexts.get(self) is not None
 
-    def tap(
-        self,
-        sent: Tap,
-        received: Tap,
-        ended: Callable[[Disconnected], object] | None = None,
-        *,
-        whole: bool = False,
-    ) -> None:
+    def tap(self, sent: Tap, received: Tap, ended: Callable[[Disconnected], object]) -> None:
         # The methods are replaced, so that a connection that nobody taps pays next to nothing.
-        take, filled, tap = self.take, self.filled, self._tap
+        take, filled = self.take, self.filled
 
         def tapped_take(chunks: list[bytes], thread: DriverThread) -> object:
             received(chunks[0])
@@ -69,19 +62,11 @@ class Connection(Calling):
             received(bytes(self.room[:count]))
             return filled(count)
 
-        def tapped_twice(chunk: bytes) -> None:
-            assert tap is not None
-            tap(chunk)
-            received(chunk)
-
         self.__dict__.update(take=tapped_take, filled=tapped_filled)
-        # Where calls and answers are as usual.
-        self._tap = received if tap is None else tapped_twice
+        self._tap = received  # where calls and answers are as usual
         self.driver.tap(sent)
-        if ended is not None:
-            self._on_end.append(ended)
-        if whole:
-            self.share_nothing()
+        self._on_end = ended
+        self._sharing = self._frames.take_memory = None  # all messages take the socket
 
     @property
     def heard(self) -> int:

@@ -94,10 +94,6 @@ class Driven(Endpoint):
                 out = session.take_output()
             outbox.write(out[0])
 
-    def share_nothing(self) -> None:
-        """Have all messages take the socket. Only before the connection starts."""
-        self._sharing = self._frames.take_memory = None
-
     def _share(self, w: Writer, thread: DriverThread) -> None:
         """Have what is `viewed` go by shared memory, if it can."""
         if self._sharing is not None:

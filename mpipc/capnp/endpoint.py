@@ -83,7 +83,7 @@ class Endpoint(ABC):
         self.peer: object = None
         """Who is at the other end, where that is known."""
         self._session = Session(bootstrap, limits, on_drop)
-        self._on_end: list[Callable[[Disconnected], object]] = []
+        self._on_end: Callable[[Disconnected], object] | None = None
         self._root: weakref.ref[Import] | None = None
         self._thread_map: Import | None = None
         self._own_thread_map = ThreadMapCapability()
@@ -142,8 +142,8 @@ class Endpoint(ABC):
     def _end_session(self, reason: Disconnected) -> None:
         """The connection ends. Called once."""
         self._session.close(reason)
-        for tell in self._on_end:
-            tell(reason)
+        if self._on_end is not None:
+            self._on_end(reason)
 
     def census(self) -> tuple[dict[str, int], int, list[str]]:
         """What there is on the connection: how many objects of ours the peer holds, by interface;
@@ -160,18 +160,11 @@ class Endpoint(ABC):
         """Whether a call that the current thread makes says which thread of the peer's runs it."""
         return self._thread_map is not None
 
-    def tap(
-        self,
-        sent: Tap,
-        received: Tap,
-        ended: Callable[[Disconnected], object] | None = None,
-        *,
-        whole: bool = False,
-    ) -> None:
+    @abstractmethod
+    def tap(self, sent: Tap, received: Tap, ended: Callable[[Disconnected], object]) -> None:
         """Have what is written and read passed to two functions, too, in chunks as they come, and
-        why the connection ended to a third. Only before the connection starts. Each is called by
-        one thread at a time. `whole`: nothing may take another way, as shared memory is one."""
-        raise NotImplementedError("this connection cannot be tapped")
+        why the connection ended to a third. Nothing takes another way then, as shared memory is
+        one. Once at most, before the connection starts. Each is called by one thread at a time."""
 
     def is_root(self, target: Import) -> bool:
         """Whether this is the reference that the connection started with."""

@@ -55,7 +55,7 @@ class Recorder:
         def ended(error: Disconnected) -> None:
             decoder.end(ours, str(error))
 
-        endpoint.tap(self._fed(decoder, ours), self._fed(decoder, theirs), ended, whole=True)
+        endpoint.tap(self._fed(decoder, ours), self._fed(decoder, theirs), ended)
 
     def _clock(self) -> float:
         return time.monotonic() - self._began
