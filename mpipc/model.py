@@ -80,6 +80,12 @@ class ListType:
     container: Literal["list", "tuple", "set", "frozenset"]
 
 
+CONTAINERS: Mapping[str, type[Any]] = {
+    "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
+}  # fmt: skip
+"""The classes of lists, by what their types call them."""
+
+
 @dataclass(frozen=True, slots=True)
 class MapType:
     """dict[K, V] <-> List of a struct with the fields key and value."""

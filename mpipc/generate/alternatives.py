@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any
 
 from mpipc.model import (
+    CONTAINERS,
     CheckedType,
     DataType,
     EnumType,
@@ -58,7 +59,7 @@ def _classes_of(model: Model, type: Type) -> tuple[Any, ...]:
         case ViewType():
             return (memoryview,)
         case ListType(_, container):
-            return ({"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[container],)
+            return (CONTAINERS[container],)
         case TupleType():
             return (tuple,)
         case MapType():

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from mpipc.derive.defaults import field_default
 from mpipc.derive.names import integer_range
 from mpipc.jsonrpc.errors import Invalid
 from mpipc.model import (
+    CONTAINERS,
     CheckedType,
     Constraints,
     DataType,
@@ -54,10 +55,6 @@ from mpipc.model import (
 
 NATIVE = (datetime, date, time, UUID, Decimal)
 """What msgspec writes as texts."""
-
-_CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
-    "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
-}  # fmt: skip
 
 
 def without_json(type: Type, model: Model, seen: frozenset[TypeName] = frozenset()) -> str | None:
@@ -148,7 +145,7 @@ class Values:
             case ListType(element, container):
                 items = _expect(isinstance(value, list), value, path, "an array")
                 found = [self.read(element, each, f"{path}[{at}]") for at, each in enumerate(items)]
-                return _CONTAINERS[container](found)
+                return CONTAINERS[container](found)
             case TupleType(items):
                 fits = isinstance(value, list) and len(value) == len(items)
                 given = _expect(fits, value, path, f"an array of {len(items)}")

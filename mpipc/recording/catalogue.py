@@ -14,13 +14,13 @@ from typing import Any
 
 from mpipc.capnp.message import Message
 from mpipc.capnp.proxy import ClientMethod, ServerMethod
+from mpipc.capnp.showing import HIDDEN
 from mpipc.derive import derive
 from mpipc.errors import IpcError
 from mpipc.generate.load import generated_for
 from mpipc.generate.names import method_name
 from mpipc.model import Field, Interface, InterfaceType, Method, Model, Type, python_object
 from mpipc.recording.json_values import JsonValues
-from mpipc.recording.records import SECRET
 from mpipc.schema import committed_lock
 
 
@@ -29,7 +29,7 @@ class TraceValues(JsonValues):
 
     def field(self, field: Field, value: Any) -> Any:
         if value is not None and self.model.hides(field):
-            return SECRET
+            return HIDDEN
         return super().field(field, value)
 
     def dump(self, type: Type, value: Any) -> Any:

@@ -7,7 +7,7 @@ name, a dict whose keys are no text has their JSON as keys, and an object is `<I
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ import msgspec
 from mpipc.generate.alternatives import alternative_of
 from mpipc.generate.records import CODES
 from mpipc.model import (
+    CONTAINERS,
     CheckedType,
     DataType,
     EnumType,
@@ -41,14 +42,6 @@ from mpipc.model import (
 )
 
 _KINDS = {"Bool": bool, "Float32": float, "Float64": float}
-_CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-}
-
-
 _NOT_SHOWN = "this is no value that fits, and is not shown because it is, or has, a secret"
 
 
@@ -169,7 +162,7 @@ class JsonValues:
                     raise ValueError(f"{cls.__name__} has no such member, but {names}") from None
             case ListType(element, container):
                 items = msgspec.convert(value, list[Any])
-                return _CONTAINERS[container](self.load(element, each) for each in items)
+                return CONTAINERS[container](self.load(element, each) for each in items)
             case InterfaceType(_, stream) if stream is not None:
                 return [self.load(stream, each) for each in msgspec.convert(value, list[Any])]
             case MapType(key, inner):

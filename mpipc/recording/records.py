@@ -14,9 +14,6 @@ from typing import Any, Literal
 
 import msgspec
 
-SECRET = "<secret>"
-"""What stands for a value that must not be shown."""
-
 FORMAT = 2
 """The version of the file's format."""
 

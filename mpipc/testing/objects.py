@@ -8,6 +8,7 @@ from typing import Any
 
 from mpipc.generate.alternatives import alternative_of
 from mpipc.model import (
+    CONTAINERS,
     CheckedType,
     Field,
     Interface,
@@ -23,7 +24,6 @@ from mpipc.model import (
     UnionType,
 )
 from mpipc.testing.building import built, class_of, value_of
-from mpipc.testing.strategies import CONTAINERS
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from mpipc.generate.alternatives import alternative_of
 from mpipc.model import (
+    CONTAINERS,
     CheckedType,
     DataType,
     EnumType,
@@ -36,7 +37,7 @@ from mpipc.model import (
 from mpipc.schema import Schemas
 from mpipc.testing.building import built, class_of, value_of
 from mpipc.testing.comparing import Somebody
-from mpipc.testing.strategies import CONTAINERS, view_of
+from mpipc.testing.strategies import view_of
 
 _FOREVER = 1.7976931348623157e308
 

@@ -17,6 +17,7 @@ from mpipc.derive import derive_interface
 from mpipc.derive.names import integer_range
 from mpipc.generate.records import CODES
 from mpipc.model import (
+    CONTAINERS,
     CheckedType,
     Constraints,
     DataType,
@@ -52,12 +53,6 @@ Objects = Callable[[Interface], st.SearchStrategy[Any]]
 """Makes a strategy for objects of an interface."""
 
 _DAYS = timedelta(days=10_000)
-CONTAINERS: dict[str, Callable[[Iterable[Any]], Any]] = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-}
 
 
 def no_objects(interface: Interface) -> st.SearchStrategy[Any]:

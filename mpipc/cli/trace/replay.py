@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mpipc.capnp.showing import HIDDEN
 from mpipc.cli.call import declarations
 from mpipc.cli.trace.reading import read
 from mpipc.cli.trace.show import line
@@ -22,7 +23,7 @@ from mpipc.ipc.endpoints import connect
 from mpipc.model import Field, Interface, InterfaceType, Model, python_object
 from mpipc.recording.catalogue import Catalogue, Entry
 from mpipc.recording.json_values import JsonValues, NoValue
-from mpipc.recording.records import SECRET, Record
+from mpipc.recording.records import Record
 
 _OBJECT = re.compile(r"<(\w+) (\d+)>")
 
@@ -112,7 +113,7 @@ class _Replayer:
             return "an iterator is not read again"
         if record.arguments is None:
             return "its arguments could not be read"
-        if SECRET in _texts(record.arguments):
+        if HIDDEN in _texts(record.arguments):
             return "it has a secret, which is not in the trace"
         return ""
 
