@@ -19,11 +19,9 @@ from typing import Protocol
 
 PIECE = 0.0002
 """Seconds, after which a thread that has more to take in asks for a pause."""
-LARGE_PIECE = 0.005
-"""Seconds of processor time, after which it does so also when it has no more."""
-LONGEST_PAUSE, LONGEST_LARGE_PAUSE = 0.2, 1.0
-"""Seconds: while there is more to take in, and after a large piece."""
 
+_LARGE = 0.005  # seconds of processor time that one message takes, after which there is a pause
+_LONGEST, _LONGEST_LARGE = 0.2, 1.0  # seconds: a pause in a flood, and after a large message
 _FREE = 0.01  # seconds that it may go on before there is one
 _REFILL = 0.1  # the part of the time in which these come back
 _LONGER = 16  # a pause, compared with the work before it
@@ -52,9 +50,17 @@ class Bursts:
         self._in_use_until = 0.0
         _connections[self._key] = connection
 
-    def pause(self, spent: float, longest: float) -> None:
-        """Messages were taken in, for so many seconds: sleep, if it was much and others are
+    def pause(self, spent: float) -> None:
+        """There is more to take in, after so many seconds: sleep, if it was much and others are
         served."""
+        self._pause(spent, _LONGEST)
+
+    def pause_at_the_end(self, worked: float) -> None:
+        """There is no more. As `pause`, if what came took much of a processor's time (seconds)."""
+        if worked >= _LARGE:
+            self._pause(worked, _LONGEST_LARGE)
+
+    def _pause(self, spent: float, longest: float) -> None:
         now = time.monotonic()
         self._left = min(_FREE, self._left + (now - self._last) * _REFILL) - spent
         self._last = now

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from mpipc.capnp import rpc_messages as rpc
 from mpipc.capnp import threads
-from mpipc.capnp.bursts import LARGE_PIECE, LONGEST_LARGE_PAUSE, LONGEST_PAUSE, PIECE
+from mpipc.capnp.bursts import PIECE
 from mpipc.capnp.calling import Calling
 from mpipc.capnp.driver import DriverThread
 from mpipc.capnp.message import Message
@@ -193,10 +193,12 @@ class Connection(Calling):
         """Take in any messages. A peer that breaks the protocol is disconnected."""
         self._heard += 1
         self._handed_over = False
+        # An interrupt in a pause would lose the rest.
+        pauses = self.serves and not self._current().is_main
         try:
             message = next(messages, None)
             while True:
-                began, worked = perf_counter(), thread_time()
+                began, worked = perf_counter(), thread_time() if pauses else 0.0
                 with self._lock:
                     while message is not None:
                         message.owner = self
@@ -209,16 +211,12 @@ class Connection(Calling):
                     self.deferred = self._session.deferred > 0
                     self.driver.pump()
                 self._dispatch()
-                spent, longest = perf_counter() - began, LONGEST_PAUSE
                 if message is None:
-                    spent, longest = thread_time() - worked, LONGEST_LARGE_PAUSE
-                    if spent < LARGE_PIECE:
-                        break
-                # An interrupt in a pause would lose the rest.
-                if self.serves and not self._current().is_main:
-                    self._bursts.pause(spent, longest)
-                if message is None:
+                    if pauses:
+                        self._bursts.pause_at_the_end(thread_time() - worked)
                     break
+                if pauses:
+                    self._bursts.pause(perf_counter() - began)
         except Aborted as e:
             _log.info("lost the connection %s: %s", self.describe(), e)
             self.lost(Disconnected(str(e)))
