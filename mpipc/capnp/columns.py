@@ -93,8 +93,8 @@ class ReadRows:
         found = self._spans(index, closing=1)
         if found:
             buf, starts, sizes, together = found
-            begins = self._each(starts)
-            ends = self._each(starts + sizes)
+            begins = _numbers(starts, self.count)
+            ends = _numbers(starts + sizes, self.count)
             # Each has its NUL. (For a single place there would be no tuple of bytes.)
             if not any(itemgetter(ends[0], *ends)(buf)):
                 try:
@@ -117,7 +117,8 @@ class ReadRows:
         spans = self._spans(index, closing=0)
         if spans:
             buf, starts, sizes, _ = spans
-            begins, ends = self._each(starts), self._each(starts + sizes)
+            count = self.count
+            begins, ends = _numbers(starts, count), _numbers(starts + sizes, count)
             return [buf[at:end] for at, end in zip(begins, ends, strict=True)]
         message = self._message
         return [message.data(at, lo, hi) for at, lo, hi in self.pointers(index)]
@@ -177,13 +178,10 @@ class ReadRows:
                 return None
             message.claim(count + ((end - start) >> 3))
             return message.buf[start:end], starts - start * ones, sizes - closing * ones, True
-        if max(self._each(ends)) > message.end:
+        if max(_numbers(ends, count)) > message.end:
             return None
-        message.claim(count + (sum(self._each(sizes)) >> 3))
+        message.claim(count + (sum(_numbers(sizes, count)) >> 3))
         return message.buf, starts, sizes - closing * ones, False
-
-    def _each(self, lanes: int) -> list[int]:
-        return _numbers(lanes, self.count)
 
 
 def read_texts(message: Message, at: int, lo: int, hi: int) -> list[str]:
@@ -281,10 +279,9 @@ class WriteRows:
             pointers = _series(first, each - self._step << 2, count)
         else:
             ones = _ones(count)
-            sizes = _lanes(Struct(f"<{count}Q").pack(*lengths)) + closing * ones
+            sizes = _column(lengths, count) + closing * ones
             words = (sizes + 7 * ones) >> 3 & _SIZE * ones
-            sums = accumulate(_numbers(words, count))
-            ends = _lanes(Struct(f"{count}Q").pack(*sums))
+            ends = _column(accumulate(_numbers(words, count)), count)
             end = begin + (ends >> (count - 1) * 64)
             # From a pointer to what is behind all before it, and that is never negative.
             places = self.places(index)
@@ -371,6 +368,11 @@ def _lanes(memory: bytes) -> int:
     return int.from_bytes(memory, "little")
 
 
+def _column(numbers: Iterable[int], count: int) -> int:
+    """Lanes that hold so many numbers."""
+    return _lanes(Struct(f"{count}Q").pack(*numbers))
+
+
 def _numbers(lanes: int, count: int) -> list[int]:
     """What the lanes hold, all less than 2^63."""
     found: list[int] = memoryview(lanes.to_bytes(count * 8, "little")).cast("q").tolist()
@@ -397,7 +399,7 @@ def _ones(count: int) -> int:
 @_remembered
 def _counting(count: int) -> int:
     """0 in the first lane, then 1, 2 and so on."""
-    return _lanes(Struct(f"{count}Q").pack(*range(count)))
+    return _column(range(count), count)
 
 
 def _series(first: int, step: int, count: int) -> bytes:

@@ -20,8 +20,12 @@ from mpipc.capnp.message import Limits, Message, budget
 from mpipc.errors import ProtocolError
 
 _TABLE = Struct("<II")
-_CHUNK = 1 << 16  # bytes; what is larger never comes in one piece
 _MAX_SEGMENTS = 512  # as the C++ library allows; a real message has a handful
+
+CHUNK = 1 << 16
+"""The most bytes that are received at once, but for what is missing of a large message. More would
+leave the processor's cache before they are looked at, and have their memory mapped anew each time:
+twice as long for a large message."""
 
 MARKED = 0xFFFFFFFF
 MARK = Struct("<IIQ")
@@ -53,7 +57,7 @@ class FrameReader:
         """A chunk was received; yields the messages that end in it. Raises ProtocolError."""
         missing = self.missing
         if not missing:
-            yield from self._cut(chunk)
+            yield from self._cut(chunk, len(chunk))
             return
         self._gathered.write(chunk[:missing])
         self.missing = max(0, missing - len(chunk))
@@ -80,24 +84,23 @@ class FrameReader:
         """All that was missing is there."""
         gathered, self._gathered = self._gathered, BytesIO()
         if isinstance(gathered, BytesIO):
-            yield from self._cut(gathered.getvalue())  # not a copy: nothing else has it
+            # Not a copy: nothing else has it.
+            yield from self._cut(gathered.getvalue(), gathered.tell())
             return
         for message in self._cut(gathered, gathered.tell()):
             if isinstance(message, LargeMessage):
                 message.recycled = self._recycled
             yield message
 
-    def _cut(self, chunk: bytes | mmap, size: int | None = None) -> Iterator[Message]:
-        """Cut a chunk that begins with a message, all of it or so many bytes."""
+    def _cut(self, chunk: bytes | mmap, size: int) -> Iterator[Message]:
+        """Cut so many bytes of a chunk, which begin with a message."""
         limits = self.limits
         # Only a large message has memory of its own.
         kind = Message if type(chunk) is bytes else LargeMessage
         at = 0
-        if size is None:
-            size = len(chunk)
         while at < size:
             if size - at < 8:
-                self._gather(chunk, at, at + 8)
+                self._gather(chunk, at, size, at + 8)
                 return
             more_segments, words = _TABLE.unpack_from(chunk, at)
             if not more_segments:
@@ -106,14 +109,14 @@ class FrameReader:
                 if words > limits.message_words:
                     self._too_large(words)
                 if end > size:
-                    self._gather(chunk, at, end)
+                    self._gather(chunk, at, size, end)
                     return
                 at = end
                 yield kind(chunk, start, end, None, budget(limits, words), limits.nesting)
                 continue
             if more_segments == MARKED and self.take_memory is not None:
                 if size - at < MARK.size:
-                    self._gather(chunk, at, at + MARK.size)
+                    self._gather(chunk, at, size, at + MARK.size)
                     return
                 _, start, end = MARK.unpack_from(chunk, at)
                 at += MARK.size
@@ -125,7 +128,7 @@ class FrameReader:
                 )
             start = at + (more_segments + 3) // 2 * 8  # a count and the sizes, padded
             if start > size:
-                self._gather(chunk, at, start)
+                self._gather(chunk, at, size, start)
                 return
             sizes = Struct(f"<{more_segments + 1}I").unpack_from(chunk, at + 4)
             words = sum(sizes)
@@ -133,18 +136,18 @@ class FrameReader:
                 self._too_large(words)
             end = start + words * 8
             if end > size:
-                self._gather(chunk, at, end)
+                self._gather(chunk, at, size, end)
                 return
             ends = [*accumulate((each * 8 for each in sizes), initial=start)]
             at = end
             yield kind(chunk, start, end, [*pairwise(ends)], budget(limits, words), limits.nesting)
 
-    def _gather(self, chunk: bytes | mmap, at: int, end: int) -> None:
-        """From byte `at` on the chunk is the beginning of something that ends at `end`."""
-        self.missing = end - len(chunk)
-        if end - at > _CHUNK:
+    def _gather(self, chunk: bytes | mmap, at: int, size: int, end: int) -> None:
+        """Bytes `at` to `size` of the chunk are the beginning of something that ends at `end`."""
+        self.missing = end - size
+        if end - at > CHUNK:
             self._gathered = self._recycled.take(end - at)
-        self._gathered.write(memoryview(chunk)[at:])
+        self._gathered.write(memoryview(chunk)[at:size])
 
     def _marked(self, start: int, end: int, take_memory: Callable[[int], mmap]) -> Message:
         """The message in shared memory, which is one segment."""

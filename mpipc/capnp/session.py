@@ -819,10 +819,12 @@ class Session:
                 if not self.closed:
                     self._unpin(found)
                 continue
-            id = found if found >= 0 else ~found
-            self.imports -= id == found
+            if found >= 0:
+                self.imports -= 1
+            else:
+                found = ~found
             if not self.closed:
-                self.out.append(rpc.release(id, 1))
+                self.out.append(rpc.release(found, 1))
 
     def _unpin(self, own: OwnThread) -> None:
         own.export.pins -= 1

@@ -162,7 +162,7 @@ def _unresolved(text: str, error: Exception) -> Mistake:
     name = isinstance(error, NameError | AttributeError)
     return Mistake(
         f"the annotation {text!r} cannot be resolved: {type(error).__name__}: {error}",
-        f"{'a name that the module defines or imports at its top level' if name else 'a type'}",
+        "a name that the module defines or imports at its top level" if name else "a type",
     )
 
 

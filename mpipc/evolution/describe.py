@@ -196,12 +196,12 @@ def _value(field: Field, default: object = _NONE) -> Value:
 def _written(default: object) -> str:
     """A default as somebody writes it, `...` where that takes more than an expression."""
     shown = repr(default)
+    if shown == "NOTHING":  # a factory's, with attrs
+        return "..."
     if isinstance(default, enum.Enum):
         named = default.name in type(default).__members__
         shown = f"{type(default).__name__}{f'.{default.name}' if named else f'({default.value!r})'}"
-    if repr(default) == "NOTHING" or not _is_expression(shown):  # a factory's, with attrs
-        return "..."
-    return shown
+    return shown if _is_expression(shown) else "..."
 
 
 def _is_expression(text: str) -> bool:

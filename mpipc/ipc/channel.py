@@ -24,6 +24,7 @@ from struct import pack
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+from mpipc.capnp.frame import CHUNK
 from mpipc.errors import Disconnected, Timeout
 from mpipc.ipc import coroutines, forks, threads
 from mpipc.ipc.alertness import Alertness
@@ -36,9 +37,7 @@ from mpipc.ipc.threads import Budget, LocalThread, Pool, Task, Worker, turns
 R = TypeVar("R")
 
 _log = logging.getLogger("mpipc")
-# Bytes that are received at once. Larger ones would leave the processor's cache before they are
-# looked at, and have their memory mapped anew each time: twice as long for a large message.
-_CHUNK = (1 << 16,)
+_CHUNK = (CHUNK,)
 _AT_ONCE = (socket.MSG_DONTWAIT,)
 # Seconds for which a thread looks whether something has come, before it sleeps: what it takes to
 # wake the other end's, and an ordinary call.
